@@ -1,0 +1,30 @@
+/**
+ * Bundles the command line into one file, dist/vivarium.js, so that it starts without resolving hundreds of modules
+ * and without a TypeScript loader. Runs on `npm install` and, when a test needs the command line, from tests/cli.
+ */
+
+import { chmod } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const outfile = 'dist/vivarium.js';
+
+await build({
+  absWorkingDir: root,
+  entryPoints: ['src/apps/cli.ts'],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  // The argument parser is CommonJS and asks for Node's own modules by `require`, which an ES module does not have.
+  banner: {
+    js: "#!/usr/bin/env node\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
+await chmod(new URL(`../${outfile}`, import.meta.url), 0o755);
