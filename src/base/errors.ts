@@ -1,0 +1,36 @@
+/**
+ * Errors a user or an embedding program can act on. A guest's own faults are values, never these.
+ *
+ * The message is one sentence for a person; `fault` is the same for a program, told apart by `kind`.
+ */
+
+export type Fault =
+  /** The kernel image is not of a kind we boot, or is damaged. */
+  | { readonly kind: 'bad-kernel' }
+  /** The initial RAM disk or a module is damaged or does not fit. */
+  | { readonly kind: 'bad-initrd' }
+  /** The guest's memory size is too small, absurd, or not to be had. */
+  | { readonly kind: 'bad-memory' }
+  /** An option or argument that means nothing, or contradicts another. */
+  | { readonly kind: 'bad-option'; readonly option?: string }
+  /** A file of the host is missing, unreadable or cannot be written. */
+  | { readonly kind: 'bad-file'; readonly path: string }
+  /** Saved state that no version of `part` can have written. */
+  | { readonly kind: 'bad-state'; readonly part: string; readonly field?: string }
+  /** The platform lacks something we need, or failed underneath us. */
+  | { readonly kind: 'host' };
+
+export class VivariumError extends Error {
+  override readonly name: string = 'VivariumError';
+  readonly fault: Fault;
+
+  constructor(fault: Fault, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
+/** Marks what types say cannot happen. Reaching it is a bug: it stops that guest, not the process. */
+export function unreachable(value: never): never {
+  throw new Error(`Unreachable value ${String(value)}`);
+}
