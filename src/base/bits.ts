@@ -10,7 +10,7 @@ export function bit(value: number, n: number): 0 | 1 {
 
 /** The `width` (1..32) bits of `value` that start at bit `low`. */
 export function bits(value: number, low: number, width: number): number {
-  return (value >>> low) & (0xffff_ffff >>> (32 - width));
+  return ((value >>> low) & (0xffff_ffff >>> (32 - width))) >>> 0;
 }
 
 /** `value` with bit `n` (0..31) set or cleared. */
