@@ -1,0 +1,96 @@
+/**
+ * Holds the layers: a source file imports only from its own layer and from those before it, `cpu` and `devices` meet
+ * at `base`, only `apps` imports `host`, and Node's modules and packages are for the platform layers alone. (Platform
+ * globals are the linter's business: `noRestrictedGlobals` in biome.json.)
+ *
+ * Tests beside the sources hold to the layers too, but may use Node's modules, packages, and what lies outside src.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What each layer may import, itself apart. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  base: [],
+  wasm: ['base'],
+  cpu: ['base', 'wasm'],
+  devices: ['base'],
+  machine: ['base', 'wasm', 'cpu', 'devices'],
+  vmm: ['base', 'wasm', 'cpu', 'devices', 'machine'],
+  host: ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
+  'host/node': ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  'host/browser': ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  apps: ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
+};
+
+/** Layers that may use Node's modules and npm's packages. */
+const ON_NODE: readonly string[] = ['host/node', 'apps'];
+
+/** Statements start their line (the formatter sees to it); `import('x')`, as a type or a call, may stand anywhere. */
+const IMPORT = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+
+export interface Offence {
+  readonly line: number;
+  readonly specifier: string;
+  readonly reason: string;
+}
+
+/** `host/node` for src/host/node/terminal.ts, `cpu` for src/cpu/isa/add.ts, undefined outside src. */
+function layerOf(path: string): string | undefined {
+  const [src, first, second] = path.split('/');
+  if (src !== 'src') return undefined;
+  const platform = `${first}/${second}`;
+  return platform in MAY_IMPORT ? platform : first;
+}
+
+/** The imports of one source file that cross the layers the wrong way. `path` counts from the root, with `/`. */
+export function findOffences(path: string, source: string): Offence[] {
+  const layer = layerOf(path);
+  if (layer === undefined) return [];
+  const allowed = MAY_IMPORT[layer];
+  if (allowed === undefined) return [{ line: 1, specifier: path, reason: `there is no layer called ${layer}` }];
+  const isTest = path.endsWith('.test.ts');
+
+  function reasonAgainst(specifier: string): string | undefined {
+    if (!specifier.startsWith('.')) {
+      if (isTest || ON_NODE.includes(layer!)) return undefined;
+      return `${specifier} is for src/host/node and src/apps only`;
+    }
+    const target = posix.join(posix.dirname(path), specifier);
+    const targetLayer = layerOf(target);
+    if (targetLayer === undefined) {
+      // The command line reads its version there.
+      if (isTest || (layer === 'apps' && target === 'package.json')) return undefined;
+      return `${target} lies outside src`;
+    }
+    if (targetLayer === layer || allowed.includes(targetLayer)) return undefined;
+    return `${layer} must not import ${targetLayer}`;
+  }
+
+  const offences: Offence[] = [];
+  for (const match of source.matchAll(IMPORT)) {
+    const specifier = match[1] ?? match[2];
+    const reason = reasonAgainst(specifier);
+    if (reason === undefined) continue;
+    offences.push({ line: source.slice(0, match.index).split('\n').length, specifier, reason });
+  }
+  return offences;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/${name.replaceAll('\\', '/')}`)
+    .sort();
+  let count = 0;
+  for (const file of files) {
+    for (const { line, specifier, reason } of findOffences(file, readFileSync(file, 'utf8'))) {
+      console.error(`${file}:${line}: imports '${specifier}': ${reason}`);
+      count++;
+    }
+  }
+  console.log(`layers: ${files.length} files, ${count} offending imports`);
+  if (count > 0) process.exitCode = 1;
+}
