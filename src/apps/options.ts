@@ -1,0 +1,165 @@
+/** The command line's grammar: subcommands, options, their help, and what is said when they are wrong. */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
+import { parseDurationMs, parseSize } from './units.ts';
+
+export const TRACE_KINDS = ['exits', 'irq'] as const;
+export type TraceKind = (typeof TRACE_KINDS)[number];
+
+const OPTIONAL_DEVICES = ['isa-debug-exit', 'pc-testdev'] as const;
+const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
+
+export interface RunOptions {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly modules: readonly { readonly file: string; readonly commandLine: string }[];
+  readonly memoryBytes: number;
+  readonly devices: readonly string[];
+  readonly timeoutMs?: number;
+  readonly stats: boolean;
+  readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
+  readonly deterministic: boolean;
+  readonly seed?: number;
+}
+
+export type Parsed =
+  | { readonly command: 'run'; readonly options: RunOptions }
+  /** Help or version was shown, or a mistake told: nothing is left to do. */
+  | { readonly command: 'none'; readonly status: number };
+
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+const RUN_HELP_TAIL = `
+Without --kernel the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
+Multiboot; no firmware is needed.
+
+At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal its bytes go to the
+guest's console as they are, followed by end-of-file (Ctrl-D); with --deterministic all of it is read first.
+
+Sizes take K, M, G or T (powers of 1024); durations take ms, s, m or h. A trace goes to a new file: one that exists is
+not overwritten, unless it is a device or a pipe, such as /dev/stderr.
+
+${EXIT_STATUS_HELP}
+
+Examples:
+  vivarium run
+  echo 'uname -a; poweroff' | vivarium run
+  vivarium run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 quiet' --memory 1G
+  vivarium run --kernel test.elf --device isa-debug-exit --timeout 10s --trace exits,irq=trace.txt`;
+
+function size(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new InvalidArgumentError('Write a size such as 512M or 2G.');
+  return bytes;
+}
+
+function duration(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('Write a duration such as 500ms, 60s, 5m or 1h.');
+  return ms;
+}
+
+function seed(text: string): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= 0xffff_ffff)) throw new InvalidArgumentError('Write a whole number from 0 to 4294967295.');
+  return value;
+}
+
+function trace(text: string): RunOptions['trace'] {
+  const [, list, file] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  const kinds = list?.split(',') ?? [];
+  const known = (kind: string): kind is TraceKind => (TRACE_KINDS as readonly string[]).includes(kind);
+  if (!kinds.every(known) || kinds.length === 0) {
+    throw new InvalidArgumentError(`Write KINDS=FILE, where KINDS is one or more of ${TRACE_KINDS.join(',')}.`);
+  }
+  if (file === '' || file === '-') {
+    throw new InvalidArgumentError("A trace needs a file; standard output is the guest's.");
+  }
+  return { kinds: new Set(kinds), file };
+}
+
+function device(name: string, before: readonly string[] = []): string[] {
+  if (!(OPTIONAL_DEVICES as readonly string[]).includes(name)) {
+    throw new InvalidArgumentError(`Devices to choose from: ${OPTIONAL_DEVICES.join(', ')}.`);
+  }
+  return [...before, name];
+}
+
+function module(text: string, before: RunOptions['modules'] = []): RunOptions['modules'] {
+  const comma = text.indexOf(',');
+  const file = comma < 0 ? text : text.slice(0, comma);
+  if (file === '') throw new InvalidArgumentError('Write FILE or FILE,ARGUMENTS.');
+  return [...before, { file, commandLine: comma < 0 ? '' : text.slice(comma + 1) }];
+}
+
+/** Understands the words after the program's name. Says what is to be said, and never ends the process. */
+export function parseCommandLine(words: readonly string[], output: Output): Parsed {
+  let parsed: Parsed = { command: 'none', status: STATUS_USAGE };
+
+  const program = new Command('vivarium')
+    .description('A hypervisor in TypeScript: boots x86-64 kernels, byte for byte as they come, in Node.js.')
+    .version(packageJson.version, '--version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .exitOverride()
+    .configureHelp({ helpWidth: 120 })
+    .configureOutput({
+      writeOut: (text) => output.out(text),
+      writeErr: (text) => output.err(text),
+      outputError: (text, write) =>
+        write(
+          `${text
+            .replace(/^error: /, 'vivarium: ')
+            .trim()
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
+    .addHelpText('after', `\n${EXIT_STATUS_HELP}`);
+
+  program
+    .command('run')
+    .description('boot a guest, with this terminal as its console')
+    .option('--kernel <file>', 'kernel to boot (bzImage, or ELF with PVH or Multiboot), rather than the built-in guest')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option(
+      '--append <text>',
+      'kernel command line; added to its own for the built-in guest; "console=ttyS0" for a bzImage if not given',
+    )
+    .option('--module <file[,args]>', 'Multiboot module with its command line; may be repeated', module)
+    .addOption(
+      new Option('--memory <size>', "the guest's memory").argParser(size).default(DEFAULT_MEMORY_BYTES, '512M'),
+    )
+    .option('--device <name>', `add a device: ${OPTIONAL_DEVICES.join(', ')}; may be repeated`, device)
+    .option('--timeout <duration>', 'stop the guest after this much wall time', duration)
+    .option('--stats', 'end with statistics on standard error')
+    .option('--trace <kinds=file>', `write events to a new file; kinds: ${TRACE_KINDS.join(',')}`, trace)
+    .option('--deterministic', 'let time follow the instruction count, so that the same input gives the same run')
+    .addOption(
+      new Option(
+        '--seed <number>',
+        "where the guest's random numbers start (0 when deterministic, else arbitrary)",
+      ).argParser(seed),
+    )
+    .addHelpText('after', RUN_HELP_TAIL)
+    .action((given) => {
+      const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
+      parsed = {
+        command: 'run',
+        options: { stats: false, deterministic: false, ...rest, modules, memoryBytes, devices, timeoutMs },
+      };
+    });
+
+  try {
+    program.parse(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { command: 'none', status: error.exitCode === 0 ? STATUS_OK : STATUS_USAGE };
+  }
+  return parsed;
+}
