@@ -1,6 +1,6 @@
 /**
  * Bundles the command line into one file, dist/vivarium.js, so that it starts without resolving hundreds of modules
- * and without a TypeScript loader. Runs on `npm install` and, when a test needs the command line, from tests/cli.
+ * and without a TypeScript loader. Runs on `npm install` and before the tests.
  */
 
 import { chmod } from 'node:fs/promises';

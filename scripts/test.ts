@@ -1,6 +1,6 @@
 /**
  * Runs the test files under src, scripts and tests, or those named on the command line (files or folders), with Node's
- * own runner. It finds the files itself because `node --test` of Node 20 knows no patterns.
+ * own runner, after bundling the command line that some of them start. It finds the files itself because `node --test` of Node 20 knows no patterns.
  */
 
 import { readdirSync, statSync } from 'node:fs';
@@ -20,6 +20,7 @@ function testFiles(path: string): string[] {
     .sort();
 }
 
+await import('./build.ts');
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const paths = process.argv.length > 2 ? process.argv.slice(2) : ['src', 'scripts', 'tests'];
 const files = paths.flatMap(testFiles);

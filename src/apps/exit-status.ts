@@ -4,6 +4,7 @@
  */
 
 import { unreachable } from '../base/errors.ts';
+import { STATUS_SIGNAL } from '../host/node/signals.ts';
 import type { GuestEnd } from './guest-contract.ts';
 
 export const STATUS_OK = 0;
@@ -12,7 +13,6 @@ export const STATUS_CRASHED = 4;
 export const STATUS_TIMEOUT = 6;
 export const STATUS_HOST = 8;
 export const STATUS_RESET = 10;
-const STATUS_SIGNAL = 128;
 const SIGPIPE = 13;
 
 /** For the help text; the README has the same table. */
@@ -48,9 +48,12 @@ export function outcomeOf(ending: Ending): Outcome {
     case 'guest':
       return outcomeOfGuest(ending.end);
     case 'user':
-      return { status: STATUS_OK, message: 'left the guest, which is gone' };
+      return { status: STATUS_OK, message: 'You left the guest; it was stopped.' };
     case 'timeout':
-      return { status: STATUS_TIMEOUT, message: `the guest ran for ${ending.milliseconds / 1000} s and was stopped` };
+      return {
+        status: STATUS_TIMEOUT,
+        message: `The guest was stopped: its time of ${ending.milliseconds / 1000} s ran out.`,
+      };
     case 'signal':
       return { status: STATUS_SIGNAL + ending.number };
     case 'closed-output':
@@ -70,11 +73,11 @@ function outcomeOfGuest(end: GuestEnd): Outcome {
     case 'exit-code':
       return { status: ((end.value << 1) | 1) & 0xff };
     case 'panicked':
-      return { status: STATUS_CRASHED, message: 'the guest panicked' };
+      return { status: STATUS_CRASHED, message: 'The guest panicked.' };
     case 'triple-fault':
-      return { status: STATUS_CRASHED, message: `the guest triple-faulted: ${end.detail}` };
+      return { status: STATUS_CRASHED, message: `The guest triple-faulted: ${end.detail}` };
     case 'reset':
-      return { status: STATUS_RESET, message: 'the guest reset itself' };
+      return { status: STATUS_RESET, message: 'The guest reset itself.' };
     default:
       return unreachable(end);
   }

@@ -36,9 +36,13 @@ export type GuestEnd =
 export interface Guest {
   run(): Promise<GuestEnd>;
   sendConsole(bytes: Uint8Array): void;
+  /** Input of the second serial port. */
+  sendSecondSerial(bytes: Uint8Array): void;
   stop(): void;
   pause(): void;
   resume(): void;
   stats(): GuestStats;
   stateHash(): string;
 }
+
+export type CreateGuest = (options: GuestOptions) => Promise<Guest>;

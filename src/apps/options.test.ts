@@ -81,6 +81,7 @@ const MISTAKES: readonly [words: string[], says: RegExp][] = [
   [['run', '--memory', '-1M'], /invalid/],
   [['run', '--timeout', 'soon'], /invalid.*60s/],
   [['run', '--timeout', '0'], /invalid/],
+  [['run', '--timeout', '1000h'], /invalid/],
   [['run', '--seed', '4294967296'], /invalid/],
   [['run', '--seed', '1.5'], /invalid/],
   [['run', '--trace', 'exits'], /KINDS=FILE/],

@@ -9,6 +9,8 @@ export const TRACE_KINDS = ['exits', 'irq'] as const;
 export type TraceKind = (typeof TRACE_KINDS)[number];
 
 const OPTIONAL_DEVICES = ['isa-debug-exit', 'pc-testdev'] as const;
+/** The longest a timer can wait: 24 days and some hours. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
 
 export interface RunOptions {
@@ -61,7 +63,8 @@ function size(text: string): number {
 
 function duration(text: string): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('Write a duration such as 500ms, 60s, 5m or 1h.');
+  if (ms === undefined || ms <= 0 || ms > MAX_TIMEOUT_MS)
+    throw new InvalidArgumentError('Write a duration such as 500ms, 60s, 5m or 1h.');
   return ms;
 }
 

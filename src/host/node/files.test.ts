@@ -16,7 +16,7 @@ async function assertRefused(path: string, says: string): Promise<void> {
   await assert.rejects(readImage(path, 'kernel'), (error) => {
     assert(error instanceof VivariumError);
     assert.deepEqual(error.fault, { kind: 'bad-file', path });
-    assert.equal(error.message, `cannot read the kernel ${path}: ${says}`);
+    assert.equal(error.message, `The kernel ${path} cannot be read: ${says}.`);
     return true;
   });
 }

@@ -32,7 +32,7 @@ export function reasonOf(error: unknown): string {
 /** The bytes of a file; `role` says what it is for (`kernel`). Throws a `bad-file` VivariumError. */
 export async function readImage(path: string, role: string): Promise<Uint8Array> {
   function refuse(reason: string, cause?: unknown): never {
-    throw new VivariumError({ kind: 'bad-file', path }, `cannot read the ${role} ${path}: ${reason}`, { cause });
+    throw new VivariumError({ kind: 'bad-file', path }, `The ${role} ${path} cannot be read: ${reason}.`, { cause });
   }
   try {
     const { size } = await stat(path);

@@ -51,7 +51,7 @@ test('a file that exists is refused and keeps its contents', async () => {
   await writeFile(path, 'precious');
   await assert.rejects(TraceFile.create(path, recorder()), (error) => {
     assert(error instanceof VivariumError);
-    assert.equal(error.message, `cannot write the trace ${path}: it exists already`);
+    assert.equal(error.message, `The trace ${path} cannot be written: it exists already.`);
     return true;
   });
   assert.equal(await readFile(path, 'utf8'), 'precious');
@@ -68,5 +68,5 @@ test('a full disk is told once, in one sentence', { skip: !existsSync('/dev/full
   for (let i = 0; i < 3000; i++) trace.line('z'.repeat(100));
   await trace.close();
   trace.line('more');
-  assert.deepEqual(events.seen, ['cannot go on writing the trace /dev/full: the disk is full']);
+  assert.deepEqual(events.seen, ['The trace /dev/full cannot be written any further: the disk is full.']);
 });

@@ -46,7 +46,7 @@ export class TraceFile {
     try {
       return new TraceFile(path, await openNew(path), events);
     } catch (error) {
-      throw new VivariumError({ kind: 'bad-file', path }, `cannot write the trace ${path}: ${reasonOf(error)}`, {
+      throw new VivariumError({ kind: 'bad-file', path }, `The trace ${path} cannot be written: ${reasonOf(error)}.`, {
         cause: error,
       });
     }
@@ -99,7 +99,7 @@ export class TraceFile {
 
   #fail(cause: unknown): void {
     if (this.#error !== undefined) return;
-    const message = `cannot go on writing the trace ${this.#path}: ${reasonOf(cause)}`;
+    const message = `The trace ${this.#path} cannot be written any further: ${reasonOf(cause)}.`;
     this.#error = new VivariumError({ kind: 'host' }, message, { cause });
     this.#gathered = '';
     this.#waiting = [];

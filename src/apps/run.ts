@@ -1,0 +1,103 @@
+/** `vivarium run`: reads the images, starts a guest, joins its console to ours, and says how it ended. */
+
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConsoleOutput } from '../host/node/console-output.ts';
+import { gatherInput, passInput } from '../host/node/piped-input.ts';
+import { onEndingSignals } from '../host/node/signals.ts';
+import { Terminal } from '../host/node/terminal.ts';
+import { TraceFile } from '../host/node/trace-file.ts';
+import { resizeLine } from './built-in-guest.ts';
+import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
+import type { CreateGuest, Guest } from './guest-contract.ts';
+import { readKernel } from './kernel.ts';
+import type { RunOptions } from './options.ts';
+import { Session } from './session.ts';
+import { statisticsTable } from './statistics.ts';
+
+/** How long a reader who has stopped reading can hold up an end by signal. */
+const LAST_WORDS_MS = 500;
+
+/** Runs a guest to its end. Throws a VivariumError if it cannot start. */
+export async function run(options: RunOptions, createGuest: CreateGuest): Promise<Outcome> {
+  const { stdin, stdout, stderr } = process;
+  const session = new Session();
+  /** A failure of ours, even if the guest has ended already: what it wrote is not all there. */
+  let failure: Ending | undefined;
+  let trace: TraceFile | undefined;
+  let guest: Guest;
+  let startedMs = 0;
+
+  function fail(reason: Ending): void {
+    failure ??= reason;
+    session.end(reason);
+  }
+  function statistics(stateHash?: string): string {
+    const wallMs = performance.now() - startedMs;
+    return statisticsTable({ guest: guest.stats(), wallMs, memoryBytes: options.memoryBytes, stateHash });
+  }
+
+  const output = new ConsoleOutput(stdout, {
+    full: () => session.pauseFor('output'),
+    drained: () => session.resumeFrom('output'),
+    closed: () => fail({ by: 'closed-output' }),
+    failed: (reason) => fail({ by: 'host', message: `The guest's output cannot be written: ${reason}.` }),
+  });
+  const terminal = stdin.isTTY
+    ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, {
+        input: (bytes) => guest.sendConsole(bytes),
+        leave: () => session.end({ by: 'user' }),
+        statistics: () => terminal?.notice(statistics()),
+        resize: (size) => guest.sendSecondSerial(resizeLine(size)),
+        hangup: () => session.end({ by: 'signal', number: 1 }),
+      })
+    : undefined;
+
+  const kernel = await readKernel(options, terminal);
+  guest = await createGuest({
+    memoryBytes: options.memoryBytes,
+    kernel,
+    time: options.deterministic ? 'deterministic' : 'real',
+    seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
+    optionalDevices: options.devices,
+    onConsole: (bytes) => output.write(bytes),
+    ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
+    countHits: options.stats,
+  });
+
+  // Only now: a kernel that was refused leaves no file behind.
+  if (options.trace) {
+    trace = await TraceFile.create(options.trace.file, {
+      full: () => session.pauseFor('trace'),
+      drained: () => session.resumeFrom('trace'),
+      failed: (error) => fail({ by: 'host', message: error.message }),
+    });
+  }
+
+  if (!terminal && options.deterministic) guest.sendConsole(await gatherInput(stdin));
+  else if (!terminal) {
+    passInput(stdin, {
+      input: (bytes) => guest.sendConsole(bytes),
+      failed: (reason) => fail({ by: 'host', message: `Standard input cannot be read: ${reason}.` }),
+    });
+  }
+  onEndingSignals((number) => session.end({ by: 'signal', number }));
+  terminal?.start();
+  const { timeoutMs } = options;
+  const timer = timeoutMs && setTimeout(() => session.end({ by: 'timeout', milliseconds: timeoutMs }), timeoutMs);
+
+  startedMs = performance.now();
+  let ending: Ending;
+  try {
+    ending = await session.run(guest);
+  } finally {
+    clearTimeout(timer);
+    terminal?.restore();
+  }
+
+  await trace?.close();
+  const written = output.flush();
+  await (ending.by === 'signal' ? Promise.race([written, sleep(LAST_WORDS_MS)]) : written);
+  if (options.stats) stderr.write(statistics(options.deterministic ? guest.stateHash() : undefined));
+  return outcomeOf(failure ?? ending);
+}

@@ -1,0 +1,127 @@
+/** The command line with a guest that does, at each line it is given, what tests of the command line need. */
+
+import type { CreateGuest, Guest, GuestEnd, GuestOptions, GuestStats } from '../../src/apps/guest-contract.ts';
+import { main } from '../../src/apps/main.ts';
+import { VivariumError } from '../../src/base/errors.ts';
+
+const EOT = 0x04;
+
+class FakeGuest implements Guest {
+  readonly #options: GuestOptions;
+  #line: number[] = [];
+  #finish: (end: GuestEnd) => void = () => {};
+  #isPaused = false;
+  #pauses = 0;
+  #early: Uint8Array[] | undefined = [];
+
+  constructor(options: GuestOptions) {
+    this.#options = options;
+  }
+
+  run(): Promise<GuestEnd> {
+    return new Promise((resolve) => {
+      this.#finish = resolve;
+      this.#say('ready\r\n');
+      for (const bytes of this.#early ?? []) this.#take(bytes);
+      this.#early = undefined;
+    });
+  }
+
+  sendConsole(bytes: Uint8Array): void {
+    if (this.#early) this.#early.push(bytes);
+    else this.#take(bytes);
+  }
+
+  sendSecondSerial(bytes: Uint8Array): void {
+    this.#say(`second serial: ${Buffer.from(bytes)}`);
+  }
+
+  stop(): void {
+    this.#finish({ kind: 'stopped' });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#pauses++;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+  }
+
+  stats(): GuestStats {
+    return {
+      instructions: 1000 + this.#pauses,
+      virtualNs: 5_000_000,
+      exits: { HLT: 3 },
+      tlbHits: 10,
+      tlbMisses: 1,
+      memoryTouchedBytes: 4096,
+    };
+  }
+
+  stateHash(): string {
+    return 'c0ffee';
+  }
+
+  #take(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      if (byte === 0x0a || byte === 0x0d || byte === EOT) {
+        const line = Buffer.from(this.#line).toString('latin1');
+        this.#line = [];
+        if (line === '' && byte === EOT) this.#finish({ kind: 'powered-off' });
+        else this.#do(line);
+      } else {
+        this.#line.push(byte);
+      }
+    }
+  }
+
+  #do(line: string): void {
+    const [command, argument] = line.split(' ');
+    switch (command) {
+      case 'poweroff':
+        return this.#finish({ kind: 'powered-off' });
+      case 'exit':
+        return this.#finish({ kind: 'exit-code', value: Number(argument) });
+      case 'reset':
+        return this.#finish({ kind: 'reset' });
+      case 'panic':
+        return this.#finish({ kind: 'panicked' });
+      case 'triple-fault':
+        return this.#finish({ kind: 'triple-fault', detail: 'at 0x1234.' });
+      case 'options':
+        return this.#say(`${JSON.stringify({ ...this.#options, kernel: this.#options.kernel.commandLine })}\r\n`);
+      case 'spew':
+        return this.#repeat(() => this.#say('y'.repeat(10_000)));
+      case 'trace':
+        return this.#repeat(() => {
+          for (let i = 0; i < 1000; i++) this.#options.trace?.line('0 exit HLT');
+        });
+      case 'bug':
+        setImmediate(() => {
+          throw new Error('planted');
+        });
+        return;
+      default:
+        this.#say(`[${line}]\r\n`);
+    }
+  }
+
+  #repeat(act: () => void): void {
+    setInterval(() => {
+      if (!this.#isPaused) act();
+    }, 1);
+  }
+
+  #say(text: string): void {
+    this.#options.onConsole(Buffer.from(text, 'latin1'));
+  }
+}
+
+const createGuest: CreateGuest = async (options) => {
+  if (options.memoryBytes < 2 ** 20) throw new VivariumError({ kind: 'bad-memory' }, 'The memory is too small.');
+  return new FakeGuest(options);
+};
+
+await main(process.argv.slice(2), createGuest);
