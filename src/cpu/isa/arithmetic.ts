@@ -1,0 +1,167 @@
+/** Integer addition, subtraction and comparison: SDM Vol. 1 §7.3.2 "Binary Arithmetic Instructions". */
+
+import type { Algebra, FlagWrites, Value } from '../algebra.ts';
+import {
+  addCarryFlags,
+  addFlags,
+  adjust,
+  carryOfSum,
+  overflowOfDifference,
+  overflowOfSum,
+  subBorrowFlags,
+  subFlags,
+} from './flag-writes.ts';
+import { defineInstruction, type Instruction } from './instruction.ts';
+import { binaryForms } from './operand-forms.ts';
+import { widthOf } from './widths.ts';
+
+interface BinaryOperation {
+  readonly name: string;
+  readonly sdm: string;
+  /** Number of the operation in the opcode map: bits 3-5 of the opcode, and of ModRM in the immediate forms. */
+  readonly digit: number;
+  /** Result and flags from both operands and CF as it was, widened to their type. */
+  compute(m: Algebra, a: Value, b: Value, carry: () => Value): [result: Value, flags: FlagWrites];
+}
+
+const operations: readonly BinaryOperation[] = [
+  {
+    name: 'ADD',
+    sdm: 'Vol. 2A "ADD - Add"',
+    digit: 0,
+    compute(m, a, b) {
+      const sum = m.add(a, b);
+      return [sum, addFlags(m, a, b, sum)];
+    },
+  },
+  {
+    name: 'ADC',
+    sdm: 'Vol. 2A "ADC - Add With Carry"',
+    digit: 2,
+    compute(m, a, b, carry) {
+      const sum = m.add(m.add(a, b), carry());
+      return [sum, addCarryFlags(m, a, b, sum)];
+    },
+  },
+  {
+    name: 'SBB',
+    sdm: 'Vol. 2B "SBB - Integer Subtraction With Borrow"',
+    digit: 3,
+    compute(m, a, b, carry) {
+      const difference = m.sub(m.sub(a, b), carry());
+      return [difference, subBorrowFlags(m, a, b, difference)];
+    },
+  },
+  {
+    name: 'SUB',
+    sdm: 'Vol. 2B "SUB - Subtract"',
+    digit: 5,
+    compute(m, a, b) {
+      const difference = m.sub(a, b);
+      return [difference, subFlags(m, a, b, difference)];
+    },
+  },
+];
+
+const binary = operations.map(({ name, sdm, digit, compute }) =>
+  defineInstruction({
+    name,
+    sdm,
+    forms: binaryForms(digit, 'lock'),
+    semantics(m, dst, src) {
+      const a = m.readForWrite(dst);
+      const b = m.read(src);
+      const [result, flags] = compute(m, a, b, () => m.zext(m.getFlag('CF'), widthOf(a)));
+      m.write(dst, result);
+      m.setFlags(flags);
+    },
+  }),
+);
+
+const CMP = defineInstruction({
+  name: 'CMP',
+  sdm: 'Vol. 2A "CMP - Compare Two Operands"',
+  forms: binaryForms(7),
+  semantics(m, dst, src) {
+    const a = m.read(dst);
+    const b = m.read(src);
+    m.setFlags(subFlags(m, a, b, m.sub(a, b)));
+  },
+});
+
+const INC = defineInstruction({
+  name: 'INC',
+  sdm: 'Vol. 2A "INC - Increment by 1"',
+  forms: ['FE /0 Eb lock', 'FF /0 Ev lock', '40+r Zv i64'],
+  semantics(m, dst) {
+    const a = m.readForWrite(dst);
+    const one = m.const(widthOf(a), 1);
+    const sum = m.add(a, one);
+    m.write(dst, sum);
+    m.setFlags({ OF: overflowOfSum(m, a, one, sum), AF: adjust(m, a, one, sum), result: sum });
+  },
+});
+
+const DEC = defineInstruction({
+  name: 'DEC',
+  sdm: 'Vol. 2A "DEC - Decrement by 1"',
+  forms: ['FE /1 Eb lock', 'FF /1 Ev lock', '48+r Zv i64'],
+  semantics(m, dst) {
+    const a = m.readForWrite(dst);
+    const one = m.const(widthOf(a), 1);
+    const difference = m.sub(a, one);
+    m.write(dst, difference);
+    const overflow = overflowOfDifference(m, a, one, difference);
+    m.setFlags({ OF: overflow, AF: adjust(m, a, one, difference), result: difference });
+  },
+});
+
+const NEG = defineInstruction({
+  name: 'NEG',
+  sdm: 'Vol. 2B "NEG - Two\'s Complement Negation"',
+  forms: ['F6 /3 Eb lock', 'F7 /3 Ev lock'],
+  semantics(m, dst) {
+    const a = m.readForWrite(dst);
+    const result = m.neg(a);
+    m.write(dst, result);
+    m.setFlags(subFlags(m, m.const(widthOf(a), 0), a, result));
+  },
+});
+
+/** ADCX and ADOX: two independent carry chains, in CF and in OF. */
+function addOnChain(name: 'ADCX' | 'ADOX', flag: 'CF' | 'OF', sdm: string, form: string): Instruction {
+  return defineInstruction({
+    name,
+    sdm,
+    feature: 'adx',
+    forms: [form],
+    semantics(m, dst, src) {
+      const b = m.read(src);
+      const a = m.read(dst);
+      const sum = m.add(m.add(a, b), m.zext(m.getFlag(flag), widthOf(a)));
+      const carry = carryOfSum(m, a, b, sum);
+      m.write(dst, sum);
+      m.setFlags({ [flag]: carry });
+    },
+  });
+}
+
+export const arithmetic: readonly Instruction[] = [
+  ...binary,
+  CMP,
+  INC,
+  DEC,
+  NEG,
+  addOnChain(
+    'ADCX',
+    'CF',
+    'Vol. 2A "ADCX - Unsigned Integer Addition of Two Operands With Carry Flag"',
+    '66 0F 38 F6 /r Gy,Ey',
+  ),
+  addOnChain(
+    'ADOX',
+    'OF',
+    'Vol. 2A "ADOX - Unsigned Integer Addition of Two Operands With Overflow Flag"',
+    'F3 0F 38 F6 /r Gy,Ey',
+  ),
+];

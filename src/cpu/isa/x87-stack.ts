@@ -1,0 +1,183 @@
+/**
+ * The x87 register stack, control and status word as the x87 definitions use them (SDM Vol. 1 §8.1 "x87 FPU Execution
+ * Environment"). The state holds registers by physical number; ST(i) is physical register (TOP + i) mod 8.
+ *
+ * Exception flags travel as a 32-bit value laid out like the status word, so that reporting them is an OR:
+ * bits 0-5 the exceptions, bit 6 SF (stack fault), bit 9 C1.
+ *
+ * Not modelled: FERR# and IGNNE# (CR0.NE clear): a pending exception is #MF then, too.
+ */
+
+import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '../algebra.ts';
+import { vcpu } from '../state.ts';
+import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
+import { unpack80 } from './fp/unpack.ts';
+import { recordPointers } from './x87-pointers.ts';
+
+/** A further kind of number besides those of `fp/format.ts`: the register is tagged empty. */
+export const IS_EMPTY = 0x80;
+
+export const STACK_FAULT = 0x40;
+export const C0 = 0x100;
+export const C1 = 0x200;
+export const C2 = 0x400;
+export const C3 = 0x4000;
+export const CONDITION_CODES = C0 | C1 | C2 | C3;
+/** ES and its copy, B. */
+const SUMMARY = 0x8080;
+
+export const STACK_UNDERFLOW = INVALID | STACK_FAULT;
+export const STACK_OVERFLOW = INVALID | STACK_FAULT | C1;
+
+/** The default NaN, "real indefinite". */
+export const INDEFINITE_HEAD = 0xffff;
+export const INDEFINITE_SIGNIFICAND = 3n << 62n;
+
+const CR0_EM_TS = 0x0c;
+
+/** What every waiting x87 instruction begins with: #NM if CR0.EM or CR0.TS is set, #MF if an exception is pending. */
+export function enter(m: Algebra): void {
+  available(m);
+  m.if(any(m, m.get(vcpu.fsw), 0x80), () => m.raise(MF));
+}
+
+/** #NM if CR0.EM or CR0.TS is set. */
+export function available(m: Algebra): void {
+  m.if(any(m, m.get(vcpu.cr0), CR0_EM_TS), () => m.raise(NM));
+}
+
+/**
+ * What every instruction that is not a control instruction ends with: the pointers to it. The operand pointer and the
+ * opcode are updated on unmasked exceptions only, as processors with CPUID.7.0:EBX.FDP_EXCPTN_ONLY do
+ * (SDM Vol. 1 §8.1.8, §8.1.9); FCS and FDS are deprecated and stay 0.
+ */
+export function leave(m: Algebra, memory?: Operand): void {
+  m.set(vcpu.fip, m.ip());
+  m.if(any(m, m.get(vcpu.fsw), 0x80), () => {
+    if (memory?.kind === 'memory') m.set(vcpu.fdp, m.zext(m.memory(memory).offset, 64));
+    m.call(recordPointers, m.ip());
+  });
+}
+
+/** The x87 control word as the control word of the soft-float routines (`fp/format.ts`). */
+export function controlWord(m: Algebra): Value {
+  const fcw = m.zext(m.get(vcpu.fcw), 32);
+  const field = (mask: number, by: number): Value => m.shl(m.and(fcw, m.const(32, mask)), by);
+  return m.or(m.or(field(0x3f, 7), field(0xc00, 3)), field(0x300, 8));
+}
+
+/** Rounding control of the x87 control word. */
+export function roundingOfControlWord(m: Algebra): Value {
+  return m.and(m.zext(m.shr(m.get(vcpu.fcw), 10), 32), m.const(32, 3));
+}
+
+/** Physical number (type 32) of ST(i). */
+export function physical(m: Algebra, i: Value | number): Value {
+  const index = typeof i === 'number' ? m.const(32, i) : i;
+  return m.and(m.add(m.get(vcpu.fpuTop), index), m.const(32, 7));
+}
+
+export function isEmpty(m: Algebra, register: Value): Value {
+  return m.ne(m.and(m.shr(m.get(vcpu.fpuEmpty), register), m.const(32, 1)), m.const(32, 0));
+}
+
+export interface Extended {
+  /** Sign and biased exponent, type 32. */
+  readonly head: Value;
+  readonly significand: Value;
+}
+
+export function getExtended(m: Algebra, register: Value): Extended {
+  return {
+    head: m.zext(m.getAt(vcpu.stExponent, register), 32),
+    significand: m.getAt(vcpu.stMantissa, register),
+  };
+}
+
+/** Writes a physical register and tags it as full. */
+export function putExtended(m: Algebra, register: Value, value: Extended): void {
+  m.setAt(vcpu.stExponent, register, m.trunc(value.head, 16));
+  m.setAt(vcpu.stMantissa, register, value.significand);
+  setEmpty(m, register, false);
+}
+
+export function setEmpty(m: Algebra, register: Value, empty: boolean): void {
+  const bit = m.shl(m.const(32, 1), register);
+  const tags = m.get(vcpu.fpuEmpty);
+  m.set(vcpu.fpuEmpty, empty ? m.or(tags, bit) : m.and(tags, m.not(bit)));
+}
+
+export function moveTop(m: Algebra, by: 1 | -1): void {
+  m.set(vcpu.fpuTop, physical(m, m.const(32, by)));
+}
+
+export function pop(m: Algebra): void {
+  setEmpty(m, m.get(vcpu.fpuTop), true);
+  moveTop(m, 1);
+}
+
+/** (physical register) -> unpacked, with IS_EMPTY as the only kind if it is empty. */
+const unpackRegister = defineRoutine({
+  name: 'x87Unpack',
+  params: [32],
+  results: UNPACKED,
+  faults: false,
+  body(m, register) {
+    const { head, significand } = getExtended(m, register!);
+    const x = unpacked(m.call(unpack80, head, significand));
+    return [m.select(isEmpty(m, register!), m.const(32, IS_EMPTY), x.kind), x.sign, x.exponent, x.significand];
+  },
+});
+
+export function unpackSt(m: Algebra, i: Value | number): Unpacked {
+  return unpacked(m.call(unpackRegister, physical(m, i)));
+}
+
+/**
+ * Puts exception flags into the status word, C1 replaced and ES computed. Gives the condition that an exception found
+ * before the computation (or one of `more`) is unmasked: the destination and the stack stay as they are then, and what
+ * the computation found is not reported.
+ */
+export function report(m: Algebra, flags: Value, more = 0): Value {
+  const masks = m.zext(m.get(vcpu.fcw), 32);
+  const unmasked = m.and(flags, m.not(masks));
+  const early = m.and(any(m, unmasked, PRE_COMPUTATION), m.not(any(m, flags, STACK_FAULT)));
+  const reported = m.select(early, m.and(flags, m.const(32, PRE_COMPUTATION)), flags);
+  const kept = m.and(m.zext(m.get(vcpu.fsw), 32), m.const(32, 0xffff & ~C1));
+  const word = m.or(kept, reported);
+  const pending = any(m, m.and(word, m.not(masks)), EXCEPTIONS);
+  m.set(vcpu.fsw, m.trunc(m.or(word, flagIf(m, pending, SUMMARY)), 16));
+  return any(m, unmasked, PRE_COMPUTATION | more);
+}
+
+/** Replaces condition codes of the status word: those of `mask` by those in `codes`. */
+export function setConditionCodes(m: Algebra, codes: Value, mask = CONDITION_CODES): void {
+  const kept = m.and(m.get(vcpu.fsw), m.const(16, 0xffff & ~mask));
+  m.set(vcpu.fsw, m.or(kept, m.trunc(codes, 16)));
+}
+
+export function indefinite(m: Algebra): Extended {
+  return { head: m.const(32, INDEFINITE_HEAD), significand: m.const(64, INDEFINITE_SIGNIFICAND) };
+}
+
+/** (head, significand, flags): pushes a value whose making raised those flags. */
+export const pushExtended = defineRoutine({
+  name: 'x87Push',
+  params: [32, 64, 32],
+  results: [],
+  faults: false,
+  body(m, head, significand, flags) {
+    const register = physical(m, -1);
+    const full = m.not(isEmpty(m, register));
+    const none = indefinite(m);
+    const blocked = report(m, m.select(full, m.const(32, STACK_OVERFLOW), flags!));
+    m.if(m.not(blocked), () => {
+      moveTop(m, -1);
+      putExtended(m, register, {
+        head: m.select(full, none.head, head!),
+        significand: m.select(full, none.significand, significand!),
+      });
+    });
+    return [];
+  },
+});
