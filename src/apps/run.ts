@@ -90,14 +90,16 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   let ending: Ending;
   try {
     ending = await session.run(guest);
+    const written = output.flush();
+    await (ending.by === 'signal' ? Promise.race([written, sleep(LAST_WORDS_MS)]) : written);
   } finally {
     clearTimeout(timer);
     terminal?.restore();
   }
 
   await trace?.close();
-  const written = output.flush();
-  await (ending.by === 'signal' ? Promise.race([written, sleep(LAST_WORDS_MS)]) : written);
+  // The guest's cursor may be anywhere in a line.
+  if (terminal && ending.by !== 'guest') stderr.write('\n');
   if (options.stats) stderr.write(statistics(options.deterministic ? guest.stateHash() : undefined));
   return outcomeOf(failure ?? ending);
 }

@@ -1,5 +1,6 @@
 /** The command line with a guest that does, at each line it is given, what tests of the command line need. */
 
+import { spawn, spawnSync } from 'node:child_process';
 import type { CreateGuest, Guest, GuestEnd, GuestOptions, GuestStats } from '../../src/apps/guest-contract.ts';
 import { main } from '../../src/apps/main.ts';
 import { VivariumError } from '../../src/base/errors.ts';
@@ -11,7 +12,6 @@ class FakeGuest implements Guest {
   #line: number[] = [];
   #finish: (end: GuestEnd) => void = () => {};
   #isPaused = false;
-  #pauses = 0;
   #early: Uint8Array[] | undefined = [];
 
   constructor(options: GuestOptions) {
@@ -42,7 +42,7 @@ class FakeGuest implements Guest {
 
   pause(): void {
     this.#isPaused = true;
-    this.#pauses++;
+    process.stderr.write('[paused]');
   }
 
   resume(): void {
@@ -51,7 +51,7 @@ class FakeGuest implements Guest {
 
   stats(): GuestStats {
     return {
-      instructions: 1000 + this.#pauses,
+      instructions: 1000,
       virtualNs: 5_000_000,
       exits: { HLT: 3 },
       tlbHits: 10,
@@ -78,12 +78,12 @@ class FakeGuest implements Guest {
   }
 
   #do(line: string): void {
-    const [command, argument] = line.split(' ');
+    const [command, ...rest] = line.split(' ');
     switch (command) {
       case 'poweroff':
         return this.#finish({ kind: 'powered-off' });
       case 'exit':
-        return this.#finish({ kind: 'exit-code', value: Number(argument) });
+        return this.#finish({ kind: 'exit-code', value: Number(rest[0]) });
       case 'reset':
         return this.#finish({ kind: 'reset' });
       case 'panic':
@@ -98,6 +98,14 @@ class FakeGuest implements Guest {
         return this.#repeat(() => {
           for (let i = 0; i < 1000; i++) this.#options.trace?.line('0 exit HLT');
         });
+      // About the terminal that we run on: show its settings, change its size.
+      case 'stty':
+        return this.#say(spawnSync('stty', rest, { stdio: [0, 'pipe', 2], encoding: 'latin1' }).stdout);
+      case 'kill':
+        process.kill(process.pid, rest[0]);
+        return;
+      case 'suspend':
+        return this.#suspend();
       case 'bug':
         setImmediate(() => {
           throw new Error('planted');
@@ -108,7 +116,17 @@ class FakeGuest implements Guest {
     }
   }
 
+  /** As Ctrl-Z would if it were not the guest's, with somebody to look at the terminal and wake us up again. */
+  #suspend(): void {
+    const watcher = `until grep -q '^State:.T' /proc/$1/status; do sleep 0.02; done
+      stty -a | grep -qw -- -icanon || echo 'stopped with icanon'; kill -CONT $1`;
+    spawn('sh', ['-c', watcher, 'sh', `${process.pid}`], { stdio: [0, 1, 2] });
+    process.once('SIGCONT', () => this.#say('woken\r\n'));
+    process.kill(process.pid, 'SIGTSTP');
+  }
+
   #repeat(act: () => void): void {
+    act();
     setInterval(() => {
       if (!this.#isPaused) act();
     }, 1);
