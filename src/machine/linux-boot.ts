@@ -22,11 +22,12 @@ import {
   writeIdentityMap,
 } from './cpu-start.ts';
 import { type Elf, readElf } from './elf.ts';
+import { checkInitrd } from './initrd.ts';
 import { type LinuxImage, readLinuxImage } from './linux-image.ts';
 import { unpackPayload } from './linux-payload.ts';
 import { physicalEntry } from './load-elf.ts';
-import { badMemory, cString, doesNotFit, type LoadOptions } from './load-options.ts';
-import { formatSize, HIGH_MEMORY_START, HIGH_RAM_START, LOW_MEMORY_END, type MemoryRange } from './memory-map.ts';
+import { badMemory, cString, doesNotFit, type LoadOptions, lowPut } from './load-options.ts';
+import { formatSize, HIGH_MEMORY_START, HIGH_RAM_START, type MemoryRange } from './memory-map.ts';
 import { Placement } from './placement.ts';
 
 /** __BOOT_CS and __BOOT_DS. */
@@ -40,39 +41,31 @@ export async function loadLinux(file: Uint8Array, options: LoadOptions): Promise
   const image = readLinuxImage(file);
   const commandLineBytes = cString(commandLine);
   checkOptions(image, commandLineBytes, options);
+  if (options.initrd) await checkInitrd(options.initrd, options.gunzip);
 
   const placement = new Placement(map);
   const kernelAddress = placeKernel(image, placement, options);
   const initrd = options.initrd && placeInitrd(options.initrd, image, placement, options);
-  const zeroPage = placeLow(placement, 0x1000);
-  const commandLineAddress = placeLow(placement, commandLineBytes.length);
-  memory.write(commandLineAddress, commandLineBytes);
-  let setupData = 0;
-  if (rngSeed && acceptsSetupData(image.header)) {
-    const node = rngSeedNode(rngSeed);
-    setupData = placeLow(placement, node.length);
-    memory.write(setupData, node);
-  }
-  memory.write(
-    zeroPage,
+  const put = lowPut(memory, placement);
+  const zeroPage = put(
     bootParams({
       setupHeader: image.header,
       map,
       rsdp: options.rsdp,
       kernelAddress,
-      commandLineAddress,
+      commandLineAddress: put(commandLineBytes),
       initrd,
-      setupData,
+      setupData: rngSeed && acceptsSetupData(image.header) ? put(rngSeedNode(rngSeed)) : 0,
     }),
   );
 
-  const gdt = placeLow(placement, GDT_BYTES);
+  const gdt = put(new Uint8Array(GDT_BYTES));
   const entry = { general: { rsi: zeroPage }, codeSelector: CODE_SELECTOR, dataSelector: DATA_SELECTOR, gdt };
   if (!image.entry64) {
     memory.write(kernelAddress, image.protectedMode);
     return protectedStart(memory, { ...entry, rip: kernelAddress });
   }
-  const pageTables = placeLow(placement, IDENTITY_MAP_BYTES);
+  const pageTables = put(new Uint8Array(IDENTITY_MAP_BYTES));
   writeIdentityMap(memory, pageTables);
   const rip = await writeKernel(image, kernelAddress, options);
   return longStart(memory, { ...entry, rip }, pageTables);
@@ -115,13 +108,6 @@ function placeInitrd(initrd: Uint8Array, image: LinuxImage, placement: Placement
   if (base === undefined) throw doesNotFit('initrd', initrd.length, options.map);
   options.memory.write(base, initrd);
   return { base, length: initrd.length };
-}
-
-/** The small structures go below 640 KiB, where nothing else is: they always fit. */
-function placeLow(placement: Placement, length: number): number {
-  const address = placement.lowest(length, { below: LOW_MEMORY_END });
-  if (address === undefined) throw badMemory('There is no room for the boot parameters below 640 KiB.');
-  return address;
 }
 
 /** Writes the kernel, decompressed when we can; gives its 64-bit entry point. */

@@ -2,7 +2,8 @@
 
 import type { GuestMemory } from '../base/dma.ts';
 import { VivariumError } from '../base/errors.ts';
-import { formatSize, type MemoryMap } from './memory-map.ts';
+import { formatSize, HIGH_RAM_START, type MemoryMap } from './memory-map.ts';
+import type { Placement } from './placement.ts';
 
 export interface BootModule {
   readonly data: Uint8Array;
@@ -54,4 +55,16 @@ export function allModules({ initrd, modules = [] }: LoadOptions): readonly Boot
 /** A string as C wants it. */
 export function cString(text: string): Uint8Array {
   return new TextEncoder().encode(`${text}\0`);
+}
+
+/** Puts something small where there is room below 4 GiB, as low as possible; gives its address. */
+export type Put = (bytes: Uint8Array) => number;
+
+export function lowPut(memory: GuestMemory, placement: Placement): Put {
+  return (bytes) => {
+    const address = placement.lowest(bytes.length, { below: HIGH_RAM_START });
+    if (address === undefined) throw badMemory('There is no room in memory for what this kernel is told at its start.');
+    memory.write(address, bytes);
+    return address;
+  };
 }

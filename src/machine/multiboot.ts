@@ -10,7 +10,7 @@
 import { type CpuStart, GDT_BYTES, protectedStart } from './cpu-start.ts';
 import { isElf, readElf } from './elf.ts';
 import { claimForKernel, loadElfSegments, physicalEntry } from './load-elf.ts';
-import { allModules, badKernel, badMemory, cString, doesNotFit, type LoadOptions } from './load-options.ts';
+import { allModules, badKernel, cString, doesNotFit, type LoadOptions, lowPut } from './load-options.ts';
 import { E820_RAM, HIGH_MEMORY_START, HIGH_RAM_START, LOW_MEMORY_END } from './memory-map.ts';
 import { Placement } from './placement.ts';
 import { StructWriter } from './struct-writer.ts';
@@ -69,15 +69,10 @@ export function loadMultiboot(image: Uint8Array, options: LoadOptions): CpuStart
     : loadElf(image, options, placement);
   const modules = placeModules(end, options, placement);
 
-  const place = (bytes: Uint8Array): number => {
-    const address = placement.lowest(bytes.length, { below: HIGH_RAM_START });
-    if (address === undefined) throw badMemory('There is no room in memory for what this kernel is told at its start.');
-    memory.write(address, bytes);
-    return address;
-  };
+  const put = lowPut(memory, placement);
   const moduleList = new StructWriter();
   for (const { start, length, commandLine } of modules) {
-    moduleList.u32(start, start + length, place(cString(commandLine)), 0);
+    moduleList.u32(start, start + length, put(cString(commandLine)), 0);
   }
   const memoryMap = new StructWriter();
   for (const { base, length, type } of options.map.e820) memoryMap.u32(20).u64(base, length).u32(type);
@@ -87,19 +82,19 @@ export function loadMultiboot(image: Uint8Array, options: LoadOptions): CpuStart
     .u32(INFO_MEMORY | INFO_COMMAND_LINE | INFO_MODULES | INFO_MEMORY_MAP | INFO_LOADER_NAME)
     .u32(LOW_MEMORY_END / 1024, upperKib(options))
     .u32(0) // boot device
-    .u32(place(cString(commandLine)))
-    .u32(modules.length, modules.length > 0 ? place(moduleList.finish()) : 0)
+    .u32(put(cString(commandLine)))
+    .u32(modules.length, modules.length > 0 ? put(moduleList.finish()) : 0)
     .zeros(16) // symbols
-    .u32(memoryMap.length, place(memoryMap.finish()))
+    .u32(memoryMap.length, put(memoryMap.finish()))
     .zeros(12) // drives, ROM configuration
-    .u32(place(cString(LOADER_NAME)))
+    .u32(put(cString(LOADER_NAME)))
     .zeros(48); // APM, VBE, framebuffer
   return protectedStart(memory, {
     rip: entry,
-    general: { rax: LOADER_MAGIC, rbx: place(info.finish()) },
+    general: { rax: LOADER_MAGIC, rbx: put(info.finish()) },
     codeSelector: CODE_SELECTOR,
     dataSelector: DATA_SELECTOR,
-    gdt: place(new Uint8Array(GDT_BYTES)),
+    gdt: put(new Uint8Array(GDT_BYTES)),
   });
 }
 

@@ -7,7 +7,7 @@
 import { type CpuStart, GDT_BYTES, protectedStart } from './cpu-start.ts';
 import { type Elf, readElf } from './elf.ts';
 import { loadElfSegments } from './load-elf.ts';
-import { allModules, badKernel, badMemory, cString, doesNotFit, type LoadOptions } from './load-options.ts';
+import { allModules, badKernel, cString, doesNotFit, type LoadOptions, lowPut } from './load-options.ts';
 import { HIGH_MEMORY_START, HIGH_RAM_START } from './memory-map.ts';
 import { Placement } from './placement.ts';
 import { StructWriter } from './struct-writer.ts';
@@ -40,29 +40,24 @@ export function loadPvh(image: Uint8Array, options: LoadOptions): CpuStart {
     return { address, length: data.length, commandLine };
   });
 
-  const place = (bytes: Uint8Array): number => {
-    const address = placement.lowest(bytes.length, { below: HIGH_RAM_START });
-    if (address === undefined) throw badMemory('There is no room in memory for what this kernel is told at its start.');
-    memory.write(address, bytes);
-    return address;
-  };
+  const put = lowPut(memory, placement);
   const moduleList = new StructWriter();
   for (const { address, length, commandLine } of modules) {
-    moduleList.u64(address, length, commandLine === '' ? 0 : place(cString(commandLine)), 0);
+    moduleList.u64(address, length, commandLine === '' ? 0 : put(cString(commandLine)), 0);
   }
   const memoryList = new StructWriter();
   for (const { base, length, type } of map.e820) memoryList.u64(base, length).u32(type, 0);
   const startInfo = new StructWriter()
     .u32(START_MAGIC, 1, 0, modules.length)
-    .u64(modules.length > 0 ? place(moduleList.finish()) : 0)
-    .u64(place(cString(options.commandLine)), options.rsdp, place(memoryList.finish()))
+    .u64(modules.length > 0 ? put(moduleList.finish()) : 0)
+    .u64(put(cString(options.commandLine)), options.rsdp, put(memoryList.finish()))
     .u32(map.e820.length, 0);
 
   return protectedStart(memory, {
     rip: entry,
-    general: { rbx: place(startInfo.finish()) },
+    general: { rbx: put(startInfo.finish()) },
     codeSelector: CODE_SELECTOR,
     dataSelector: DATA_SELECTOR,
-    gdt: place(new Uint8Array(GDT_BYTES)),
+    gdt: put(new Uint8Array(GDT_BYTES)),
   });
 }
