@@ -1,7 +1,6 @@
 /** What to boot: the built-in guest, or the files that the options name. */
 
 import { readImage } from '../host/node/files.ts';
-import { checkInitrd } from '../host/node/initrd.ts';
 import type { Terminal } from '../host/node/terminal.ts';
 import { isLinuxImage } from '../machine/linux-image.ts';
 import { BUILT_IN_INITRD, BUILT_IN_KERNEL, builtInCommandLine } from './built-in-guest.ts';
@@ -11,7 +10,7 @@ import type { RunOptions } from './options.ts';
 /** A Linux that is told nothing writes to a screen that is not there. */
 const LINUX_COMMAND_LINE = 'console=ttyS0';
 
-/** Reads the images. Throws a VivariumError for a file that cannot be read, or is damaged. */
+/** Reads the images. Throws a VivariumError for a file that cannot be read. */
 export async function readKernel(options: RunOptions, terminal: Terminal | undefined): Promise<GuestOptions['kernel']> {
   const initrdPath = options.initrd ?? (options.kernel === undefined ? BUILT_IN_INITRD : undefined);
   const [image, initrd, ...modules] = await Promise.all([
@@ -19,7 +18,6 @@ export async function readKernel(options: RunOptions, terminal: Terminal | undef
     initrdPath === undefined ? undefined : readImage(initrdPath, 'initrd'),
     ...options.modules.map(({ file }) => readImage(file, 'module')),
   ]);
-  if (options.initrd !== undefined) await checkInitrd(initrd!, options.initrd);
 
   let commandLine: string;
   if (initrdPath === BUILT_IN_INITRD) {
