@@ -80,6 +80,20 @@ export class FormError extends Error {
   }
 }
 
+/** The operands and attributes of a form, and what they say about the rest. Many forms share one. */
+interface Tail {
+  readonly operands: readonly OperandSpec[];
+  readonly attributes: ReadonlySet<string>;
+  readonly usesReg: boolean;
+  readonly usesRm: boolean;
+  readonly usesVvvv: boolean;
+  readonly usesOpcode: boolean;
+  readonly usesStack: boolean;
+  readonly mod: Form['mod'];
+  /** What is wrong with it in itself. */
+  readonly problem: string;
+}
+
 const PREFIXES: readonly string[] = ['NP', '66', 'F3', 'F2'];
 const VEX_MAPS: readonly string[] = ['', '0F', '0F38', '0F3A'];
 const ATTRIBUTES = new Set(['lock', 'rep', 'i64', 'o64', 'd64', 'f64', 'cpl0', 'prot', 'unaligned', 'ends']);
@@ -87,8 +101,8 @@ const ATTRIBUTES = new Set(['lock', 'rep', 'i64', 'o64', 'd64', 'f64', 'cpl0', '
 const HEX = '0123456789ABCDEF';
 
 /** The byte that a token such as `8F` or `50+r` begins with, or -1. Letters are capitals: `Ed` is an operand. */
-function hexByte(token: string): number {
-  if (token.length !== 2 && !(token.length === 4 && token.endsWith('+r'))) return -1;
+function hexByte(token: string | undefined): number {
+  if (token === undefined || (token.length !== 2 && !(token.length === 4 && token.endsWith('+r')))) return -1;
   const high = HEX.indexOf(token[0]);
   const low = HEX.indexOf(token[1]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
@@ -120,93 +134,50 @@ export function parseForm(instruction: Instruction, text: string): Form {
     map = vexMap + MAP_VEX;
     if (vectorLength === 2) vectorLength = ANY;
     if (w === 2) w = ANY;
-  }
-  if (tokens[at] === 'W0' || tokens[at] === 'W1') {
-    if (isVex) fail('VEX has its W inside');
+  } else if (tokens[at] === 'W0' || tokens[at] === 'W1') {
     w = tokens[at++] === 'W1' ? 1 : 0;
   }
 
-  // Opcode bytes
   let opcode = hexByte(tokens[at]);
-  if (opcode < 0) fail('no opcode byte');
-  if (!isVex && opcode === 0x0f) {
+  if (opcode === 0x0f && !isVex) {
     map = MAP_0F;
-    opcode = hexByte(tokens[++at] ?? '');
+    opcode = hexByte(tokens[++at]);
     if (opcode === 0x38 || opcode === 0x3a) {
       map = opcode === 0x38 ? MAP_0F38 : MAP_0F3A;
-      opcode = hexByte(tokens[++at] ?? '');
+      opcode = hexByte(tokens[++at]);
     }
-    if (opcode < 0) fail('opcode breaks off');
   }
+  if (opcode < 0) fail('no opcode byte');
   const opcodeRegister = tokens[at++].length === 4;
-  if (opcodeRegister && (opcode & 7) !== 0) fail('+r on a byte that is not a multiple of 8');
 
-  // ModRM byte
-  let modrm = hexByte(tokens[at] ?? '');
+  // ModRM: a byte given whole, /r or /digit.
+  const modrm = hexByte(tokens[at]);
   const modrmRegister = modrm >= 0 && tokens[at].length === 4;
-  let digit = ANY;
   let hasModrm = modrm >= 0;
-  if (modrm >= 0) {
+  let digit = ANY;
+  if (hasModrm) {
     at++;
     if (modrm < 0xc0) fail('a whole ModRM byte must name a register');
-    if (modrmRegister && (modrm & 7) !== 0) fail('+r on a byte that is not a multiple of 8');
-  } else {
-    modrm = ANY;
-  }
-  if (tokens[at]?.startsWith('/')) {
+  } else if (tokens[at]?.startsWith('/')) {
     const what = tokens[at++].slice(1);
-    if (hasModrm) fail('a whole ModRM byte has its reg field inside');
     hasModrm = true;
-    if (what !== 'r') {
-      digit = '01234567'.indexOf(what);
-      if (digit < 0 || what.length !== 1) fail(`/${what} is neither /r nor /0-/7`);
-    }
+    digit = what === 'r' ? ANY : '01234567'.indexOf(what);
+    if (what.length !== 1 || (digit < 0 && what !== 'r')) fail(`/${what} is neither /r nor /0-/7`);
+  }
+  if ((opcodeRegister && (opcode & 7) !== 0) || (modrmRegister && (modrm & 7) !== 0)) {
+    fail('+r on a byte that is not a multiple of 8');
   }
 
-  // Operands and attributes
-  let operands: readonly OperandSpec[] = [];
-  if (at < tokens.length && !ATTRIBUTES.has(tokens[at])) {
-    operands = tokens[at++]
-      .split(',')
-      .map((operand) => operandSpec(operand) ?? fail(`'${operand}' is neither an operand nor an attribute`));
-  }
-  const attributes = tokens.slice(at);
-  for (const attribute of attributes) if (!ATTRIBUTES.has(attribute)) fail(`unknown attribute '${attribute}'`);
-  const has = (attribute: string): boolean => attributes.includes(attribute);
+  const tail = parseTail(tokens.slice(at).join(' '));
+  if (tail.problem !== '') fail(tail.problem);
+  if (!hasModrm && (tail.usesReg || tail.usesRm)) fail('operands need a ModRM byte');
+  if (modrm !== ANY && (tail.usesReg || tail.usesRm)) fail('a whole ModRM byte leaves no operands');
+  if (digit !== ANY && tail.usesReg) fail('/digit and an operand both take the reg field');
+  if (tail.usesVvvv && !isVex) fail('B and H operands need VEX');
+  if (tail.usesOpcode !== opcodeRegister) fail('+r on the opcode and a Z operand go together');
+  if (tail.usesStack && !modrmRegister) fail('STi needs +r on the ModRM byte');
 
-  // What the operands say about the rest
-  let usesReg = 0;
-  let usesRm = 0;
-  let usesVvvv = false;
-  let usesOpcode = false;
-  let mod: Form['mod'] = 'any';
-  let immediateMet = false;
-  for (const operand of operands) {
-    const isImmediate = operand.bytes[1] !== 0;
-    if (immediateMet && !isImmediate) fail('immediates come last');
-    immediateMet ||= isImmediate;
-    if (operand.modrm === 'reg') usesReg++;
-    else if (operand.modrm !== 'none') usesRm++;
-    if (operand.modrm === 'memory') mod = 'memory';
-    if (operand.modrm === 'register') mod = 'register';
-    if (operand.at === AT_VEX_GPR || operand.at === AT_VEX_XMM) usesVvvv = true;
-    if (operand.at === AT_OPCODE_GPR) usesOpcode = true;
-    if (operand.at === AT_RM_ST && !modrmRegister) fail('STi needs +r on the ModRM byte');
-    if (operand.at === AT_RELATIVE && !has('ends')) fail('a branch ends its block');
-  }
-  for (const operand of operands) {
-    if (operand.at === AT_REG_CONTROL || operand.at === AT_REG_DEBUG) mod = 'ignored';
-  }
-  if (usesReg > 1 || usesRm > 1) fail('two operands in one field of the ModRM byte');
-  if (!hasModrm && usesReg + usesRm > 0) fail('operands need a ModRM byte');
-  if (modrm !== ANY && usesReg + usesRm > 0) fail('a whole ModRM byte has no operands');
-  if (digit !== ANY && usesReg > 0) fail('/digit and an operand both take the reg field');
-  if (usesVvvv && !isVex) fail('B and H operands need VEX');
-  if (usesOpcode !== opcodeRegister) fail('+r on the opcode and a Z operand go together');
-  if (has('i64') && has('o64')) fail('i64 and o64 exclude each other');
-  if (has('d64') && has('f64')) fail('d64 and f64 exclude each other');
-  if (has('lock') && operands[0]?.modrm !== 'rm' && operands[0]?.modrm !== 'memory') fail('lock needs r/m first');
-
+  const { operands, attributes } = tail;
   return {
     instruction,
     text,
@@ -221,24 +192,80 @@ export function parseForm(instruction: Instruction, text: string): Form {
     digit,
     modrm,
     modrmRegister,
-    mod: modrm !== ANY ? 'register' : mod,
+    mod: modrm !== ANY ? 'register' : tail.mod,
     operands,
-    usesVvvv,
-    lock: has('lock'),
-    rep: has('rep'),
-    i64: has('i64'),
-    o64: has('o64'),
-    d64: has('d64'),
-    f64: has('f64'),
-    cpl0: has('cpl0'),
-    prot: has('prot'),
-    unaligned: has('unaligned'),
-    ends: has('ends'),
-    aligned: !isVex && !has('unaligned') && operands.some(isAligned),
+    usesVvvv: tail.usesVvvv,
+    lock: attributes.has('lock'),
+    rep: attributes.has('rep'),
+    i64: attributes.has('i64'),
+    o64: attributes.has('o64'),
+    d64: attributes.has('d64'),
+    f64: attributes.has('f64'),
+    cpl0: attributes.has('cpl0'),
+    prot: attributes.has('prot'),
+    unaligned: attributes.has('unaligned'),
+    ends: attributes.has('ends'),
+    aligned: !isVex && !attributes.has('unaligned') && operands.some(isAligned),
   };
 }
 
 /** SDM Vol. 1 §10.4.1.1: 128-bit memory operands of legacy SSE instructions, and CMPXCHG16B's, are aligned. */
 function isAligned(operand: OperandSpec): boolean {
   return operand.types[0] === 128 && (operand.at === AT_RM_XMM || operand.at === AT_RM_GPR);
+}
+
+const tails = new Map<string, Tail>();
+
+function parseTail(text: string): Tail {
+  let tail = tails.get(text);
+  if (tail === undefined) {
+    tail = readTail(text === '' ? [] : text.split(' '));
+    tails.set(text, tail);
+  }
+  return tail;
+}
+
+function readTail(tokens: readonly string[]): Tail {
+  let problem = '';
+  const operands: OperandSpec[] = [];
+  const hasOperands = tokens.length > 0 && !ATTRIBUTES.has(tokens[0]);
+  for (const text of hasOperands ? tokens[0].split(',') : []) {
+    const operand = operandSpec(text);
+    if (operand === undefined) problem = `'${text}' is neither an operand nor an attribute`;
+    else operands.push(operand);
+  }
+  const attributes = new Set(tokens.slice(hasOperands ? 1 : 0));
+  for (const attribute of attributes) if (!ATTRIBUTES.has(attribute)) problem = `unknown attribute '${attribute}'`;
+
+  let usesReg = 0;
+  let usesRm = 0;
+  let mod: Form['mod'] = 'any';
+  for (const operand of operands) {
+    if (operand.modrm === 'reg') usesReg++;
+    else if (operand.modrm !== 'none') usesRm++;
+    if (operand.modrm === 'memory' || operand.modrm === 'register') mod = operand.modrm;
+  }
+  const uses = (...places: number[]): boolean => operands.some((operand) => places.includes(operand.at));
+  if (uses(AT_REG_CONTROL, AT_REG_DEBUG)) mod = 'ignored';
+  const firstImmediate = operands.findIndex((operand) => operand.bytes[1] !== 0);
+  if (firstImmediate >= 0 && operands.slice(firstImmediate).some((operand) => operand.bytes[1] === 0)) {
+    problem = 'immediates come last';
+  }
+  if (usesReg > 1 || usesRm > 1) problem = 'two operands in one field of the ModRM byte';
+  if (uses(AT_RELATIVE) && !attributes.has('ends')) problem = 'a branch ends its block';
+  if (attributes.has('i64') && attributes.has('o64')) problem = 'i64 and o64 exclude each other';
+  if (attributes.has('d64') && attributes.has('f64')) problem = 'd64 and f64 exclude each other';
+  const first = operands[0]?.modrm;
+  if (attributes.has('lock') && first !== 'rm' && first !== 'memory') problem = 'lock needs r/m first';
+  return {
+    operands,
+    attributes,
+    usesReg: usesReg > 0,
+    usesRm: usesRm > 0,
+    usesVvvv: uses(AT_VEX_GPR, AT_VEX_XMM),
+    usesOpcode: uses(AT_OPCODE_GPR),
+    usesStack: uses(AT_RM_ST),
+    mod,
+    problem,
+  };
 }
