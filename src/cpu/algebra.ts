@@ -251,6 +251,14 @@ export interface Algebra {
   use(variable: Variable): Value;
   call(routine: Routine, ...args: Value[]): Value[];
   host(call: HostCall, ...args: Value[]): Value;
+  /**
+   * To be called after CPL, RFLAGS.AC or .VM, CS, SS, DR7, CR0, CR4 or EFER were written: what addresses and code bytes
+   * mean may have changed. Cheap; does not flush (see the host calls for that).
+   */
+  contextChanged(): void;
+  /** Memory by guest-physical address (type 64), for page tables: reads of anything but RAM give all ones. */
+  loadPhysical(type: 32 | 64, address: Value): Value;
+  storePhysical(address: Value, value: Value): void;
 
   /**
    * Ends the instruction with an exception (a fault: state stays as before it). The error code is given exactly for

@@ -98,15 +98,17 @@ const transient = {
   /** Added to an in-page code offset it gives the CS offset of the instruction. */
   ipBase: [64],
   /** Instructions left in this slice; blocks take their length off it on entry. */
-  budget: [64],
+  budget: [32],
+  /** What needs the run loop: bit 0 an interrupt for when IF is set, bit 1 anything that does not wait for IF. */
+  pendingEvents: [32],
   /** An exception on its way: vector, whether it has an error code, error code. */
   faultVector: [32],
   faultHasCode: [32],
   faultCode: [32],
   /** Linear address of the page fault on its way. */
   faultLinear: [64],
+  /** Why generated code returned to the run loop (`interpreter/exits.ts`), and at which decoded operation. */
   exitReason: [32],
-  /** Address of the decoded operation at which generated code left. */
   exitOperation: [32],
   msrValue: [64],
   /** Linear address that the last effective-address computation gave. */
@@ -119,6 +121,17 @@ const transient = {
   codeTag: [64],
   /** Code-mode key of the block cache now. */
   codeMode: [32],
+  /** `budget` when interruptShadow was set: the shadow lasts while nothing has retired since. */
+  shadowBudget: [32],
+  /** Guest-physical address of the last translation that met no RAM, and frame-table entry of the last that did. */
+  devicePhysical: [64],
+  frameEntry: [32],
+  /** Table from guest-physical page to frame, and its number of entries. */
+  frameTable: [32],
+  framePages: [32],
+  /** Counted only by code emitted with `countHits`. */
+  tlbHits: [64],
+  tlbMisses: [64],
   /** All zeros, for absent base and index registers. */
   zero: [64],
   scratch: [128, 4],

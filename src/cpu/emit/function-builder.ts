@@ -7,7 +7,7 @@
  * memory or a variable may only move to its single use within its own epoch and list.
  */
 
-import { ByteWriter, F32, F64, I32, I64, type FunctionType, V128, type ValueType } from '../../wasm/encoder.ts';
+import { ByteWriter, F32, F64, I32, I64, V128, type ValueType } from '../../wasm/encoder.ts';
 import { type Operation, SIMD_PREFIX, MISC_PREFIX } from '../../wasm/operations.ts';
 import type { Type, Value, Variable } from '../algebra.ts';
 
@@ -22,6 +22,7 @@ export function wasmType(type: Type): ValueType {
 const CONSTANT = -1;
 const LOCAL = -2;
 const VARIABLE = -3;
+const ALIAS = -4;
 
 /** A value of generated code. */
 export class Node implements Value {
@@ -39,8 +40,6 @@ export class Node implements Value {
   readonly epoch: number;
   /** For types 8 and 16: bits above the type's width may be set. */
   dirty = false;
-  /** The same value with clean upper bits, once somebody needed it. */
-  clean: Node | undefined;
   uses = 0;
   sinkList: List | undefined;
   sinkEpoch = 0;
@@ -76,18 +75,31 @@ type Effect =
   | { kind: 'assign'; local: number; value: Node; epoch: number }
   | { kind: 'if'; condition: Node; then: List; otherwise: List | undefined; epoch: number }
   | { kind: 'while'; test: List; condition: Node; testEpoch: number; body: List; epoch: number }
-  | { kind: 'call'; target: number; args: readonly Node[]; results: readonly number[]; epoch: number }
-  | { kind: 'leave'; code: number; target: number; args: readonly Node[]; epoch: number }
+  | { kind: 'call'; target: FunctionRef; args: readonly Node[]; results: readonly number[]; epoch: number }
+  | { kind: 'return'; args: readonly Node[]; epoch: number }
+  | { kind: 'tail'; target: FunctionRef; args: readonly Node[]; epoch: number }
+  | { kind: 'tailAt'; type: number; args: readonly Node[]; epoch: number }
   | { kind: 'bulk'; code: number; args: readonly Node[]; epoch: number };
+
+/** A generated function: its place in the function table and its signature. */
+export interface FunctionRef {
+  readonly slot: number;
+  readonly params: readonly Type[];
+  readonly results: readonly Type[];
+}
+
+/** How the module under construction reaches functions. */
+export interface Linkage {
+  /** Index of the function if it is in this very module. */
+  direct(target: FunctionRef): number | undefined;
+  typeIndex(target: Pick<FunctionRef, 'params' | 'results'>): number;
+}
 
 interface List {
   readonly items: (Node | Effect)[];
   readonly loopDepth: number;
 }
 
-const RETURN = 0x0f;
-const RETURN_CALL = 0x12;
-const RETURN_CALL_INDIRECT = 0x13;
 export const LOAD32 = 0x28;
 export const LOAD64 = 0x29;
 export const LOAD32_8U = 0x2d;
@@ -111,7 +123,10 @@ export class FunctionBuilder {
   #epoch = 0;
   readonly #paramNodes: readonly Node[];
 
-  constructor(params: readonly Type[]) {
+  readonly #linkage: Linkage;
+
+  constructor(params: readonly Type[], linkage: Linkage) {
+    this.#linkage = linkage;
     this.#params = params.map(wasmType);
     this.#paramNodes = params.map((type, index) => this.#local(type, index));
   }
@@ -128,6 +143,11 @@ export class FunctionBuilder {
 
   operation(operation: Pick<Operation, 'code'>, type: Type, args: readonly Node[], lanes?: readonly number[]): Node {
     return this.#add(new Node(type, operation.code, args, this.#place, { lanes }));
+  }
+
+  /** The same bits seen as another type of the same WebAssembly type. */
+  alias(type: Type, node: Node): Node {
+    return this.#add(new Node(type, ALIAS, [node], this.#place));
   }
 
   /** Memory at `base` (i32) + `offset`, of the type's width. Values of 8 and 16 bits come zero-extended. */
@@ -188,23 +208,24 @@ export class FunctionBuilder {
     this.#list.items.push({ kind: 'while', test: testList, condition: test as Node, testEpoch, body: bodyList, epoch });
   }
 
-  call(target: number, args: readonly Node[], results: readonly Type[]): Node[] {
-    const locals = results.map((type) => this.#newLocal(wasmType(type)));
+  call(target: FunctionRef, args: readonly Node[]): Node[] {
+    const locals = target.results.map((type) => this.#newLocal(wasmType(type)));
     this.#effect({ kind: 'call', target, args, results: locals, epoch: this.#epoch });
-    return results.map((type, i) => this.#local(type, locals[i] as number));
+    return target.results.map((type, i) => this.#local(type, locals[i] as number));
   }
 
   return(values: readonly Node[]): void {
-    this.#effect({ kind: 'leave', code: RETURN, target: 0, args: values, epoch: this.#epoch });
+    this.#effect({ kind: 'return', args: values, epoch: this.#epoch });
   }
 
-  returnCall(target: number, args: readonly Node[]): void {
-    this.#effect({ kind: 'leave', code: RETURN_CALL, target, args, epoch: this.#epoch });
+  tailCall(target: FunctionRef, args: readonly Node[]): void {
+    this.#effect({ kind: 'tail', target, args, epoch: this.#epoch });
   }
 
-  /** `args` end with the table index. */
-  returnCallIndirect(type: number, args: readonly Node[]): void {
-    this.#effect({ kind: 'leave', code: RETURN_CALL_INDIRECT, target: type, args, epoch: this.#epoch });
+  /** Tail call of the function in table slot `slot`, of the signature given. */
+  tailCallAt(slot: Node, signature: Pick<FunctionRef, 'params' | 'results'>, args: readonly Node[]): void {
+    const type = this.#linkage.typeIndex(signature);
+    this.#effect({ kind: 'tailAt', type, args: [...args, slot], epoch: this.#epoch });
   }
 
   // ---- Lowering ----------------------------------------------------------------------------------------------------
@@ -341,17 +362,23 @@ export class FunctionBuilder {
         out.u8(0x0b);
         out.u8(0x0b);
         return;
-      case 'call':
-        for (const arg of effect.args) this.#emitNode(arg, out);
-        out.u8(0x10);
-        out.u32(effect.target);
+      case 'call': {
+        this.#emitCall(effect.target, effect.args, 0x10, out);
         for (let i = effect.results.length - 1; i >= 0; i--) localOperation(out, 0x21, effect.results[i] as number);
         return;
-      case 'leave':
+      }
+      case 'return':
         for (const arg of effect.args) this.#emitNode(arg, out);
-        out.u8(effect.code);
-        if (effect.code !== RETURN) out.u32(effect.target);
-        if (effect.code === RETURN_CALL_INDIRECT) out.u8(0);
+        out.u8(0x0f);
+        return;
+      case 'tail':
+        this.#emitCall(effect.target, effect.args, 0x12, out);
+        return;
+      case 'tailAt':
+        for (const arg of effect.args) this.#emitNode(arg, out);
+        out.u8(0x13);
+        out.u32(effect.type);
+        out.u8(0);
         return;
       case 'bulk':
         for (const arg of effect.args) this.#emitNode(arg, out);
@@ -361,6 +388,22 @@ export class FunctionBuilder {
         if (effect.code === 0x0a) out.u8(0);
         return;
     }
+  }
+
+  /** `code` is `call` or `return_call`; the indirect forms follow each. */
+  #emitCall(target: FunctionRef, args: readonly Node[], code: 0x10 | 0x12, out: ByteWriter): void {
+    for (const arg of args) this.#emitNode(arg, out);
+    const direct = this.#linkage.direct(target);
+    if (direct !== undefined) {
+      out.u8(code);
+      out.u32(direct);
+      return;
+    }
+    out.u8(0x41);
+    out.s32(target.slot);
+    out.u8(code + 1);
+    out.u32(this.#linkage.typeIndex(target));
+    out.u8(0);
   }
 
   #emitNode(node: Node, out: ByteWriter): void {
@@ -378,6 +421,7 @@ export class FunctionBuilder {
         return;
     }
     for (const arg of node.args) this.#emitNode(arg, out);
+    if (node.code === ALIAS) return;
     if (node.impure) {
       memoryOperation(out, node.code, node.immediate);
       return;
@@ -445,5 +489,3 @@ function emitConstant(node: Node, out: ByteWriter): void {
       out.s32(typeof value === 'bigint' ? Number(BigInt.asIntN(32, value)) : value | 0);
   }
 }
-
-export type { FunctionType };
