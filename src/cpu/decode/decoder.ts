@@ -10,7 +10,7 @@ import { RBP, RBX, RDI, RSI, RSP } from '../state.ts';
 import { type CodeMode, Decoded, DecodedOperand, type DecodeFailure, MemoryReference, type Size } from './decoded.ts';
 import { MAP_0F, MAP_0F3A, MAP_0F38, MAP_ONE_BYTE, MAP_VEX, PREFIX_66 } from './forms.ts';
 import * as at from './operand-specs.ts';
-import { buildTable, type DecodeTable, KEY_BITS, SLOTS_PER_MODE } from './table.ts';
+import { DecodeTable, KEY_BITS, SLOTS_PER_MODE } from './table.ts';
 
 const LONGEST = 15;
 
@@ -68,7 +68,7 @@ export class Decoder {
   #high = 0;
 
   constructor(instructions: readonly Instruction[], features?: ReadonlySet<Feature>) {
-    this.table = buildTable(instructions, features);
+    this.table = new DecodeTable(instructions, features);
   }
 
   /**
@@ -160,8 +160,8 @@ export class Decoder {
     key |= (rex & REX_W) >> 1;
 
     // Form
-    const slot = this.table.slots[(isLong ? SLOTS_PER_MODE : 0) + (map << 8) + byte];
-    if (slot === undefined) return 'undefined';
+    const slot = this.table.slot((isLong ? SLOTS_PER_MODE : 0) + (map << 8) + byte);
+    if (slot === null) return 'undefined';
     let modrm = 0;
     let cell = 0;
     if (slot.hasModrm) {

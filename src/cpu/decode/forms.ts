@@ -100,75 +100,98 @@ const ATTRIBUTES = new Set(['lock', 'rep', 'i64', 'o64', 'd64', 'f64', 'cpl0', '
 
 const HEX = '0123456789ABCDEF';
 
-/** The byte that a token such as `8F` or `50+r` begins with, or -1. Letters are capitals: `Ed` is an operand. */
-function hexByte(token: string | undefined): number {
-  if (token === undefined || (token.length !== 2 && !(token.length === 4 && token.endsWith('+r')))) return -1;
-  const high = HEX.indexOf(token[0]);
-  const low = HEX.indexOf(token[1]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
+/** The byte written at `at` (as in `8F` or `50+r`), or -1. Letters are capitals: `Ed` is an operand. */
+function hexByte(text: string, at: number): number {
+  const high = HEX.indexOf(text[at] ?? '?');
+  const low = HEX.indexOf(text[at + 1] ?? '?');
+  const next = text[at + 2];
+  return high < 0 || low < 0 || (next !== undefined && next !== ' ' && next !== '+') ? -1 : high * 16 + low;
+}
+
+const hasPlusR = (text: string, at: number): boolean => text.startsWith('+r', at + 2);
+
+/** What a form says before its ModRM byte and operands. */
+export interface Opcode {
+  /** The text before the opcode: mandatory prefix, VEX, W. */
+  readonly head: string;
+  readonly map: number;
+  /** -1 where there is none. */
+  readonly opcode: number;
+  readonly register: boolean;
+  /** Where the rest of the text begins. */
+  readonly end: number;
+}
+
+/** Cheap, as it is done for every form at start; `parseForm` checks what is taken for granted here. */
+export function opcodeOf(text: string): Opcode {
+  let at = text[2] === ' ' && PREFIXES.includes(text.slice(0, 2)) ? 3 : 0;
+  let map = MAP_ONE_BYTE;
+  if (text.startsWith('VEX.', at)) {
+    const vexMap = VEX_MAPS.indexOf(text.split('.', 4)[3]);
+    map = MAP_VEX + vexMap;
+    at = vexMap < 1 ? text.length : text.indexOf(' ', at) + 1;
+  } else if (text[at] === 'W' && text[at + 2] === ' ') at += 3;
+  const head = text.slice(0, at);
+  let opcode = hexByte(text, at);
+  if (opcode === 0x0f && map === MAP_ONE_BYTE) {
+    map = MAP_0F;
+    at += 3;
+    opcode = hexByte(text, at);
+    if (opcode === 0x38 || opcode === 0x3a) {
+      map = opcode === 0x38 ? MAP_0F38 : MAP_0F3A;
+      at += 3;
+      opcode = hexByte(text, at);
+    }
+  }
+  const register = hasPlusR(text, at);
+  return { head, map, opcode, register, end: at + (register ? 5 : 3) };
 }
 
 export function parseForm(instruction: Instruction, text: string): Form {
   const fail = (problem: string): never => {
     throw new FormError(instruction, text, problem);
   };
-  const tokens = text.split(' ');
-  let at = 0;
-
-  let prefix = PREFIXES.indexOf(tokens[at]);
-  if (prefix >= 0) at++;
-
-  let isVex = false;
-  let vectorLength = ANY;
-  let map = MAP_ONE_BYTE;
+  const { head, map, opcode, register: opcodeRegister, end } = opcodeOf(text);
+  if (opcode < 0) fail('no opcode byte');
+  const isVex = map > MAP_VEX;
+  let prefix = ANY;
   let w = ANY;
-  if (tokens[at]?.startsWith('VEX.')) {
-    if (prefix !== ANY) fail('VEX has its prefix inside');
-    const parts = tokens[at++].split('.');
-    const vexMap = VEX_MAPS.indexOf(parts[3]);
+  let vectorLength = ANY;
+  if (isVex) {
+    // VEX.<length>.<prefix>.<map>.<W>
+    const parts = head.trimEnd().split('.');
     vectorLength = ['L0', 'L1', 'LIG'].indexOf(parts[1]);
     prefix = PREFIXES.indexOf(parts[2]);
     w = ['W0', 'W1', 'WIG'].indexOf(parts[4]);
-    if (parts.length !== 5 || vectorLength < 0 || prefix < 0 || vexMap < 1 || w < 0) fail('malformed VEX');
-    isVex = true;
-    map = vexMap + MAP_VEX;
+    if (parts[0] !== 'VEX' || parts.length !== 5 || vectorLength < 0 || prefix < 0 || w < 0) fail('malformed VEX');
     if (vectorLength === 2) vectorLength = ANY;
     if (w === 2) w = ANY;
-  } else if (tokens[at] === 'W0' || tokens[at] === 'W1') {
-    w = tokens[at++] === 'W1' ? 1 : 0;
+  } else if (head !== '') {
+    prefix = PREFIXES.indexOf(head.slice(0, 2));
+    const wide = head.slice(prefix === ANY ? 0 : 3);
+    w = ['W0 ', 'W1 '].indexOf(wide);
+    if (w < 0 && wide !== '') fail(`'${head}' is no prefix`);
   }
-
-  let opcode = hexByte(tokens[at]);
-  if (opcode === 0x0f && !isVex) {
-    map = MAP_0F;
-    opcode = hexByte(tokens[++at]);
-    if (opcode === 0x38 || opcode === 0x3a) {
-      map = opcode === 0x38 ? MAP_0F38 : MAP_0F3A;
-      opcode = hexByte(tokens[++at]);
-    }
-  }
-  if (opcode < 0) fail('no opcode byte');
-  const opcodeRegister = tokens[at++].length === 4;
 
   // ModRM: a byte given whole, /r or /digit.
-  const modrm = hexByte(tokens[at]);
-  const modrmRegister = modrm >= 0 && tokens[at].length === 4;
-  let hasModrm = modrm >= 0;
+  let rest = text.slice(end);
+  const modrm = hexByte(rest, 0);
+  const modrmRegister = modrm >= 0 && hasPlusR(rest, 0);
+  const hasModrm = modrm >= 0 || rest[0] === '/';
   let digit = ANY;
-  if (hasModrm) {
-    at++;
+  if (modrm >= 0) {
+    rest = rest.slice(modrmRegister ? 5 : 3);
     if (modrm < 0xc0) fail('a whole ModRM byte must name a register');
-  } else if (tokens[at]?.startsWith('/')) {
-    const what = tokens[at++].slice(1);
-    hasModrm = true;
-    digit = what === 'r' ? ANY : '01234567'.indexOf(what);
-    if (what.length !== 1 || (digit < 0 && what !== 'r')) fail(`/${what} is neither /r nor /0-/7`);
+  } else if (hasModrm) {
+    digit = '01234567'.indexOf(rest[1] ?? '?');
+    if ((digit < 0 && rest[1] !== 'r') || (rest[2] ?? ' ') !== ' ') fail('neither /r nor /0-/7');
+    rest = rest.slice(3);
   }
   if ((opcodeRegister && (opcode & 7) !== 0) || (modrmRegister && (modrm & 7) !== 0)) {
     fail('+r on a byte that is not a multiple of 8');
   }
 
-  const tail = parseTail(tokens.slice(at).join(' '));
+  const tail = parseTail(rest);
   if (tail.problem !== '') fail(tail.problem);
   if (!hasModrm && (tail.usesReg || tail.usesRm)) fail('operands need a ModRM byte');
   if (modrm !== ANY && (tail.usesReg || tail.usesRm)) fail('a whole ModRM byte leaves no operands');

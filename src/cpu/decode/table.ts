@@ -1,5 +1,5 @@
 /**
- * The decoder's lookup tables, built at start from the forms of all instructions.
+ * The decoder's lookup tables, built from the forms of all instructions.
  *
  *     slots    one per code size (64-bit or not), opcode map and opcode byte
  *     cells    of a slot, by the ModRM byte:   selector 0: one cell, whatever it says (or there is none)
@@ -12,7 +12,7 @@
  */
 
 import type { Feature, Instruction } from '../isa/instruction.ts';
-import { ANY, type Form, FormError, MAPS, parseForm } from './forms.ts';
+import { ANY, type Form, FormError, MAPS, opcodeOf, parseForm } from './forms.ts';
 
 export interface Slot {
   readonly hasModrm: boolean;
@@ -25,45 +25,68 @@ export const KEY_BITS = 4;
 const KEYS = 1 << KEY_BITS;
 const CELLS = [1, 16, 72] as const;
 
-export interface DecodeTable {
-  /** All forms that can be decoded, in the order of definition. */
-  readonly forms: readonly Form[];
-  /** By (64-bit ? SLOTS_PER_MODE : 0) + map << 8 + opcode. */
-  readonly slots: readonly (Slot | undefined)[];
-}
-
 export const SLOTS_PER_MODE = MAPS << 8;
 
-/** Tables for the instructions of the `features` given (all without it). */
-export function buildTable(instructions: readonly Instruction[], features?: ReadonlySet<Feature>): DecodeTable {
-  const forms: Form[] = [];
-  const bySlot: (Form[] | undefined)[] = new Array(2 * SLOTS_PER_MODE).fill(undefined);
-  const enter = (index: number, form: Form): void => {
-    const list = bySlot[index];
-    if (list === undefined) bySlot[index] = [form];
-    else list.push(form);
-  };
-  for (const instruction of instructions) {
-    const feature = instruction.feature ?? 'base';
-    if (features !== undefined && feature !== 'base' && !features.has(feature)) continue;
-    for (const text of instruction.forms) {
-      const form = parseForm(instruction, text);
-      forms.push(form);
-      for (let register = 0; register < (form.opcodeRegister ? 8 : 1); register++) {
-        const index = (form.map << 8) + form.opcode + register;
-        if (!form.o64) enter(index, form);
-        if (!form.i64) enter(SLOTS_PER_MODE + index, form);
+interface Entry {
+  readonly instruction: Instruction;
+  readonly text: string;
+  form: Form | undefined;
+}
+
+/**
+ * Fast path: at start forms are only sorted by opcode (a millisecond or two for all of them); they are parsed and
+ * their slot is built when the opcode is first met. Mistakes in the definitions show then, or all at once by `check`.
+ */
+export class DecodeTable {
+  /** By map << 8 + opcode. */
+  readonly #entries: (Entry[] | undefined)[] = new Array(SLOTS_PER_MODE).fill(undefined);
+  /** By (64-bit ? SLOTS_PER_MODE : 0) + map << 8 + opcode. Null where there is no instruction. */
+  readonly #slots: (Slot | null | undefined)[] = new Array(2 * SLOTS_PER_MODE).fill(undefined);
+
+  /** Tables for the instructions of the `features` given (all without it). */
+  constructor(instructions: readonly Instruction[], features?: ReadonlySet<Feature>) {
+    for (const instruction of instructions) {
+      const feature = instruction.feature ?? 'base';
+      if (features !== undefined && feature !== 'base' && !features.has(feature)) continue;
+      for (const text of instruction.forms) {
+        const { map, opcode, register } = opcodeOf(text);
+        if (opcode < 0) throw new FormError(instruction, text, 'no opcode byte');
+        const entry: Entry = { instruction, text, form: undefined };
+        for (let i = 0; i < (register ? 8 : 1); i++) {
+          const index = (map << 8) + opcode + i;
+          const entries = this.#entries[index];
+          if (entries === undefined) this.#entries[index] = [entry];
+          else entries.push(entry);
+        }
       }
     }
   }
-  const slots: (Slot | undefined)[] = new Array(2 * SLOTS_PER_MODE).fill(undefined);
-  for (let i = 0; i < SLOTS_PER_MODE; i++) {
-    const [legacy, long] = [bySlot[i], bySlot[SLOTS_PER_MODE + i]];
-    const alike = legacy?.length === long?.length && legacy?.every((form, j) => form === long?.[j]);
-    slots[i] = legacy && buildSlot(legacy);
-    slots[SLOTS_PER_MODE + i] = alike ? slots[i] : long && buildSlot(long);
+
+  slot(index: number): Slot | null {
+    const slot = this.#slots[index];
+    return slot === undefined ? this.#build(index) : slot;
   }
-  return { forms, slots };
+
+  /** Builds everything: throws the first mistake in the definitions. Gives all forms. */
+  check(): readonly Form[] {
+    const forms = new Set<Form>();
+    for (let index = 0; index < 2 * SLOTS_PER_MODE; index++) {
+      for (const form of this.slot(index)?.forms ?? []) if (form !== undefined) forms.add(form);
+    }
+    return [...forms];
+  }
+
+  #build(index: number): Slot | null {
+    const isLong = index >= SLOTS_PER_MODE;
+    const forms: Form[] = [];
+    for (const entry of this.#entries[isLong ? index - SLOTS_PER_MODE : index] ?? []) {
+      entry.form ??= parseForm(entry.instruction, entry.text);
+      if (!(isLong ? entry.form.i64 : entry.form.o64)) forms.push(entry.form);
+    }
+    const slot = forms.length === 0 ? null : buildSlot(forms);
+    this.#slots[index] = slot;
+    return slot;
+  }
 }
 
 function buildSlot(forms: readonly Form[]): Slot {
