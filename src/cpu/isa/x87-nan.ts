@@ -55,7 +55,7 @@ const specialRoutine = defineRoutine({
           m.and(m.eq(x.significand, y.significand), m.not(a.sign)),
         );
         const bothNan = m.and(any(m, a.kind, IS_NAN), any(m, b.kind, IS_NAN));
-        const sameSort = isNot0OfSort(m, a, b);
+        const sameSort = any(m, m.and(a.kind, b.kind), IS_NAN);
         const onlyA = m.select(bothNan, any(m, a.kind, IS_QUIET), any(m, a.kind, IS_NAN));
         const takeA = m.select(m.and(bothNan, sameSort), larger, onlyA);
         m.assign(head, m.select(takeA, x.head, y.head));
@@ -65,11 +65,6 @@ const specialRoutine = defineRoutine({
     return [m.use(head), m.use(significand), m.use(flags)];
   },
 });
-
-/** Both quiet or both signalling. */
-function isNot0OfSort(m: Algebra, a: Unpacked, b: Unpacked): Value {
-  return any(m, m.and(a.kind, b.kind), IS_NAN);
-}
 
 export interface Result extends Extended {
   readonly flags: Value;

@@ -1,0 +1,240 @@
+/** x87 instructions that take numbers apart: FPREM, FPREM1, FRNDINT, FSCALE, FXTRACT. */
+
+import { type Algebra, defineRoutine, type Routine, type Value } from '../algebra.ts';
+import { denormalFlag } from './fp/add.ts';
+import {
+  any,
+  DENORMAL,
+  flagIf,
+  INVALID,
+  IS_FINITE,
+  IS_INFINITE,
+  IS_ZERO,
+  parts,
+  type Unpacked,
+  unpacked,
+  ZERO_DIVIDE,
+} from './fp/format.ts';
+import { roundToIntegral, toInteger } from './fp/integer.ts';
+import { partialRemainder } from './fp/remainder.ts';
+import { unpackInteger } from './fp/unpack.ts';
+import { defineInstruction, type Instruction } from './instruction.ts';
+import { roundUnrounded, writeResult } from './x87-arithmetic.ts';
+import { packExact } from './x87-load.ts';
+import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
+import {
+  C0,
+  C1,
+  C2,
+  C3,
+  controlWord,
+  type Extended,
+  enter,
+  IS_EMPTY,
+  indefinite,
+  isEmpty,
+  leave,
+  moveTop,
+  physical,
+  putExtended,
+  report,
+  STACK_OVERFLOW,
+  setConditionCodes,
+  unpackSt,
+} from './x87-stack.ts';
+
+/** The control word with 64 bits of precision: PC governs the basic arithmetic and the square root only. */
+export function fullPrecision(m: Algebra): Value {
+  return m.or(controlWord(m), m.const(32, 3 << 16));
+}
+
+/** INVALID with the indefinite. */
+function invalid(m: Algebra): Result {
+  return { ...indefinite(m), flags: m.const(32, INVALID) };
+}
+
+function roundFull(m: Algebra, x: readonly Value[], flags: Value): Result {
+  const zero = m.const(64, 0);
+  return roundUnrounded(m, [...x, zero, flags], fullPrecision(m));
+}
+
+function remainderRoutine(name: string, nearest: boolean): Routine {
+  return defineRoutine({
+    name,
+    params: [],
+    results: [],
+    faults: false,
+    body(m) {
+      const a = unpackSt(m, 0);
+      const b = unpackSt(m, 1);
+      const codes = m.variable(m.const(32, 0));
+      const none = m.or(any(m, a.kind, IS_INFINITE), any(m, b.kind, IS_ZERO));
+      const result = chooseResult(
+        m,
+        any(m, m.or(a.kind, b.kind), NO_NUMBER),
+        () => special(m, a, b),
+        () =>
+          chooseResult(
+            m,
+            none,
+            () => invalid(m),
+            () => {
+              const rest = [m.variable(a.kind), m.variable(a.sign), m.variable(a.exponent), m.variable(a.significand)];
+              m.if(any(m, m.and(a.kind, b.kind), IS_FINITE), () => {
+                const found = m.call(partialRemainder, ...parts(a), ...parts(b), m.const(1, nearest ? 1 : 0));
+                rest.forEach((variable, i) => {
+                  m.assign(variable, found[i]!);
+                });
+                const quotient = found[4]!;
+                const bits = m.or(
+                  m.or(flagIf(m, m.bit(quotient, 0), C1), flagIf(m, m.bit(quotient, 1), C3)),
+                  flagIf(m, m.bit(quotient, 2), C0),
+                );
+                m.assign(codes, m.select(found[5]!, m.const(32, C2), bits));
+              });
+              return roundFull(
+                m,
+                rest.map((variable) => m.use(variable)),
+                denormalFlag(m, a, b),
+              );
+            },
+          ),
+      );
+      m.if(writeResult(m, physical(m, 0), result), () => setConditionCodes(m, m.use(codes)));
+      return [];
+    },
+  });
+}
+
+const roundSt0 = defineRoutine({
+  name: 'x87RoundToInteger',
+  params: [],
+  results: [],
+  faults: false,
+  body(m) {
+    const x = unpackSt(m, 0);
+    const result = chooseResult(
+      m,
+      any(m, x.kind, NO_NUMBER),
+      () => special(m, x, x),
+      () => {
+        const rounding = m.and(m.shr(controlWord(m), 13), m.const(32, 3));
+        const integral = m.call(roundToIntegral, ...parts(x), rounding);
+        return roundFull(m, integral.slice(0, 4), m.or(integral[5]!, denormalFlag(m, x)));
+      },
+    );
+    writeResult(m, physical(m, 0), result);
+    return [];
+  },
+});
+
+/** Exponents beyond every format, even after wrapping, yet far from overflowing 32 bits. */
+const SCALE_LIMIT = 0xffff;
+
+/** ST(0) times 2 to the power of ST(1) cut to an integer. */
+const scaleSt0 = defineRoutine({
+  name: 'x87Scale',
+  params: [],
+  results: [],
+  faults: false,
+  body(m) {
+    const a = unpackSt(m, 0);
+    const b = unpackSt(m, 1);
+    const infiniteB = any(m, b.kind, IS_INFINITE);
+    // 0 by 2^infinity and infinity by 2^-infinity.
+    const none = m.and(infiniteB, m.select(b.sign, any(m, a.kind, IS_INFINITE), any(m, a.kind, IS_ZERO)));
+    const result = chooseResult(
+      m,
+      any(m, m.or(a.kind, b.kind), NO_NUMBER),
+      () => special(m, a, b),
+      () =>
+        chooseResult(
+          m,
+          none,
+          () => invalid(m),
+          () => {
+            const [integer, tooLarge] = m.call(toInteger, ...parts(b), m.const(32, 3), m.const(64, SCALE_LIMIT));
+            const limit = m.select(b.sign, m.const(32, -SCALE_LIMIT), m.const(32, SCALE_LIMIT));
+            const steps = m.select(any(m, tooLarge!, INVALID), limit, m.trunc(integer!, 32));
+            const byInfinity = m.select(b.sign, m.const(32, IS_ZERO), m.const(32, IS_INFINITE));
+            const kind = m.select(infiniteB, byInfinity, a.kind);
+            return scaled(m, { ...a, kind }, steps, denormalFlag(m, a, b));
+          },
+        ),
+    );
+    writeResult(m, physical(m, 0), result);
+    return [];
+  },
+});
+
+function scaled(m: Algebra, x: Unpacked, steps: Value, flags: Value): Result {
+  return roundFull(m, parts({ ...x, exponent: m.add(x.exponent, steps) }), flags);
+}
+
+/** Splits ST(0) into its exponent, which replaces it, and its significand, which is pushed. */
+const extractSt0 = defineRoutine({
+  name: 'x87Extract',
+  params: [],
+  results: [],
+  faults: false,
+  body(m) {
+    const x = unpackSt(m, 0);
+    const target = physical(m, 0);
+    const pushed = physical(m, -1);
+    const significand: Extended = packExact(m, { ...x, exponent: m.const(32, 0) });
+    const exponent = packExact(m, unpacked(m.call(unpackInteger, m.sext(x.exponent, 64))));
+    const zero = any(m, x.kind, IS_ZERO);
+    const minusInfinity = m.const(32, 0xffff);
+    const infinite = m.or(zero, any(m, x.kind, IS_INFINITE));
+    const exponentResult: Extended = {
+      head: m.select(infinite, m.select(zero, minusInfinity, m.const(32, 0x7fff)), exponent.head),
+      significand: m.select(infinite, m.const(64, 1n << 63n), exponent.significand),
+    };
+    const flags = m.or(flagIf(m, zero, ZERO_DIVIDE), flagIf(m, any(m, x.kind, 0x40), DENORMAL));
+    const overflow = m.and(m.not(isEmpty(m, pushed)), m.not(any(m, x.kind, IS_EMPTY)));
+    const second = chooseResult(
+      m,
+      overflow,
+      () => ({ ...indefinite(m), flags: m.const(32, STACK_OVERFLOW) }),
+      () =>
+        chooseResult(
+          m,
+          any(m, x.kind, NO_NUMBER),
+          () => special(m, x, x),
+          () => ({ ...significand, flags }),
+        ),
+    );
+    const replace = m.or(overflow, any(m, x.kind, NO_NUMBER));
+    m.if(m.not(report(m, second.flags)), () => {
+      putExtended(m, target, {
+        head: m.select(replace, second.head, exponentResult.head),
+        significand: m.select(replace, second.significand, exponentResult.significand),
+      });
+      moveTop(m, -1);
+      putExtended(m, pushed, second);
+    });
+    return [];
+  },
+});
+
+function definition(name: string, sdm: string, form: string, routine: Routine): Instruction {
+  return defineInstruction({
+    name,
+    sdm: `Vol. 2A "${sdm}"`,
+    feature: 'x87',
+    forms: [form],
+    semantics(m) {
+      enter(m);
+      m.call(routine);
+      leave(m);
+    },
+  });
+}
+
+export const x87Partial: readonly Instruction[] = [
+  definition('FPREM', 'FPREM - Partial Remainder', 'D9 F8', remainderRoutine('x87Remainder', false)),
+  definition('FPREM1', 'FPREM1 - Partial Remainder', 'D9 F5', remainderRoutine('x87RemainderNearest', true)),
+  definition('FRNDINT', 'FRNDINT - Round to Integer', 'D9 FC', roundSt0),
+  definition('FSCALE', 'FSCALE - Scale', 'D9 FD', scaleSt0),
+  definition('FXTRACT', 'FXTRACT - Extract Exponent and Significand', 'D9 F4', extractSt0),
+];

@@ -1,0 +1,262 @@
+/** x87 stores: FST, FSTP, FIST, FISTP, FISTTP, FBSTP. */
+
+import { type Algebra, defineRoutine, type Operand, type Routine, type Value } from '../algebra.ts';
+import { vcpu } from '../state.ts';
+import { any, flagIf, INVALID, IS_NAN, IS_SIGNALLING, OVERFLOW, parts, UNDERFLOW, type Unpacked } from './fp/format.ts';
+import { toInteger } from './fp/integer.ts';
+import { round32, round64 } from './fp/round.ts';
+import { defineInstruction, type Instruction } from './instruction.ts';
+import { NO_NUMBER } from './x87-nan.ts';
+import {
+  controlWord,
+  enter,
+  getExtended,
+  IS_EMPTY,
+  indefinite,
+  isEmpty,
+  leave,
+  physical,
+  pop,
+  putExtended,
+  report,
+  roundingOfControlWord,
+  STACK_FAULT,
+  STACK_UNDERFLOW,
+  unpackSt,
+} from './x87-stack.ts';
+
+/** () -> [bits, flags]: ST(0) as a single or double. */
+function convertRoutine(width: 32 | 64): Routine {
+  const fraction = width === 32 ? 23 : 52;
+  return defineRoutine({
+    name: `x87To${width}`,
+    params: [],
+    results: [width, 32],
+    faults: false,
+    body(m) {
+      const x = unpackSt(m, 0);
+      const bits = m.variable(m.const(width, ((1n << BigInt(width - fraction + 1)) - 1n) << BigInt(fraction - 1)));
+      const flags = m.variable(noNumberFlags(m, x));
+      m.if(
+        any(m, x.kind, NO_NUMBER),
+        () =>
+          m.if(any(m, x.kind, IS_NAN), () => {
+            // The payload's upper bits, below the sign, an exponent of ones and the quiet bit.
+            const payload = m.shr(m.shl(x.significand, 1), 64 - fraction);
+            const ones = m.const(64, ((1n << BigInt(width - fraction)) - 1n) << BigInt(fraction - 1));
+            const sign = m.shl(m.zext(x.sign, 64), width - 1);
+            m.assign(bits, m.trunc(m.or(m.or(payload, ones), sign), width));
+          }),
+        () => {
+          const routine = width === 32 ? round32 : round64;
+          const [rounded, raised] = m.call(routine, ...parts(x), m.const(64, 0), controlWord(m));
+          m.assign(bits, rounded!);
+          m.assign(flags, raised!);
+        },
+      );
+      return [m.use(bits), m.use(flags)];
+    },
+  });
+}
+
+/** The flags of a conversion from what is no number: stack underflow, or INVALID but for quiet NaNs. */
+function noNumberFlags(m: Algebra, x: Unpacked): Value {
+  const nan = flagIf(m, any(m, x.kind, IS_SIGNALLING), INVALID);
+  const other = m.select(any(m, x.kind, IS_NAN), nan, m.const(32, INVALID));
+  return m.select(any(m, x.kind, IS_EMPTY), m.const(32, STACK_UNDERFLOW), other);
+}
+
+const toSingle = convertRoutine(32);
+const toDouble = convertRoutine(64);
+
+/** (rounding, limit) -> [integer, flags]: ST(0) as an integer of that magnitude, 2^63 with INVALID where it is none. */
+const toMachineInteger = defineRoutine({
+  name: 'x87ToInteger',
+  params: [32, 64],
+  results: [64, 32],
+  faults: false,
+  body(m, rounding, limit) {
+    const x = unpackSt(m, 0);
+    const [integer, flags] = m.call(toInteger, ...parts(x), rounding!, limit!);
+    return [integer!, m.or(flags!, flagIf(m, any(m, x.kind, IS_EMPTY), STACK_UNDERFLOW))];
+  },
+});
+
+const LARGEST_BCD = 10n ** 18n - 1n;
+
+/** () -> [digits 0-15, digits 16-17 and sign, flags]: ST(0) as packed BCD. */
+const toBcd = defineRoutine({
+  name: 'x87ToBcd',
+  params: [],
+  results: [64, 16, 32],
+  faults: false,
+  body(m) {
+    const sign = m.bit(getExtended(m, physical(m, 0)).head, 15);
+    const limit = m.const(64, LARGEST_BCD);
+    const [integer, raised] = m.call(toMachineInteger, roundingOfControlWord(m), limit) as [Value, Value];
+    const magnitude = m.select(m.msb(integer), m.neg(integer), integer);
+    // Of a negative number the conversion lets one more pass: -10^18.
+    const invalid = m.or(any(m, raised, INVALID), m.ltU(limit, magnitude));
+    const low = m.variable(m.const(64, 3n << 62n));
+    const high = m.variable(m.const(16, 0xffff));
+    m.if(m.not(invalid), () => {
+      const rest = m.variable(magnitude);
+      const digitPair = (): Value => {
+        const quotient = m.divU(m.use(rest), m.const(64, 100));
+        const pair = m.sub(m.use(rest), m.mul(quotient, m.const(64, 100)));
+        m.assign(rest, quotient);
+        // Tens of a number below 103 by multiplication with 41/410.
+        const tens = m.shr(m.mul(pair, m.const(64, 205)), 11);
+        return m.add(pair, m.mul(tens, m.const(64, 6)));
+      };
+      const shift = m.variable(m.const(64, 0));
+      m.assign(low, m.const(64, 0));
+      m.while(
+        () => m.ltU(m.use(shift), m.const(64, 64)),
+        () => {
+          m.assign(low, m.or(m.use(low), m.shl(digitPair(), m.use(shift))));
+          m.assign(shift, m.add(m.use(shift), m.const(64, 8)));
+        },
+      );
+      m.assign(high, m.or(m.trunc(digitPair(), 16), m.shl(m.zext(sign, 16), 15)));
+    });
+    const fault = m.or(m.and(raised, m.const(32, STACK_FAULT)), m.const(32, INVALID));
+    return [m.use(low), m.use(high), m.select(invalid, fault, raised)];
+  },
+});
+
+/**
+ * Ends a store to memory: `store` runs unless an unmasked exception (of those in `stopping`) forbids it, and then
+ * neither the stack moves. A faulting store leaves everything as it was.
+ */
+function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boolean, store: () => void): void {
+  const unmasked = m.and(flags, m.not(m.zext(m.get(vcpu.fcw), 32)));
+  const allowed = m.not(any(m, unmasked, stopping));
+  m.if(allowed, store);
+  report(m, flags);
+  if (popAfter) m.if(allowed, () => pop(m));
+}
+
+function storeReal(name: string, forms: readonly string[], popAfter: boolean): Instruction {
+  return defineInstruction({
+    name,
+    sdm: 'Vol. 2A "FST/FSTP - Store Floating-Point Value"',
+    feature: 'x87',
+    forms,
+    semantics(m, to) {
+      enter(m);
+      const [bits, flags] = m.call(to!.type === 32 ? toSingle : toDouble) as [Value, Value];
+      finishStore(m, flags, INVALID | OVERFLOW | UNDERFLOW, popAfter, () => m.write(to!, bits));
+      leave(m, to);
+    },
+  });
+}
+
+function storeInteger(name: string, forms: readonly string[], popAfter: boolean, truncate = false): Instruction {
+  return defineInstruction({
+    name,
+    sdm: truncate ? 'Vol. 2A "FISTTP - Store Integer With Truncation"' : 'Vol. 2A "FIST/FISTP - Store Integer"',
+    feature: truncate ? 'sse3' : 'x87',
+    forms,
+    semantics(m, to) {
+      enter(m);
+      const width = to!.type as 16 | 32 | 64;
+      const indefinite = 1n << BigInt(width - 1);
+      const rounding = truncate ? m.const(32, 3) : roundingOfControlWord(m);
+      const [integer, flags] = m.call(toMachineInteger, rounding, m.const(64, indefinite - 1n)) as [Value, Value];
+      const stored = m.select(any(m, flags, INVALID), m.const(width, indefinite), m.trunc(integer, width));
+      finishStore(m, flags, INVALID, popAfter, () => m.write(to!, stored));
+      leave(m, to);
+    },
+  });
+}
+
+/** Ten bytes, both pieces checked before the first is written. */
+function storeTenBytes(m: Algebra, to: Operand, low: Value, high: Value): void {
+  const address = m.memory(to);
+  m.probeWrite(address, 10);
+  m.store(address, low);
+  m.store(m.offset(address, 8), high);
+}
+
+const FBSTP = defineInstruction({
+  name: 'FBSTP',
+  sdm: 'Vol. 2A "FBSTP - Store BCD Integer and Pop"',
+  feature: 'x87',
+  forms: ['DF /6 Mt'],
+  semantics(m, to) {
+    enter(m);
+    const [low, high, flags] = m.call(toBcd) as [Value, Value, Value];
+    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to!, low, high));
+    leave(m, to);
+  },
+});
+
+const FSTP_EXTENDED = defineInstruction({
+  name: 'FSTP',
+  sdm: 'Vol. 2A "FST/FSTP - Store Floating-Point Value"',
+  feature: 'x87',
+  forms: ['DB /7 Mt'],
+  semantics(m, to) {
+    enter(m);
+    const register = physical(m, 0);
+    const empty = isEmpty(m, register);
+    const value = getExtended(m, register);
+    const none = indefinite(m);
+    const head = m.trunc(m.select(empty, none.head, value.head), 16);
+    const significand = m.select(empty, none.significand, value.significand);
+    const flags = flagIf(m, empty, STACK_UNDERFLOW);
+    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to!, significand, head));
+    leave(m, to);
+  },
+});
+
+/** (i, pop): ST(i) = ST(0). */
+const copyToRegister = defineRoutine({
+  name: 'x87Copy',
+  params: [32, 1],
+  results: [],
+  faults: false,
+  body(m, i, popAfter) {
+    const register = physical(m, 0);
+    const empty = isEmpty(m, register);
+    const value = getExtended(m, register);
+    const none = indefinite(m);
+    const blocked = report(m, flagIf(m, empty, STACK_UNDERFLOW));
+    m.if(m.not(blocked), () => {
+      putExtended(m, physical(m, i!), {
+        head: m.select(empty, none.head, value.head),
+        significand: m.select(empty, none.significand, value.significand),
+      });
+      m.if(popAfter!, () => pop(m));
+    });
+    return [];
+  },
+});
+
+function storeRegister(name: string, forms: readonly string[], popAfter: boolean): Instruction {
+  return defineInstruction({
+    name,
+    sdm: 'Vol. 2A "FST/FSTP - Store Floating-Point Value"',
+    feature: 'x87',
+    forms,
+    semantics(m, to) {
+      enter(m);
+      m.call(copyToRegister, m.index(to!), m.const(1, popAfter ? 1 : 0));
+      leave(m);
+    },
+  });
+}
+
+export const x87Store: readonly Instruction[] = [
+  storeReal('FST', ['D9 /2 Md', 'DD /2 Mq'], false),
+  storeReal('FSTP', ['D9 /3 Md', 'DD /3 Mq'], true),
+  FSTP_EXTENDED,
+  storeRegister('FST', ['DD D0+r STi'], false),
+  // D9 D8+r, DF D0+r and DF D8+r are aliases that the manual does not list.
+  storeRegister('FSTP', ['DD D8+r STi', 'D9 D8+r STi', 'DF D0+r STi', 'DF D8+r STi'], true),
+  storeInteger('FIST', ['DF /2 Mw', 'DB /2 Md'], false),
+  storeInteger('FISTP', ['DF /3 Mw', 'DB /3 Md', 'DF /7 Mq'], true),
+  storeInteger('FISTTP', ['DF /1 Mw', 'DB /1 Md', 'DD /1 Mq'], true, true),
+  FBSTP,
+];
