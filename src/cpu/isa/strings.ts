@@ -1,0 +1,296 @@
+/**
+ * String instructions: SDM Vol. 1 §7.3.9 "String Operations". INS and OUTS are system instructions.
+ *
+ * One execution of a repeated instruction handles one chunk and, where elements are left, ends as one to be run again:
+ * interrupts are taken between chunks, and each counts as an instruction. The size of a chunk is architectural here,
+ * for every engine must count alike: elements up to the end of the 4 KiB page of offsets that rSI or rDI is in,
+ * whichever comes first, with an element that crosses that end belonging to it; with DF set, down to the start of the
+ * page. With TF set it is one element. Registers move on with each element, so a fault leaves them at the one that
+ * faulted; flags are as before the chunk then, which REPE CMPS and SCAS starting anew do not mind.
+ */
+
+import { type Address, type Algebra, ES, type Value } from '../algebra.ts';
+import { RAX, RCX, RDI, RSI, vcpu } from '../state.ts';
+import { subFlags } from './flag-writes.ts';
+import { defineInstruction, type Instruction } from './instruction.ts';
+import { RFLAGS_DF, RFLAGS_TF } from './status-flags.ts';
+import { unsigned, type Width } from './widths.ts';
+
+const PAGE = 4096;
+
+/** One execution of a string instruction: what it works with, known when decoded. */
+interface StringOperation {
+  readonly m: Algebra;
+  readonly element: Width;
+  /** Which pointers it moves: RSI, RDI. */
+  readonly pointers: readonly number[];
+  readonly backwards: Value;
+  /** Signed step of the pointers, of the address size. */
+  readonly step: Value;
+}
+
+function stringOperation(m: Algebra, element: Width, pointers: readonly number[]): StringOperation {
+  const width = m.addressSize;
+  const bytes = element / 8;
+  const backwards = m.bit(m.get(vcpu.rflags), RFLAGS_DF);
+  return {
+    m,
+    element,
+    pointers,
+    backwards,
+    step: m.select(backwards, m.const(width, -bytes), m.const(width, bytes)),
+  };
+}
+
+function source({ m }: StringOperation): Address {
+  return m.at(m.dataSegment, m.getGpr(RSI, m.addressSize));
+}
+
+function destination({ m }: StringOperation): Address {
+  return m.at(ES, m.getGpr(RDI, m.addressSize));
+}
+
+function movePointers({ m, pointers, step }: StringOperation): void {
+  for (const pointer of pointers) m.setGpr(pointer, m.add(m.getGpr(pointer, m.addressSize), step));
+}
+
+function countDown(m: Algebra, by: Value): void {
+  m.setGpr(RCX, m.sub(m.getGpr(RCX, m.addressSize), by));
+}
+
+/** Elements from the pointer to the end (start) of its page, the one there included; type of the address size. */
+function elementsInPage({ m, element, backwards }: StringOperation, pointer: number): Value {
+  const width = m.addressSize;
+  const bytes = element / 8;
+  const shift = Math.log2(bytes);
+  const within = m.and(m.getGpr(pointer, width), m.const(width, PAGE - 1));
+  const forwards = m.shr(m.sub(m.const(width, PAGE + bytes - 1), within), shift);
+  const downwards = m.add(m.shr(within, shift), m.const(width, 1));
+  return m.select(backwards, downwards, forwards);
+}
+
+function minimum(m: Algebra, a: Value, b: Value): Value {
+  return m.select(m.ltU(a, b), a, b);
+}
+
+/** Number of elements in this chunk; 0 only where rCX is 0. */
+function chunkLength(operation: StringOperation): Value {
+  const { m, pointers } = operation;
+  const width = m.addressSize;
+  let length = m.getGpr(RCX, width);
+  for (const pointer of pointers) length = minimum(m, length, elementsInPage(operation, pointer));
+  const single = m.bit(m.get(vcpu.rflags), RFLAGS_TF);
+  return m.select(single, minimum(m, length, m.const(width, 1)), length);
+}
+
+/**
+ * Runs `body` once, or for a chunk. `body` does what may fault; the pointers move after it. `fast`, if any, is tried
+ * once after the first element, which has shown that the page can be reached: it may do some of the elements that are
+ * left and returns how many it did.
+ */
+function repeat(operation: StringOperation, body: () => void, fast?: (left: Value) => Value): void {
+  const { m } = operation;
+  if (m.repeat === 'none') {
+    body();
+    movePointers(operation);
+    return;
+  }
+  const width = m.addressSize;
+  const one = m.const(width, 1);
+  const zero = m.const(width, 0);
+  const left = m.variable(chunkLength(operation));
+  const element = () => {
+    body();
+    movePointers(operation);
+    countDown(m, one);
+    m.assign(left, m.sub(m.use(left), one));
+  };
+  if (fast) {
+    m.if(m.ne(m.use(left), zero), () => {
+      element();
+      m.assign(left, m.sub(m.use(left), fast(m.use(left))));
+    });
+  }
+  m.while(() => m.ne(m.use(left), zero), element);
+  m.if(m.ne(m.getGpr(RCX, width), zero), () => m.again());
+}
+
+/** As `repeat`, for CMPS and SCAS: stops after an element where equality is not what the prefix asks for. */
+function repeatWhile(operation: StringOperation, compare: () => [Value, Value]): void {
+  const { m, element } = operation;
+  if (m.repeat === 'none') {
+    const [a, b] = compare();
+    movePointers(operation);
+    m.setFlags(subFlags(m, a, b, m.sub(a, b)));
+    return;
+  }
+  const width = m.addressSize;
+  const one = m.const(width, 1);
+  const zero = m.const(width, 0);
+  const left = m.variable(chunkLength(operation));
+  m.if(m.ne(m.use(left), zero), () => {
+    const a = m.variable(m.const(element, 0));
+    const b = m.variable(m.const(element, 0));
+    const goesOn = m.variable(m.const(32, 1));
+    m.while(
+      () => m.and(m.ne(m.use(left), zero), m.ne(m.use(goesOn), m.const(32, 0))),
+      () => {
+        const [first, second] = compare();
+        m.assign(a, first);
+        m.assign(b, second);
+        movePointers(operation);
+        countDown(m, one);
+        m.assign(left, m.sub(m.use(left), one));
+        m.assign(goesOn, m.zext(m.repeat === 'rep' ? m.eq(first, second) : m.ne(first, second), 32));
+      },
+    );
+    m.setFlags(subFlags(m, m.use(a), m.use(b), m.sub(m.use(a), m.use(b))));
+    const more = m.and(m.ne(m.use(goesOn), m.const(32, 0)), m.ne(m.getGpr(RCX, width), zero));
+    m.if(more, () => m.again());
+  });
+}
+
+/** Outside 64-bit mode a segment may end within a chunk: only one that spans everything allows going fast. */
+function unlimited(m: Algebra, segments: readonly number[]): Value {
+  let result = m.const(1, 1);
+  if (m.mode === 64) return result;
+  for (const segment of segments) {
+    const limit = m.getAt(vcpu.segmentLimit, segment);
+    result = m.and(result, m.eq(limit, m.const(32, -1)));
+  }
+  return result;
+}
+
+/** All of `bytes` from the linear address on lie in its page. */
+function withinPage(m: Algebra, linear: Value, bytes: Value): Value {
+  const start = m.and(m.trunc(linear, 32), m.const(32, PAGE - 1));
+  return m.leU(m.add(start, bytes), m.const(32, PAGE));
+}
+
+/** After a fast path over `count` elements. */
+function advance({ m, element, pointers }: StringOperation, count: Value): void {
+  const bytes = m.shl(count, Math.log2(element / 8));
+  for (const pointer of pointers) m.setGpr(pointer, m.add(m.getGpr(pointer, m.addressSize), bytes));
+  countDown(m, count);
+}
+
+/**
+ * Fast path: the rest of a forward MOVS chunk as one memory.copy, many times faster than element by element. Not where
+ * the destination begins within the source: there each element must be copied before it is read.
+ */
+function copyChunk(operation: StringOperation, left: Value): Value {
+  const { m, element, backwards } = operation;
+  const done = m.variable(m.const(m.addressSize, 0));
+  const possible = m.and(m.not(backwards), unlimited(m, [m.dataSegment, ES]));
+  m.if(m.and(possible, m.ne(left, m.const(m.addressSize, 0))), () => {
+    const bytes = m.shl(unsigned(m, left, 32), Math.log2(element / 8));
+    const from = m.linear(source(operation), element / 8, 'read');
+    const to = m.linear(destination(operation), element / 8, 'write');
+    m.if(m.and(withinPage(m, from, bytes), withinPage(m, to, bytes)), () => {
+      const machineFrom = m.machineAddress(from, 'read');
+      const machineTo = m.machineAddress(to, 'write');
+      const zero = m.const(32, 0);
+      const reachable = m.and(m.ne(machineFrom, zero), m.ne(machineTo, zero));
+      const apart = m.leU(bytes, m.sub(machineTo, machineFrom));
+      m.if(m.and(reachable, apart), () => {
+        m.machineCopy(machineTo, machineFrom, bytes);
+        advance(operation, left);
+        m.assign(done, left);
+      });
+    });
+  });
+  return m.use(done);
+}
+
+/** Fast path: the rest of a forward STOS chunk as one memory.fill, where all bytes of the element are alike. */
+function fillChunk(operation: StringOperation, value: Value, left: Value): Value {
+  const { m, element, backwards } = operation;
+  const done = m.variable(m.const(m.addressSize, 0));
+  const byte = m.trunc(value, 8);
+  // Alike means that turning by a byte changes nothing.
+  const turned = m.or(m.shl(value, 8 % element), m.shr(value, (element - 8) % element));
+  const alike = element === 8 ? m.const(1, 1) : m.eq(turned, value);
+  const possible = m.and(m.and(m.not(backwards), alike), unlimited(m, [ES]));
+  m.if(m.and(possible, m.ne(left, m.const(m.addressSize, 0))), () => {
+    const bytes = m.shl(unsigned(m, left, 32), Math.log2(element / 8));
+    const to = m.linear(destination(operation), element / 8, 'write');
+    m.if(withinPage(m, to, bytes), () => {
+      const machineTo = m.machineAddress(to, 'write');
+      m.if(m.ne(machineTo, m.const(32, 0)), () => {
+        m.machineFill(machineTo, byte, bytes);
+        advance(operation, left);
+        m.assign(done, left);
+      });
+    });
+  });
+  return m.use(done);
+}
+
+/** One definition for bytes and one for the operand size. */
+function both(
+  name: string,
+  sdm: string,
+  byteForm: string,
+  form: string,
+  pointers: readonly number[],
+  execute: (operation: StringOperation) => void,
+): Instruction[] {
+  return [
+    defineInstruction({
+      name: `${name}B`,
+      sdm,
+      forms: [byteForm],
+      semantics: (m) => execute(stringOperation(m, 8, pointers)),
+    }),
+    defineInstruction({
+      name,
+      sdm,
+      forms: [form],
+      semantics: (m) => execute(stringOperation(m, m.operandSize, pointers)),
+    }),
+  ];
+}
+
+export const strings: readonly Instruction[] = [
+  ...both(
+    'MOVS',
+    'Vol. 2B "MOVS/MOVSB/MOVSW/MOVSD/MOVSQ - Move Data From String to String"',
+    'A4 rep',
+    'A5 rep',
+    [RSI, RDI],
+    (operation) => {
+      const { m, element } = operation;
+      const move = () => m.store(destination(operation), m.load(element, source(operation)));
+      repeat(operation, move, (left) => copyChunk(operation, left));
+    },
+  ),
+  ...both(
+    'CMPS',
+    'Vol. 2A "CMPS/CMPSB/CMPSW/CMPSD/CMPSQ - Compare String Operands"',
+    'A6 rep',
+    'A7 rep',
+    [RSI, RDI],
+    (operation) => {
+      const { m, element } = operation;
+      repeatWhile(operation, () => [m.load(element, source(operation)), m.load(element, destination(operation))]);
+    },
+  ),
+  ...both('STOS', 'Vol. 2B "STOS/STOSB/STOSW/STOSD/STOSQ - Store String"', 'AA rep', 'AB rep', [RDI], (operation) => {
+    const { m, element } = operation;
+    const value = m.getGpr(RAX, element);
+    repeat(
+      operation,
+      () => m.store(destination(operation), value),
+      (left) => fillChunk(operation, value, left),
+    );
+  }),
+  ...both('LODS', 'Vol. 2A "LODS/LODSB/LODSW/LODSD/LODSQ - Load String"', 'AC rep', 'AD rep', [RSI], (operation) => {
+    const { m, element } = operation;
+    repeat(operation, () => m.setGpr(RAX, m.load(element, source(operation))));
+  }),
+  ...both('SCAS', 'Vol. 2B "SCAS/SCASB/SCASW/SCASD - Scan String"', 'AE rep', 'AF rep', [RDI], (operation) => {
+    const { m, element } = operation;
+    const value = m.getGpr(RAX, element);
+    repeatWhile(operation, () => [value, m.load(element, destination(operation))]);
+  }),
+];
