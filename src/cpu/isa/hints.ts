@@ -24,7 +24,8 @@ function cacheLine(name: string, sdm: string, form: string, feature: Feature): I
   });
 }
 
-const reservedNoOperations = ['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((opcode) => `0F ${opcode} /r Ev`);
+/** Opcode 90 with REX.B is XCHG. */
+const noOperations = ['90', ...['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((opcode) => `0F ${opcode} /r Ev`)];
 
 const PAUSE = defineInstruction({
   name: 'PAUSE',
@@ -36,7 +37,7 @@ const PAUSE = defineInstruction({
 });
 
 export const hints: readonly Instruction[] = [
-  nothing('NOP', 'Vol. 2B "NOP - No Operation"', reservedNoOperations),
+  nothing('NOP', 'Vol. 2B "NOP - No Operation"', noOperations),
   nothing('PREFETCHh', 'Vol. 2B "PREFETCHh - Prefetch Data Into Caches"', ['0F 18 /r Ev']),
   nothing('PREFETCHW', 'Vol. 2B "PREFETCHW - Prefetch Data Into Caches in Anticipation of a Write"', ['0F 0D /r Ev']),
   PAUSE,

@@ -66,26 +66,12 @@ const LEA = defineInstruction({
 const XCHG = defineInstruction({
   name: 'XCHG',
   sdm: 'Vol. 2C "XCHG - Exchange Register/Memory With Register"',
-  forms: ['86 /r Eb,Gb lock', '87 /r Ev,Gv lock'],
+  forms: ['86 /r Eb,Gb lock', '87 /r Ev,Gv lock', '90+r Zv,rAX'],
   semantics(m, dst, src) {
     const a = m.readForWrite(dst);
     const b = m.read(src);
     m.write(dst, b);
     m.write(src, a);
-  },
-});
-
-/** Register 0 is the accumulator itself: opcode 90 without REX.B does nothing at all, not even clear an upper half. */
-const XCHG_accumulator = defineInstruction({
-  name: 'XCHG',
-  sdm: 'Vol. 2C "XCHG - Exchange Register/Memory With Register", Vol. 2B "NOP - No Operation"',
-  forms: ['90+r Zv,rAX'],
-  semantics(m, dst, accumulator) {
-    m.if(m.ne(m.index(dst), m.const(32, RAX)), () => {
-      const a = m.read(dst);
-      m.write(dst, m.read(accumulator));
-      m.write(accumulator, a);
-    });
   },
 });
 
@@ -147,7 +133,6 @@ export const moves: readonly Instruction[] = [
   MOVSXD,
   LEA,
   XCHG,
-  XCHG_accumulator,
   BSWAP,
   MOVBE,
   MOVNTI,

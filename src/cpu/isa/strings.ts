@@ -255,8 +255,8 @@ export const strings: readonly Instruction[] = [
   ...both(
     'MOVS',
     'Vol. 2B "MOVS/MOVSB/MOVSW/MOVSD/MOVSQ - Move Data From String to String"',
-    'A4 rep',
-    'A5 rep',
+    'A4 rep ends',
+    'A5 rep ends',
     [RSI, RDI],
     (operation) => {
       const { m, element } = operation;
@@ -267,28 +267,42 @@ export const strings: readonly Instruction[] = [
   ...both(
     'CMPS',
     'Vol. 2A "CMPS/CMPSB/CMPSW/CMPSD/CMPSQ - Compare String Operands"',
-    'A6 rep',
-    'A7 rep',
+    'A6 rep ends',
+    'A7 rep ends',
     [RSI, RDI],
     (operation) => {
       const { m, element } = operation;
       repeatWhile(operation, () => [m.load(element, source(operation)), m.load(element, destination(operation))]);
     },
   ),
-  ...both('STOS', 'Vol. 2B "STOS/STOSB/STOSW/STOSD/STOSQ - Store String"', 'AA rep', 'AB rep', [RDI], (operation) => {
-    const { m, element } = operation;
-    const value = m.getGpr(RAX, element);
-    repeat(
-      operation,
-      () => m.store(destination(operation), value),
-      (left) => fillChunk(operation, value, left),
-    );
-  }),
-  ...both('LODS', 'Vol. 2A "LODS/LODSB/LODSW/LODSD/LODSQ - Load String"', 'AC rep', 'AD rep', [RSI], (operation) => {
-    const { m, element } = operation;
-    repeat(operation, () => m.setGpr(RAX, m.load(element, source(operation))));
-  }),
-  ...both('SCAS', 'Vol. 2B "SCAS/SCASB/SCASW/SCASD - Scan String"', 'AE rep', 'AF rep', [RDI], (operation) => {
+  ...both(
+    'STOS',
+    'Vol. 2B "STOS/STOSB/STOSW/STOSD/STOSQ - Store String"',
+    'AA rep ends',
+    'AB rep',
+    [RDI],
+    (operation) => {
+      const { m, element } = operation;
+      const value = m.getGpr(RAX, element);
+      repeat(
+        operation,
+        () => m.store(destination(operation), value),
+        (left) => fillChunk(operation, value, left),
+      );
+    },
+  ),
+  ...both(
+    'LODS',
+    'Vol. 2A "LODS/LODSB/LODSW/LODSD/LODSQ - Load String"',
+    'AC rep ends',
+    'AD rep',
+    [RSI],
+    (operation) => {
+      const { m, element } = operation;
+      repeat(operation, () => m.setGpr(RAX, m.load(element, source(operation))));
+    },
+  ),
+  ...both('SCAS', 'Vol. 2B "SCAS/SCASB/SCASW/SCASD - Scan String"', 'AE rep ends', 'AF rep', [RDI], (operation) => {
     const { m, element } = operation;
     const value = m.getGpr(RAX, element);
     repeatWhile(operation, () => [value, m.load(element, destination(operation))]);
