@@ -135,7 +135,8 @@ export class AcpiPm extends Device<StateOf<typeof acpiPmState>> {
     s.status &= STATUS_BITS;
     this.#host.sci.set((s.status & s.enable) !== 0);
     const awaitsCarry = s.enable & ~s.status & TIMER_STATUS;
-    const carryNs = Math.ceil(((carries + 1) * this.#ticksPerCarry * NS_PER_SECOND) / PM_TIMER_HZ);
+    // A nanosecond late rather than early: an expiry that found nothing would follow itself at once.
+    const carryNs = Math.ceil(((carries + 1) * this.#ticksPerCarry * NS_PER_SECOND) / PM_TIMER_HZ) + 1;
     this.#timer.arm(awaitsCarry ? carryNs : Number.POSITIVE_INFINITY);
   }
 }
