@@ -41,28 +41,20 @@ import {
 } from './x87-stack.ts';
 
 /**
- * (source, signal quiet NaNs) -> [relation, went ahead]: compares ST(0) and reports the exceptions. `went ahead` is
- * clear where an unmasked exception forbids popping and changing flags.
+ * Compares ST(0) and reports the exceptions: the relation, and the condition that no unmasked exception forbids popping.
  */
-const compareSt0 = defineRoutine({
-  name: 'x87Compare',
-  params: [...UNPACKED, 1],
-  results: [32, 1],
-  faults: false,
-  body(m, ...args) {
-    const x = unpackSt(m, 0);
-    const y = unpacked(args.slice(0, 4));
-    const kinds = m.or(x.kind, y.kind);
-    const noNumber = any(m, kinds, NO_NUMBER);
-    const onlyQuiet = m.and(m.not(any(m, kinds, NO_NUMBER & ~IS_QUIET)), m.not(args[4]!));
-    const special = m.select(onlyQuiet, m.const(32, 0), m.const(32, INVALID));
-    const withEmpty = m.select(any(m, kinds, IS_EMPTY), m.const(32, STACK_UNDERFLOW), special);
-    const flags = m.select(noNumber, withEmpty, denormalFlag(m, x, y));
-    const [relation] = m.call(compareUnpacked, ...parts(x), ...parts(y));
-    const blocked = report(m, flags);
-    return [m.select(noNumber, m.const(32, UNORDERED), relation!), m.not(blocked)];
-  },
-});
+function compareSt0(m: Algebra, y: Unpacked, signalQuiet: Value, c1: 'replaced' | 'kept'): [Value, Value] {
+  const x = unpackSt(m, 0);
+  const kinds = m.or(x.kind, y.kind);
+  const noNumber = any(m, kinds, NO_NUMBER);
+  const onlyQuiet = m.and(m.not(any(m, kinds, NO_NUMBER & ~IS_QUIET)), m.not(signalQuiet));
+  const special = m.select(onlyQuiet, m.const(32, 0), m.const(32, INVALID));
+  const withEmpty = m.select(any(m, kinds, IS_EMPTY), m.const(32, STACK_UNDERFLOW), special);
+  const flags = m.select(noNumber, withEmpty, denormalFlag(m, x, y));
+  const [relation] = m.call(compareUnpacked, ...parts(x), ...parts(y));
+  const blocked = report(m, flags, c1);
+  return [m.select(noNumber, m.const(32, UNORDERED), relation!), m.not(blocked)];
+}
 
 function codesOf(m: Algebra, relation: Value): Value {
   const less = flagIf(m, equals(m, relation, LESS), C0);
@@ -77,7 +69,7 @@ const compareToCodes = defineRoutine({
   results: [],
   faults: false,
   body(m, ...args) {
-    const [relation, ahead] = m.call(compareSt0, ...args.slice(0, 5)) as [Value, Value];
+    const [relation, ahead] = compareSt0(m, unpacked(args.slice(0, 4)), args[4]!, 'replaced');
     setConditionCodes(m, codesOf(m, relation), C0 | C2 | C3);
     popTimes(m, ahead, args[5]!);
     return [];
@@ -135,7 +127,7 @@ const compareToFlags: Routine = defineRoutine({
   results: [32, 1],
   faults: false,
   body(m, i, signalQuiet, pops) {
-    const [relation, ahead] = m.call(compareSt0, ...parts(unpackSt(m, i!)), signalQuiet!) as [Value, Value];
+    const [relation, ahead] = compareSt0(m, unpackSt(m, i!), signalQuiet!, 'kept');
     popTimes(m, ahead, pops!);
     return [relation, ahead];
   },

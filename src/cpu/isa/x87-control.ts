@@ -80,12 +80,14 @@ export const x87Control: readonly Instruction[] = [
   control('FFREE', 'FFREE - Free Floating-Point Register', ['DD C0+r STi'], (m, register) => {
     enter(m);
     setEmpty(m, physical(m, m.index(register!)), true);
+    setConditionCodes(m, m.const(32, 0), C1);
     leave(m);
   }),
   // An alias that the manual does not list.
   control('FFREEP', 'FFREE - Free Floating-Point Register', ['DF C0+r STi'], (m, register) => {
     enter(m);
     setEmpty(m, physical(m, m.index(register!)), true);
+    setConditionCodes(m, m.const(32, 0), C1);
     pop(m);
     leave(m);
   }),

@@ -214,7 +214,7 @@ const conditionalMove = defineRoutine({
     const flags = m.or(a.flags, b.flags);
     const underflow = isNot0(m, flags);
     const none = indefinite(m);
-    m.if(m.not(report(m, flags)), () => {
+    m.if(m.not(report(m, flags, 'kept')), () => {
       m.if(m.or(underflow, condition!), () =>
         putExtended(m, physical(m, 0), {
           head: m.select(underflow, none.head, b.head),

@@ -1,16 +1,24 @@
 /** x87 instructions that take numbers apart: FPREM, FPREM1, FRNDINT, FSCALE, FXTRACT. */
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../algebra.ts';
+import { vcpu } from '../state.ts';
 import { denormalFlag } from './fp/add.ts';
 import {
   any,
+  BIAS_ADJUST,
   DENORMAL,
+  EXTENDED_MAX,
+  EXTENDED_MIN,
   flagIf,
+  INEXACT,
   INVALID,
   IS_FINITE,
   IS_INFINITE,
   IS_ZERO,
+  OVERFLOW,
   parts,
+  ROUNDED_UP,
+  UNDERFLOW,
   type Unpacked,
   unpacked,
   ZERO_DIVIDE,
@@ -67,11 +75,12 @@ function remainderRoutine(name: string, nearest: boolean): Routine {
     body(m) {
       const a = unpackSt(m, 0);
       const b = unpackSt(m, 1);
+      const kinds = m.or(a.kind, b.kind);
       const codes = m.variable(m.const(32, 0));
       const none = m.or(any(m, a.kind, IS_INFINITE), any(m, b.kind, IS_ZERO));
       const result = chooseResult(
         m,
-        any(m, m.or(a.kind, b.kind), NO_NUMBER),
+        any(m, kinds, NO_NUMBER),
         () => special(m, a, b),
         () =>
           chooseResult(
@@ -100,7 +109,12 @@ function remainderRoutine(name: string, nearest: boolean): Routine {
             },
           ),
       );
-      m.if(writeResult(m, physical(m, 0), result), () => setConditionCodes(m, m.use(codes)));
+      const invalidOrNan = m.or(none, any(m, kinds, NO_NUMBER));
+      m.if(
+        m.and(writeResult(m, physical(m, 0), result), m.not(invalidOrNan)),
+        () => setConditionCodes(m, m.use(codes)),
+        () => setConditionCodes(m, m.const(32, 0), C2),
+      );
       return [];
     },
   });
@@ -167,8 +181,31 @@ const scaleSt0 = defineRoutine({
   },
 });
 
+/**
+ * A number with its exponent moved. Where not even the wrapped exponent of an unmasked overflow or underflow is in
+ * range the result is infinity or zero (SDM Vol. 1 §8.5.4, §8.5.5), infinity counting as rounded up.
+ */
 function scaled(m: Algebra, x: Unpacked, steps: Value, flags: Value): Result {
-  return roundFull(m, parts({ ...x, exponent: m.add(x.exponent, steps) }), flags);
+  const exponent = m.add(x.exponent, steps);
+  const masks = m.zext(m.get(vcpu.fcw), 32);
+  const over = m.ltS(m.const(32, EXTENDED_MAX + BIAS_ADJUST), exponent);
+  const under = m.ltS(exponent, m.const(32, EXTENDED_MIN - BIAS_ADJUST));
+  const overflow = m.and(over, m.not(any(m, masks, OVERFLOW)));
+  const underflow = m.and(under, m.not(any(m, masks, UNDERFLOW)));
+  const beyond = m.and(any(m, x.kind, IS_FINITE), m.or(overflow, underflow));
+  return chooseResult(
+    m,
+    beyond,
+    () => ({
+      head: m.or(m.shl(m.zext(x.sign, 32), 15), m.select(over, m.const(32, 0x7fff), m.const(32, 0))),
+      significand: m.select(over, m.const(64, 1n << 63n), m.const(64, 0)),
+      flags: m.or(
+        flags,
+        m.select(over, m.const(32, OVERFLOW | INEXACT | ROUNDED_UP), m.const(32, UNDERFLOW | INEXACT)),
+      ),
+    }),
+    () => roundFull(m, parts({ ...x, exponent }), flags),
+  );
 }
 
 /** Splits ST(0) into its exponent, which replaces it, and its significand, which is pushed. */

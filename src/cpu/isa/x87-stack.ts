@@ -133,21 +133,28 @@ export function unpackSt(m: Algebra, i: Value | number): Unpacked {
   return unpacked(m.call(unpackRegister, physical(m, i)));
 }
 
+/** Condition: one of the exceptions in `stopping` is raised and unmasked. */
+export function isStopped(m: Algebra, flags: Value, stopping: number): Value {
+  return any(m, m.and(flags, m.not(m.zext(m.get(vcpu.fcw), 32))), stopping);
+}
+
 /**
- * Puts exception flags into the status word, C1 replaced and ES computed. Gives the condition that an exception found
- * before the computation (or one of `more`) is unmasked: the destination and the stack stay as they are then, and what
- * the computation found is not reported.
+ * Puts exception flags into the status word, ES computed, C1 replaced (or, if `c1` is 'kept', cleared by a stack fault
+ * only). Gives the condition that an exception found
+ * before the computation is unmasked: the destination and the stack stay as they are then, and what the computation
+ * found is not reported.
  */
-export function report(m: Algebra, flags: Value, more = 0): Value {
+export function report(m: Algebra, flags: Value, c1: 'replaced' | 'kept' = 'replaced'): Value {
   const masks = m.zext(m.get(vcpu.fcw), 32);
   const unmasked = m.and(flags, m.not(masks));
   const early = m.and(any(m, unmasked, PRE_COMPUTATION), m.not(any(m, flags, STACK_FAULT)));
   const reported = m.select(early, m.and(flags, m.const(32, PRE_COMPUTATION)), flags);
-  const kept = m.and(m.zext(m.get(vcpu.fsw), 32), m.const(32, 0xffff & ~C1));
+  const clears = c1 === 'replaced' ? m.const(1, 1) : any(m, flags, STACK_FAULT);
+  const kept = m.and(m.zext(m.get(vcpu.fsw), 32), m.select(clears, m.const(32, 0xffff & ~C1), m.const(32, 0xffff)));
   const word = m.or(kept, reported);
   const pending = any(m, m.and(word, m.not(masks)), EXCEPTIONS);
   m.set(vcpu.fsw, m.trunc(m.or(word, flagIf(m, pending, SUMMARY)), 16));
-  return any(m, unmasked, PRE_COMPUTATION | more);
+  return any(m, unmasked, PRE_COMPUTATION);
 }
 
 /** Replaces condition codes of the status word: those of `mask` by those in `codes`. */
@@ -160,7 +167,10 @@ export function indefinite(m: Algebra): Extended {
   return { head: m.const(32, INDEFINITE_HEAD), significand: m.const(64, INDEFINITE_SIGNIFICAND) };
 }
 
-/** (head, significand, flags): pushes a value whose making raised those flags. */
+/**
+ * (head, significand, flags): pushes a value whose making raised those flags. An unmasked INVALID keeps the stack as it
+ * is, an unmasked DENORMAL does not.
+ */
 export const pushExtended = defineRoutine({
   name: 'x87Push',
   params: [32, 64, 32],
@@ -170,8 +180,10 @@ export const pushExtended = defineRoutine({
     const register = physical(m, -1);
     const full = m.not(isEmpty(m, register));
     const none = indefinite(m);
-    const blocked = report(m, m.select(full, m.const(32, STACK_OVERFLOW), flags!));
-    m.if(m.not(blocked), () => {
+    const overflow = m.and(full, m.not(any(m, flags!, STACK_FAULT)));
+    const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags!);
+    report(m, raised);
+    m.if(m.not(isStopped(m, raised, INVALID)), () => {
       moveTop(m, -1);
       putExtended(m, register, {
         head: m.select(full, none.head, head!),

@@ -1,19 +1,32 @@
 /** x87 stores: FST, FSTP, FIST, FISTP, FISTTP, FBSTP. */
 
 import { type Algebra, defineRoutine, type Operand, type Routine, type Value } from '../algebra.ts';
-import { vcpu } from '../state.ts';
-import { any, flagIf, INVALID, IS_NAN, IS_SIGNALLING, OVERFLOW, parts, UNDERFLOW, type Unpacked } from './fp/format.ts';
+import {
+  any,
+  flagIf,
+  INEXACT,
+  INVALID,
+  IS_NAN,
+  IS_SIGNALLING,
+  OVERFLOW,
+  parts,
+  ROUNDED_UP,
+  UNDERFLOW,
+  type Unpacked,
+} from './fp/format.ts';
 import { toInteger } from './fp/integer.ts';
 import { round32, round64 } from './fp/round.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { NO_NUMBER } from './x87-nan.ts';
 import {
+  C1,
   controlWord,
   enter,
   getExtended,
   IS_EMPTY,
   indefinite,
   isEmpty,
+  isStopped,
   leave,
   physical,
   pop,
@@ -22,6 +35,7 @@ import {
   roundingOfControlWord,
   STACK_FAULT,
   STACK_UNDERFLOW,
+  setConditionCodes,
   unpackSt,
 } from './x87-stack.ts';
 
@@ -130,10 +144,10 @@ const toBcd = defineRoutine({
  * neither the stack moves. A faulting store leaves everything as it was.
  */
 function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boolean, store: () => void): void {
-  const unmasked = m.and(flags, m.not(m.zext(m.get(vcpu.fcw), 32)));
-  const allowed = m.not(any(m, unmasked, stopping));
+  const allowed = m.not(isStopped(m, flags, stopping));
   m.if(allowed, store);
-  report(m, flags);
+  // What was not stored is not inexact either.
+  report(m, m.select(allowed, flags, m.and(flags, m.const(32, ~(INEXACT | ROUNDED_UP)))));
   if (popAfter) m.if(allowed, () => pop(m));
 }
 
@@ -248,13 +262,36 @@ function storeRegister(name: string, forms: readonly string[], popAfter: boolean
   });
 }
 
+/** An alias that the manual does not list, but that an empty ST(0) is no stack underflow and is not stored. */
+const FSTP_IF_FULL = defineInstruction({
+  name: 'FSTP',
+  sdm: 'Vol. 2A "FST/FSTP - Store Floating-Point Value"',
+  feature: 'x87',
+  forms: ['D9 D8+r STi'],
+  semantics(m, to) {
+    enter(m);
+    m.if(
+      isEmpty(m, physical(m, 0)),
+      () => {
+        setConditionCodes(m, m.const(32, 0), C1);
+        pop(m);
+      },
+      () => {
+        m.call(copyToRegister, m.index(to!), m.const(1, 1));
+      },
+    );
+    leave(m);
+  },
+});
+
 export const x87Store: readonly Instruction[] = [
   storeReal('FST', ['D9 /2 Md', 'DD /2 Mq'], false),
   storeReal('FSTP', ['D9 /3 Md', 'DD /3 Mq'], true),
   FSTP_EXTENDED,
   storeRegister('FST', ['DD D0+r STi'], false),
-  // D9 D8+r, DF D0+r and DF D8+r are aliases that the manual does not list.
-  storeRegister('FSTP', ['DD D8+r STi', 'D9 D8+r STi', 'DF D0+r STi', 'DF D8+r STi'], true),
+  // DF D0+r and DF D8+r are aliases that the manual does not list.
+  storeRegister('FSTP', ['DD D8+r STi', 'DF D0+r STi', 'DF D8+r STi'], true),
+  FSTP_IF_FULL,
   storeInteger('FIST', ['DF /2 Mw', 'DB /2 Md'], false),
   storeInteger('FISTP', ['DF /3 Mw', 'DB /3 Md', 'DF /7 Mq'], true),
   storeInteger('FISTTP', ['DF /1 Mw', 'DB /1 Md', 'DD /1 Mq'], true, true),
