@@ -88,12 +88,21 @@ export class AcpiPm extends Device<StateOf<typeof acpiPmState>> {
 
   override reset(): void {
     super.reset();
-    this.state.seenCarries = this.#carries();
+    this.state.seenCarries = this.#carries(); // the timer itself goes on
+    this.derive();
+  }
+
+  protected override settle(): void {
     this.#update();
   }
 
   protected override derive(): void {
-    this.#update();
+    const s = this.state;
+    this.#host.sci.set((s.status & s.enable) !== 0);
+    const awaitsCarry = s.enable & ~s.status & TIMER_STATUS;
+    // A nanosecond late rather than early: an expiry that found nothing would follow itself at once.
+    const carryNs = Math.ceil(((s.seenCarries + 1) * this.#ticksPerCarry * NS_PER_SECOND) / PM_TIMER_HZ) + 1;
+    this.#timer.arm(awaitsCarry ? carryNs : Number.POSITIVE_INFINITY);
   }
 
   #ticks(): number {
@@ -133,11 +142,7 @@ export class AcpiPm extends Device<StateOf<typeof acpiPmState>> {
     if (carries > s.seenCarries) s.status |= TIMER_STATUS;
     s.seenCarries = carries;
     s.status &= STATUS_BITS;
-    this.#host.sci.set((s.status & s.enable) !== 0);
-    const awaitsCarry = s.enable & ~s.status & TIMER_STATUS;
-    // A nanosecond late rather than early: an expiry that found nothing would follow itself at once.
-    const carryNs = Math.ceil(((carries + 1) * this.#ticksPerCarry * NS_PER_SECOND) / PM_TIMER_HZ) + 1;
-    this.#timer.arm(awaitsCarry ? carryNs : Number.POSITIVE_INFINITY);
+    this.derive();
   }
 }
 

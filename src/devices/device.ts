@@ -33,6 +33,7 @@ export abstract class Device<S extends object> implements Stateful {
   }
 
   save(): Uint8Array {
+    this.settle();
     return this.#definition.save(this.state);
   }
 
@@ -40,6 +41,9 @@ export abstract class Device<S extends object> implements Stateful {
     this.#definition.assign(this.state, this.#definition.restore(saved));
     this.derive();
   }
+
+  /** Works out what is worked out only when asked for, so that what is saved depends on time alone. */
+  protected settle(): void {}
 
   /** Makes timers and output lines agree with `state`, whatever they were before. */
   protected derive(): void {}

@@ -85,6 +85,11 @@ export class Pit8254 extends Device<StateOf<typeof pitState>> implements IoHandl
     this.#tieGates();
   }
 
+  protected override settle(): void {
+    const tick = this.#tick();
+    for (const channel of this.#channels) channel.output(tick);
+  }
+
   protected override derive(): void {
     this.#follow(this.#tick());
   }

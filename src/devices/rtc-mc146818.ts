@@ -127,9 +127,15 @@ export class RtcMc146818 extends Device<StateOf<typeof rtcState>> implements IoH
     }
   }
 
+  protected override settle(): void {
+    this.#update();
+    this.#show();
+  }
+
   protected override derive(): void {
     this.#shownSecond = Number.NaN;
-    this.#update();
+    this.#host.irq.set((this.state.flags & this.state.b) !== 0);
+    this.#arm(this.#timeMs());
   }
 
   #isRunning(): boolean {

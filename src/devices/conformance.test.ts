@@ -1,0 +1,330 @@
+/**
+ * What every device must stand, whatever it is: reset, accesses of any width, saving and restoring, hostile saved
+ * state and a storm of random accesses. A device joins by a line in the table; one that does not makes a test fail.
+ */
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { type AccessSize, Bus, type IoHandler } from '../base/bus.ts';
+import { unconnected } from '../base/irq.ts';
+import { StateError } from '../base/state.ts';
+import { AcpiPm } from './acpi-pm.ts';
+import { ApicBus } from './apic-bus.ts';
+import { DebugConsole } from './debug-console.ts';
+import { DebugExit } from './debug-exit.ts';
+import type { Stateful } from './device.ts';
+import { I8042 } from './i8042.ts';
+import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
+import { LocalApic } from './local-apic.ts';
+import { PcTestdev, TESTDEV_LINES, TESTDEV_MEMORY_BYTES } from './pc-testdev.ts';
+import { Pic8259 } from './pic-8259.ts';
+import { Pit8254 } from './pit-8254.ts';
+import { Port92 } from './port92.ts';
+import { Pvpanic } from './pvpanic.ts';
+import { ResetControl } from './reset-control.ts';
+import { RtcMc146818 } from './rtc-mc146818.ts';
+import { Serial16550 } from './serial-16550.ts';
+import { TestClock } from './test-clock.ts';
+
+type Random = (below: number) => number;
+
+interface Specimen {
+  readonly device: Stateful;
+  /** Its register ranges, and how long each is. */
+  readonly ranges: readonly (readonly [IoHandler, number])[];
+  /** What reaches it otherwise: input, lines, messages. */
+  readonly stir?: (random: Random) => void;
+  /** State that outlives a reset by right. */
+  readonly outlives?: readonly string[];
+}
+
+const nothing = (): void => {};
+
+const devices: Record<string, (clock: TestClock) => Specimen> = {
+  AcpiPm(clock) {
+    const device = new AcpiPm({ clock, sci: unconnected, powerOff: nothing });
+    const ranges = [[device.event, 4] as const, [device.control, 2] as const, [device.pmTimer, 4] as const];
+    return { device, ranges, stir: () => device.pressPowerButton(), outlives: ['seenCarries'] };
+  },
+  DebugConsole() {
+    const device = new DebugConsole({ output: nothing });
+    return { device, ranges: [[device, 1]] };
+  },
+  DebugExit() {
+    const device = new DebugExit({ exit: nothing });
+    return { device, ranges: [[device, 4]] };
+  },
+  I8042() {
+    const device = new I8042({ irq: unconnected, a20: unconnected, reset: nothing });
+    return { device, ranges: [[device, 5]] };
+  },
+  Ioapic82093() {
+    const interconnect = new ApicBus();
+    const device = new Ioapic82093({ interconnect });
+    interconnect.attachIo(device);
+    const lines = Array.from({ length: IOAPIC_PINS }, (_, pin) => device.line(pin));
+    return {
+      device,
+      ranges: [[device, 0x44]],
+      stir: (random) => {
+        lines[random(IOAPIC_PINS)].set(random(2) === 0);
+        device.endOfInterrupt(random(256));
+      },
+      outlives: ['lines'],
+    };
+  },
+  LocalApic(clock) {
+    const interconnect = new ApicBus();
+    const device = new LocalApic({
+      id: 0,
+      isBootstrap: true,
+      clock,
+      interconnect,
+      timerHz: 1e9,
+      physicalAddressBits: 40,
+      tscToNs: (tsc) => tsc / 2,
+      interruptChanged: nothing,
+      acknowledgeExternal: () => 8,
+      nmi: nothing,
+      smi: nothing,
+      init: nothing,
+      startup: nothing,
+      relocated: nothing,
+    });
+    interconnect.attachLocal(device);
+    const value = new Uint32Array(2);
+    const msrs = [0x1b, 0x6e0, ...Array.from({ length: 0x42 }, (_, i) => 0x800 + i)];
+    return {
+      device,
+      ranges: [[device, 0x1000]],
+      stir: (random) => {
+        device.lint0.set(random(2) === 0);
+        device.lint1.set(random(2) === 0);
+        device.accept(random(8), random(256), random(2) === 0);
+        if (device.pending() && random(2)) device.acknowledge();
+        device.readMsr(msrs[random(msrs.length)], value);
+        device.writeMsr(msrs[random(msrs.length)], random(2 ** 32), random(4) ? 0 : random(2 ** 32));
+        // Often on, in one mode or the other, else there would be nothing to see.
+        device.writeMsr(0x1b, 0xfee0_0800 | (random(2) << 10), 0);
+        device.cr8 = random(16);
+      },
+      outlives: ['lint'],
+    };
+  },
+  PcTestdev() {
+    const irqs = Array.from({ length: TESTDEV_LINES }, () => unconnected);
+    const device = new PcTestdev({ irqs, flushPage: nothing });
+    const { register, registerBytes, flush, irqLines, memory } = device;
+    return {
+      device,
+      ranges: [
+        [register, 4],
+        [registerBytes, 4],
+        [flush, 4],
+        [irqLines, TESTDEV_LINES],
+        [memory, TESTDEV_MEMORY_BYTES],
+      ],
+    };
+  },
+  Pic8259() {
+    const device = new Pic8259({ output: unconnected });
+    const lines = Array.from({ length: 16 }, (_, irq) => device.line(irq === 2 ? 9 : irq));
+    return {
+      device,
+      ranges: [
+        [device.master, 2],
+        [device.slave, 2],
+        [device.edgeLevelControl, 2],
+      ],
+      stir: (random) => {
+        lines[random(16)].set(random(2) === 0);
+        if (random(2)) device.acknowledge();
+      },
+      outlives: ['chips'],
+    };
+  },
+  Pit8254(clock) {
+    const device = new Pit8254({ clock, irq: unconnected });
+    return {
+      device,
+      ranges: [
+        [device, 4],
+        [device.portB, 1],
+      ],
+    };
+  },
+  Port92() {
+    const device = new Port92({ a20: unconnected, reset: nothing });
+    return { device, ranges: [[device, 1]] };
+  },
+  Pvpanic() {
+    const device = new Pvpanic({ panicked: nothing });
+    return { device, ranges: [[device, 1]] };
+  },
+  ResetControl() {
+    const device = new ResetControl({ reset: nothing });
+    return { device, ranges: [[device, 1]] };
+  },
+  RtcMc146818(clock) {
+    const wallClockMs = (): number => 1.7e12 + clock.now() / 1e6;
+    const device = new RtcMc146818({ clock, irq: unconnected, wallClockMs });
+    return {
+      device,
+      ranges: [[device, 2]],
+      outlives: ['index', 'cmos', 'a', 'b', 'offsetMs', 'flaggedSecond', 'flaggedPeriod'],
+    };
+  },
+  Serial16550(clock) {
+    const device = new Serial16550({ clock, irq: unconnected, output: nothing });
+    return {
+      device,
+      ranges: [[device, 8]],
+      stir: (random) => {
+        if (device.waitingBytes < 1000) device.receive(Uint8Array.from({ length: random(40) }, () => random(256)));
+      },
+    };
+  },
+};
+
+/** xorshift32: the same numbers in every run. */
+function generator(seed: number): Random {
+  let x = seed;
+  return (below) => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return Math.floor(((x >>> 0) / 2 ** 32) * below);
+  };
+}
+
+const SIZES: readonly AccessSize[] = [1, 2, 4];
+/** Values that set one field of a register at a time, beside the wholly random ones. */
+const TELLING = [0, 1, 0xff, 0xffff, 0xffff_ffff, 0x80, 0x100, 0x8000, 0x8000_0000];
+
+class Bench {
+  readonly clock = new TestClock();
+  readonly specimen: Specimen;
+  readonly random = generator(0x1234_5678);
+  readonly #bus = new Bus();
+  readonly #ranges: { readonly base: number; readonly length: number }[] = [];
+
+  constructor(make: (clock: TestClock) => Specimen) {
+    this.specimen = make(this.clock);
+    let base = 0x1000;
+    for (const [handler, length] of this.specimen.ranges) {
+      this.#bus.map(base, length, handler);
+      this.#ranges.push({ base, length });
+      base += length + 0x1000;
+    }
+  }
+
+  get device(): Stateful {
+    return this.specimen.device;
+  }
+
+  /** One access anywhere, of any width, over the edges of ranges too. */
+  access(): void {
+    const { random } = this;
+    const range = this.#ranges[random(this.#ranges.length)];
+    const address = range.base - 3 + random(range.length + 3);
+    const size = SIZES[random(3)];
+    if (random(2)) {
+      const value = this.#bus.read(address, size);
+      if (!(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size))) assert.fail(`read ${value}`);
+    } else {
+      this.#bus.write(address, random(2) ? random(2 ** 32) : TELLING[random(TELLING.length)], size);
+    }
+  }
+
+  scribble(accesses: number): void {
+    const { random, clock, specimen } = this;
+    for (let i = 0; i < accesses; i++) {
+      this.access();
+      if ((i & 15) === 0) specimen.stir?.(random);
+      if ((i & 63) === 0) clock.advance(random(20_000));
+      if ((i & 1023) === 0) clock.jump(random(2e9));
+    }
+  }
+}
+
+/** State without what outlives a reset, to be compared. */
+function visible(device: Stateful, outlives: readonly string[] = []): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(device.state).filter(([key]) => !outlives.includes(key)));
+}
+
+test('every device in this folder is enrolled', () => {
+  const sources = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  const found = sources.flatMap((name) => {
+    const text = readFileSync(`${import.meta.dirname}/${name}`, 'utf8');
+    return [...text.matchAll(/^export class (\w+) extends Device\b/gm)].map((match) => match[1]);
+  });
+  assert.deepEqual(found.sort(), Object.keys(devices).sort());
+});
+
+for (const [name, make] of Object.entries(devices)) {
+  test(`${name}: stands a million random accesses of any width`, () => {
+    const bench = new Bench(make);
+    bench.scribble(1_000_000);
+    bench.device.restore(bench.device.save());
+  });
+
+  test(`${name}: a reset brings back the state of power-on`, () => {
+    const bench = new Bench(make);
+    const { outlives } = bench.specimen;
+    bench.device.reset();
+    const fresh = structuredClone(visible(bench.device, outlives));
+    for (let round = 0; round < 20; round++) {
+      bench.scribble(200);
+      bench.device.reset();
+      assert.deepEqual(visible(bench.device, outlives), fresh);
+    }
+  });
+
+  test(`${name}: saving, restoring and saving gives the same bytes`, () => {
+    const bench = new Bench(make);
+    for (let round = 0; round < 30; round++) {
+      bench.scribble(300);
+      const saved = bench.device.save();
+      bench.device.restore(saved);
+      assert.deepEqual(bench.device.save(), saved);
+      const other = make(bench.clock).device;
+      other.restore(saved);
+      assert.deepEqual(other.save(), saved);
+    }
+  });
+
+  test(`${name}: hostile saved state is refused without a trace, or borne`, () => {
+    const bench = new Bench(make);
+    const { random, device } = bench;
+    bench.scribble(500);
+    const saved = device.save();
+    const refuses = (bytes: Uint8Array): void => {
+      assert.throws(() => device.restore(bytes), StateError);
+    };
+    for (let i = 0; i < 200; i++) {
+      refuses(saved.subarray(0, random(saved.length)));
+      refuses(Uint8Array.from({ length: random(saved.length * 2) }, () => random(256)));
+    }
+    assert.deepEqual(device.save(), saved);
+    const header = 1 + saved[0] + 2;
+    if (saved.length === header) return; // no fields to damage
+    let borne = 0;
+    for (let i = 0; i < 300; i++) {
+      const damaged = saved.slice();
+      for (let flips = random(4); flips >= 0; flips--) {
+        damaged[header + random(Math.min(saved.length - header, 400))] = random(3) ? random(256) : 0xff;
+      }
+      try {
+        device.restore(damaged);
+      } catch (error) {
+        assert.ok(error instanceof StateError, String(error));
+        continue;
+      }
+      borne++;
+      bench.scribble(300);
+      device.restore(device.save());
+    }
+    assert.ok(borne > 0);
+  });
+}
