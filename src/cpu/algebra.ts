@@ -250,6 +250,8 @@ export interface Algebra {
   assign(variable: Variable, value: Value): void;
   use(variable: Variable): Value;
   call(routine: Routine, ...args: Value[]): Value[];
+  /** Calls a routine without results that may fault; gives 1 (type 1) when it did, its exception left in `faultVector`. */
+  attempt(routine: Routine, ...args: Value[]): Value;
   host(call: HostCall, ...args: Value[]): Value;
   /**
    * To be called after CPL, RFLAGS.AC or .VM, CS, SS, DR7, CR0, CR4 or EFER were written: what addresses and code bytes

@@ -39,6 +39,8 @@ export interface EmitterContext {
   readonly core: CoreFunctions;
   /** The function generated for a routine. */
   routine(routine: Routine): FunctionRef;
+  /** A new function, to be defined in some module. */
+  reserve(params: readonly Type[], results: readonly Type[]): FunctionRef;
   /** Emit code that counts TLB hits. */
   readonly countHits: boolean;
 }
@@ -385,13 +387,21 @@ export abstract class Emitter extends Values implements Algebra {
     return this.b.use(variable);
   }
 
-  call(routine: Routine, ...args: Value[]): Node[] {
+  #invoke(routine: Routine, args: readonly Value[]): Node[] {
     const target = this.context.routine(routine);
     const clean = args.map((arg, i) => {
       if (arg.type !== routine.params[i]) throw new Error(`${routine.name}: argument ${i} has type ${arg.type}`);
       return this.clean(arg);
     });
-    const results = this.b.call(target, [this.cpu, this.op_, ...clean]);
+    return this.b.call(target, [this.cpu, this.op_, ...clean]);
+  }
+
+  attempt(routine: Routine, ...args: Value[]): Node {
+    return this.b.alias(1, this.#invoke(routine, args)[0] as Node);
+  }
+
+  call(routine: Routine, ...args: Value[]): Node[] {
+    const results = this.#invoke(routine, args);
     if (!routine.faults) return results;
     this.b.if(results.pop() as Node, () => this.leaveWithFault());
     return results;

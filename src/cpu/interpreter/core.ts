@@ -1,0 +1,359 @@
+/**
+ * The interpreter's own functions of the core module: from an instruction pointer to a block, entering blocks, leaving
+ * for the run loop, faults.
+ *
+ *     handler -> dispatch -> jump cache -> enter -> handler ...
+ *                   |            | miss
+ *                   |         lookup: translate, block cache -> enter
+ *                   v            v unknown
+ *              EXIT_EVENT    EXIT_DECODE            (to the run loop)
+ */
+
+import { CS, GP, SS_FAULT, type Value } from '../algebra.ts';
+import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
+import { type EmitterContext, NO_FAULT, NON_CANONICAL, REPLAY } from '../emit/emitter.ts';
+import type { FunctionRef, Node } from '../emit/function-builder.ts';
+import {
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_BYTES,
+  TLB,
+  TLB_BYTES,
+  TLB_NONE,
+  TLB_SUPERVISOR,
+  TLB_SUPERVISOR_AC,
+  TLB_USER,
+} from '../layout.ts';
+import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
+import { DEVICE, programAccess } from '../mmu/translate.ts';
+import { ACCESS_FETCH } from '../mmu/walk.ts';
+import { vcpu } from '../state.ts';
+import { deliverException } from '../isa/system/deliver.ts';
+import {
+  EXIT_BUDGET,
+  EXIT_DECODE,
+  EXIT_EVENT,
+  EXIT_FALLTHROUGH,
+  EXIT_REPLAY,
+  EXIT_SHUTDOWN,
+  EXIT_TAKEN,
+} from './exits.ts';
+import {
+  BLOCK_COUNT,
+  BLOCK_HEADER_BYTES,
+  BLOCK_IP,
+  BLOCK_SECOND_FRAME,
+  OPERATION_HANDLER,
+  OPERATION_IP,
+  OPERATION_REMAINING,
+} from './operation.ts';
+
+/** The block cache: by machine address of the code and code mode, 16 bytes an entry. */
+export const BLOCK_CACHE_ENTRIES = 1 << 16;
+export const BLOCK_CACHE_ENTRY_BYTES = 16;
+
+/** `pendingEvents` bits. */
+export const EVENT_INTERRUPT = 1;
+export const EVENT_ANY = 2;
+
+/** Code-mode key (`codeMode`), also kept in the tags of the jump cache: 6 bits. */
+export const CODE_64 = 2;
+export const CODE_32 = 1;
+export const CODE_SIZE_MASK = 3;
+export const CODE_USER = 4;
+export const CODE_STACK_32 = 8;
+export const CODE_FLAT = 16;
+/** Real or virtual-8086 mode. */
+export const CODE_REAL = 32;
+
+export interface CoreExports {
+  /** Runs from `rip` until something needs the run loop. */
+  readonly run: FunctionRef;
+  /** Runs the block at an address whatever the caches say. */
+  readonly runBlock: FunctionRef;
+  /** Delivers the exception or interrupt in `faultVector`/`faultCode`; 1 on shutdown. */
+  readonly deliver: FunctionRef;
+}
+
+export function reserveExports(space: CodeSpace): CoreExports {
+  return { run: space.reserve([], []), runBlock: space.reserve([32], []), deliver: space.reserve([32, 32, 32, 32], []) };
+}
+
+function leave(m: CoreEmitter, reason: number): void {
+  m.set(vcpu.exitReason, m.number(reason));
+  m.builder.return([]);
+}
+
+function enterBlock(m: CoreEmitter, block: Node): void {
+  const budget = m.sub(m.get(vcpu.budget), m.builder.load(32, block, BLOCK_COUNT));
+  m.if(m.ltS(budget, m.number(0)), () => {
+    const inPage = m.and(m.builder.load(32, block, BLOCK_IP), m.number(0xffff));
+    m.set(vcpu.rip, wrapIp(m, m.add(m.get(vcpu.ipBase), m.zext(inPage, 64))));
+    leave(m, EXIT_BUDGET);
+  });
+  m.set(vcpu.budget, budget);
+  const handler = m.builder.load(32, block, BLOCK_HEADER_BYTES + OPERATION_HANDLER);
+  const first = m.add(block, m.number(BLOCK_HEADER_BYTES));
+  m.builder.tailCallAt(handler, { params: [32, 32], results: [] }, [m.vcpuBlock, first]);
+}
+
+/** An offset cut to the code size. */
+function wrapIp(m: CoreEmitter, ip: Node): Node {
+  const size = m.and(m.get(vcpu.codeMode), m.number(CODE_SIZE_MASK));
+  const mask = m.select(m.eq(size, m.number(CODE_32)), m.const(64, 0xffffffffn), m.const(64, 0xffffn));
+  return m.and(ip, m.select(m.eq(size, m.number(CODE_64)), m.const(64, -1n), mask));
+}
+
+/** Linear address of the instruction at `rip`. */
+function codeLinear(m: CoreEmitter, rip: Node): Node {
+  const base = m.getAt(vcpu.segmentBase, CS);
+  const long = m.eq(m.and(m.get(vcpu.codeMode), m.number(CODE_SIZE_MASK)), m.number(CODE_64));
+  return m.select(long, rip, m.and(m.add(rip, base), m.const(64, 0xffffffffn)));
+}
+
+function setIpBase(m: CoreEmitter, rip: Node, block: Node): void {
+  const inPage = m.and(m.builder.load(32, block, BLOCK_IP), m.number(0xffff));
+  m.set(vcpu.ipBase, m.sub(rip, m.zext(inPage, 64)));
+}
+
+/** TF, a pending event that may be taken now, or the shadow of STI and MOV SS to be started or ended. */
+function checkEvents(m: CoreEmitter): void {
+  const flags = m.get(vcpu.rflags);
+  const events = m.get(vcpu.pendingEvents);
+  const shadow = m.get(vcpu.interruptShadow);
+  const trap = m.and(flags, m.number(0x100));
+  m.if(m.ne(m.or(m.or(events, shadow), trap), m.number(0)), () => {
+    m.if(m.ne(m.get(vcpu.interruptShadow), m.number(0)), () => {
+      const fresh = m.eq(m.get(vcpu.shadowBudget), m.number(-1));
+      m.if(fresh, () => m.set(vcpu.shadowBudget, m.get(vcpu.budget)));
+      m.if(m.ne(m.get(vcpu.shadowBudget), m.get(vcpu.budget)), () => {
+        m.set(vcpu.interruptShadow, m.number(0));
+        m.set(vcpu.shadowBudget, m.number(-1));
+      });
+    });
+    const interruptible = m.ne(m.and(m.get(vcpu.rflags), m.number(0x200)), m.number(0));
+    const now = m.select(interruptible, m.number(EVENT_INTERRUPT | EVENT_ANY), m.number(EVENT_ANY));
+    const due = m.or(m.and(m.get(vcpu.pendingEvents), now), m.and(m.get(vcpu.rflags), m.number(0x100)));
+    m.if(m.ne(due, m.number(0)), () => leave(m, EXIT_EVENT));
+  });
+}
+
+/** Delivers what `faultVector` holds, and a double fault for a fault on the way; shuts down on a third. */
+function deliverPending(m: CoreEmitter, software: Value): void {
+  m.if(m.eq(m.get(vcpu.faultVector), m.number(NON_CANONICAL)), () => m.set(vcpu.faultVector, m.number(GP)));
+  const shutdown = m.call(deliverException, software)[0] as Node;
+  m.if(m.ne(shutdown, m.number(0)), () => leave(m, EXIT_SHUTDOWN));
+}
+
+function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip: Node, linear: Node): void {
+  const { builder: b } = m;
+  const access = m.or(m.and(programAccess(m), m.number(4)), m.number(ACCESS_FETCH));
+  const machine = m.variable(m.number(0));
+  const entry = fetchEntry(m, linear);
+  m.if(
+    m.eq(b.load(64, entry, 16), m.or(m.shr(linear, 12), m.get(vcpu.tlbTag))),
+    () => m.assign(machine, m.add(m.trunc(linear, 32), b.load(32, entry, 24))),
+    () => m.assign(machine, m.run(context.core.translate, linear, access)),
+  );
+  m.if(m.isZero(m.use(machine)), () => {
+    deliverPending(m, m.number(0));
+    m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
+  });
+  m.if(m.eq(m.use(machine), m.number(DEVICE)), () => leave(m, EXIT_DECODE));
+  const cached = blockCacheEntry(m, blockCache, m.use(machine) as Node);
+  const sameCode = m.eq(b.load(32, cached, 0), m.use(machine));
+  const sameMode = m.eq(b.load(32, cached, 4), m.get(vcpu.codeMode));
+  m.if(m.not(m.and(sameCode, sameMode)), () => leave(m, EXIT_DECODE));
+  const block = b.load(32, cached, 8);
+  const second = b.load(32, block, BLOCK_SECOND_FRAME);
+  setIpBase(m, rip, block);
+  m.if(
+    m.isZero(second),
+    () => {
+      const place = jumpCacheEntry(m, linear);
+      b.store(64, place, JUMP_CACHE, m.xor(linear, m.get(vcpu.codeTag)));
+      b.store(32, place, JUMP_CACHE + 8, block);
+    },
+    () => {
+      const nextPage = m.and(m.add(linear, m.const(64, 0x1000)), m.const(64, ~0xfffn));
+      const there = m.run(context.core.translate, nextPage, access);
+      m.if(m.isZero(there), () => {
+        deliverPending(m, m.number(0));
+        m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
+      });
+      m.if(m.ne(there, second), () => leave(m, EXIT_DECODE));
+    },
+  );
+  m.builder.tailCall(context.core.enter, [m.vcpuBlock, m.operation, block]);
+}
+
+function fetchEntry(m: CoreEmitter, linear: Node): Node {
+  return m.add(m.get(vcpu.tlbBase), m.and(m.trunc(m.shr(linear, 7), 32), m.number(1023 << 5)));
+}
+
+function jumpCacheEntry(m: CoreEmitter, linear: Node): Node {
+  const low = m.trunc(linear, 32);
+  const hash = m.and(m.xor(low, m.shr(low, 12)), m.number(JUMP_CACHE_ENTRIES - 1));
+  return m.add(m.vcpuBlock, m.mul(hash, m.number(JUMP_CACHE_ENTRY_BYTES)));
+}
+
+function blockCacheEntry(m: CoreEmitter, blockCache: number, machine: Node): Node {
+  const hash = m.and(m.xor(machine, m.shr(machine, 16)), m.number(BLOCK_CACHE_ENTRIES - 1));
+  return m.add(m.mul(hash, m.number(BLOCK_CACHE_ENTRY_BYTES)), m.number(blockCache));
+}
+
+/** Same hash as generated code uses. */
+export function blockCacheIndex(machine: number): number {
+  return (machine ^ (machine >>> 16)) & (BLOCK_CACHE_ENTRIES - 1);
+}
+
+/** `blockCache`: machine address of the block cache. */
+export function defineInterpreterCore(
+  module: ModuleBuilder,
+  context: EmitterContext,
+  exports: CoreExports,
+  blockCache: number,
+): void {
+  const { core } = context;
+  const lookup = context.reserve([64, 64], []);
+
+  defineCore(module, context, 'dispatch', core.dispatch, (m) => {
+    checkEvents(m);
+    const rip = m.get(vcpu.rip);
+    const linear = codeLinear(m, rip);
+    const place = jumpCacheEntry(m, linear);
+    const tag = m.xor(linear, m.get(vcpu.codeTag));
+    m.if(m.ne(m.builder.load(64, place, JUMP_CACHE), tag), () =>
+      m.builder.tailCall(lookup, [m.vcpuBlock, m.operation, rip, linear]),
+    );
+    const block = m.builder.load(32, place, JUMP_CACHE + 8);
+    setIpBase(m, rip, block);
+    enterBlock(m, block);
+    return undefined;
+  });
+
+  defineCore(module, context, 'lookup', lookup, (m, rip, linear) => {
+    if (rip !== undefined && linear !== undefined) lookUp(m, context, blockCache, rip, linear);
+    return undefined;
+  });
+
+  defineCore(module, context, 'enter', core.enter, (m, block) => {
+    if (block !== undefined) enterBlock(m, block);
+    return undefined;
+  });
+
+  defineCore(module, context, 'unlinked', core.unlinked, (m, taken) => {
+    m.set(vcpu.exitOperation, m.operation);
+    m.set(vcpu.exitReason, m.select(m.ne(taken as Node, m.number(0)), m.number(EXIT_TAKEN), m.number(EXIT_FALLTHROUGH)));
+    return [];
+  });
+
+  defineCore(module, context, 'fault', core.fault, (m) => {
+    // Nothing of this block from this instruction on has retired.
+    m.set(vcpu.budget, m.add(m.get(vcpu.budget), m.field8(OPERATION_REMAINING)));
+    m.set(vcpu.rip, wrapIp(m, m.add(m.get(vcpu.ipBase), m.zext(m.field16(OPERATION_IP), 64))));
+    const vector = m.get(vcpu.faultVector);
+    m.if(m.eq(vector, m.number(REPLAY)), () => {
+      m.set(vcpu.faultVector, m.number(NO_FAULT));
+      m.set(vcpu.exitOperation, m.operation);
+      leave(m, EXIT_REPLAY);
+    });
+    deliverPending(m, m.number(0));
+    m.builder.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
+    return undefined;
+  });
+
+  defineCore(module, context, 'run', exports.run, (m) => {
+    m.builder.call(core.dispatch, [m.vcpuBlock, m.operation]);
+    return [];
+  });
+
+  defineCore(module, context, 'runBlock', exports.runBlock, (m, block) => {
+    if (block === undefined) return undefined;
+    setIpBase(m, m.get(vcpu.rip), block);
+    m.builder.call(core.enter, [m.vcpuBlock, m.operation, block]);
+    return [];
+  });
+
+  defineCore(module, context, 'deliver', exports.deliver, (m, vector, hasCode, code, software) => {
+    m.set(vcpu.faultVector, vector as Node);
+    m.set(vcpu.faultHasCode, hasCode as Node);
+    m.set(vcpu.faultCode, code as Node);
+    deliverPending(m, software as Node);
+    m.set(vcpu.exitReason, m.number(0));
+    return [];
+  });
+
+  defineContext(module, context);
+}
+
+/** What contextChanged recomputes, and the segment checks of modes other than 64-bit. */
+function defineContext(module: ModuleBuilder, context: EmitterContext): void {
+  const { core } = context;
+  defineCore(module, context, 'contextChanged', core.contextChanged, (m) => {
+    const user = m.eq(m.get(vcpu.cpl), m.number(3));
+    const flags = m.get(vcpu.rflags);
+    const ac = m.bit(flags, 18);
+    const alignment = m.and(m.and(ac, m.bit(m.get(vcpu.cr0), 18)), user);
+    const breakpoints = m.ne(m.and(m.trunc(m.getAt(vcpu.dr, 7), 32), m.number(0xff)), m.number(0));
+    const smapLifted = m.select(ac, m.number(TLB_SUPERVISOR_AC), m.number(TLB_SUPERVISOR));
+    const which = m.select(m.or(alignment, breakpoints), m.number(TLB_NONE), m.select(user, m.number(TLB_USER), smapLifted));
+    m.set(vcpu.tlbBase, m.add(m.add(m.vcpuBlock, m.number(TLB)), m.mul(which, m.number(TLB_BYTES))));
+
+    const mode = m.variable(m.select(user, m.number(CODE_USER), m.number(0)));
+    const code = m.getAt(vcpu.segmentAccess, CS);
+    const long = m.and(m.bit(m.get(vcpu.efer), 10), m.bit(code, 13));
+    m.if(
+      long,
+      () => m.assign(mode, m.or(m.use(mode), m.number(CODE_64))),
+      () => {
+        const add = (condition: Value, bit: number): void =>
+          m.assign(mode, m.or(m.use(mode), m.select(condition, m.number(bit), m.number(0))));
+        add(m.bit(code, 14), CODE_32);
+        add(m.bit(m.getAt(vcpu.segmentAccess, 2), 14), CODE_STACK_32);
+        add(m.or(m.not(m.bit(m.get(vcpu.cr0), 0)), m.bit(flags, 17)), CODE_REAL);
+        const flat = [0, 2, 3].map((segment) => {
+          // Present, writable data, not expand-down, usable.
+          const rights = m.and(m.getAt(vcpu.segmentAccess, segment), m.number(0x1009e));
+          const limit = m.eq(m.getAt(vcpu.segmentLimit, segment), m.number(-1));
+          const base = m.isZero(m.getAt(vcpu.segmentBase, segment));
+          return m.and(m.and(m.eq(rights, m.number(0x92)), limit), base);
+        });
+        add(m.and(m.and(flat[0] as Node, flat[1] as Node), flat[2] as Node), CODE_FLAT);
+      },
+    );
+    m.set(vcpu.codeMode, m.use(mode));
+    const space = m.shl(m.shr(m.get(vcpu.tlbTag), 52), 6);
+    m.set(vcpu.codeTag, m.shl(m.or(space, m.zext(m.use(mode), 64)), 48));
+    return [];
+  });
+
+  // SDM Vol. 3A §5.3 "Limit Checking", §5.4 "Type Checking".
+  defineCore(module, context, 'segmentLinear', core.segmentLinear, (m, segment, offset, bytes, write) => {
+    if (segment === undefined || offset === undefined || bytes === undefined || write === undefined) return undefined;
+    const base = m.getAt(vcpu.segmentBase, segment);
+    const long = m.eq(m.and(m.get(vcpu.codeMode), m.number(CODE_SIZE_MASK)), m.number(CODE_64));
+    m.if(long, () => {
+      const based = m.leU(m.number(4), segment);
+      m.builder.return([m.add(offset, m.select(based, base, m.const(64, 0n)))]);
+    });
+    const fault = (): void => m.raise(GP, 0);
+    const stackFault = (): void => m.raise(SS_FAULT, 0);
+    const refuse = (condition: Value): void =>
+      m.if(condition, () => m.if(m.eq(segment, m.number(2)), stackFault, fault));
+    const rights = m.getAt(vcpu.segmentAccess, segment);
+    const writes = m.ne(write, m.number(0));
+    const isCode = m.bit(rights, 3);
+    const readableOrWritable = m.bit(rights, 1);
+    refuse(m.bit(rights, 16));
+    refuse(m.and(writes, m.or(isCode, m.not(readableOrWritable))));
+    refuse(m.and(m.not(writes), m.and(isCode, m.not(readableOrWritable))));
+    const limit = m.zext(m.getAt(vcpu.segmentLimit, segment), 64);
+    const last = m.add(offset, m.zext(m.sub(bytes, m.number(1)), 64));
+    const expandDown = m.and(m.bit(rights, 2), m.not(isCode));
+    const top = m.select(m.bit(rights, 14), m.const(64, 0xffffffffn), m.const(64, 0xffffn));
+    const outside = m.select(expandDown, m.or(m.leU(offset, limit), m.ltU(top, last)), m.ltU(limit, last));
+    refuse(outside);
+    return [m.and(m.add(base, offset), m.const(64, 0xffffffffn))];
+  });
+}

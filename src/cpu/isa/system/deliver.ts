@@ -1,0 +1,121 @@
+/**
+ * Delivery of exceptions and interrupts: SDM Vol. 3A chapter 6, with double and triple faults (§6.15 "Interrupt 8").
+ */
+
+import { DB, type Algebra, BP, defineRoutine, DF, OF, PF, type Value } from '../../algebra.ts';
+import { vcpu } from '../../state.ts';
+import { deliverLegacy } from './deliver-legacy.ts';
+import { deliverLong } from './deliver-long.ts';
+
+/** What brings an event about, `deliverException`'s parameter. */
+export const SOURCE_EXCEPTION = 0;
+/** INT n: subject to the gate's DPL. */
+export const SOURCE_SOFTWARE = 1;
+/** INT3, INTO: subject to the gate's DPL, but an exception otherwise. */
+export const SOURCE_TRAP = 2;
+export const SOURCE_EXTERNAL = 3;
+
+const NO_FAULT = 0xffff;
+
+/** (vector, has error code, error code, source): one attempt. */
+const deliverOnce = defineRoutine({
+  name: 'deliverOnce',
+  params: [32, 32, 32, 32],
+  results: [],
+  faults: true,
+  body(m, vector, hasCode, code, source) {
+    if (vector === undefined || hasCode === undefined || code === undefined || source === undefined) return [];
+    m.if(
+      m.bit(m.get(vcpu.efer), 10),
+      () => void m.call(deliverLong, vector, hasCode, code, source),
+      () => void m.call(deliverLegacy, vector, hasCode, code, source),
+    );
+    return [];
+  },
+});
+
+/** #DE, #TS, #NP, #SS, #GP. */
+function isContributory(m: Algebra, vector: Value): Value {
+  const set = m.const(32, (1 << 0) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13));
+  return m.and(m.ltU(vector, m.const(32, 32)), m.bit(m.shr(set, m.and(vector, m.const(32, 31))), 0));
+}
+
+/** EXT in the error codes of faults met while delivering: the event was not asked for by the program. */
+export function externalBit(m: Algebra, source: Value): Value {
+  const soft = m.or(m.eq(source, m.const(32, SOURCE_SOFTWARE)), m.eq(source, m.const(32, SOURCE_TRAP)));
+  return m.zext(m.not(soft), 32);
+}
+
+/** Gates' DPL matters. */
+export function checksGateDpl(m: Algebra, source: Value): Value {
+  return m.or(m.eq(source, m.const(32, SOURCE_SOFTWARE)), m.eq(source, m.const(32, SOURCE_TRAP)));
+}
+
+/** Whether the pushed image has RF set: the event is of class fault, so the instruction runs again. */
+export function setsResumeFlag(m: Algebra, vector: Value, source: Value): Value {
+  const trap = [DB, BP, OF, DF].map((v) => m.eq(vector, m.const(32, v)));
+  const isTrap = trap.reduce((a, b) => m.or(a, b));
+  return m.and(m.eq(source, m.const(32, SOURCE_EXCEPTION)), m.not(isTrap));
+}
+
+/**
+ * (source) -> 1 on shutdown. Delivers the event in `faultVector`, `faultHasCode`, `faultCode`, `faultLinear`, with
+ * `rip` the address to return to; then `rip` is the handler's.
+ */
+export const deliverException = defineRoutine({
+  name: 'deliverException',
+  params: [32],
+  results: [32],
+  faults: false,
+  body(m, sourceValue) {
+    const vector = m.variable(m.get(vcpu.faultVector));
+    const hasCode = m.variable(m.get(vcpu.faultHasCode));
+    const code = m.variable(m.get(vcpu.faultCode));
+    const source = m.variable(sourceValue as Value);
+    const shutdown = m.variable(m.const(32, 0));
+    const trying = m.variable(m.const(1, 1));
+    m.while(
+      () => m.use(trying),
+      () => {
+        m.set(vcpu.faultVector, m.const(32, NO_FAULT));
+        m.if(m.eq(m.use(vector), m.const(32, PF)), () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
+        const faulted = m.attempt(deliverOnce, m.use(vector), m.use(hasCode), m.use(code), m.use(source));
+        m.assign(trying, m.const(1, 0));
+        m.if(faulted, () => {
+          const first = m.use(vector);
+          const second = m.and(m.get(vcpu.faultVector), m.const(32, 0xff));
+          m.set(vcpu.faultVector, m.const(32, NO_FAULT));
+          const exception = m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION));
+          const contributory = isContributory(m, second);
+          const pageFault = m.eq(first, m.const(32, PF));
+          const again = m.or(
+            m.and(isContributory(m, first), contributory),
+            m.and(pageFault, m.or(contributory, m.eq(second, m.const(32, PF)))),
+          );
+          m.if(
+            m.and(exception, m.eq(first, m.const(32, DF))),
+            () => m.assign(shutdown, m.const(32, 1)),
+            () => {
+              m.assign(trying, m.const(1, 1));
+              m.if(
+                m.and(exception, again),
+                () => {
+                  m.assign(vector, m.const(32, DF));
+                  m.assign(hasCode, m.const(32, 1));
+                  m.assign(code, m.const(32, 0));
+                },
+                () => {
+                  m.assign(vector, second);
+                  m.assign(hasCode, m.get(vcpu.faultHasCode));
+                  m.assign(code, m.get(vcpu.faultCode));
+                  m.assign(source, m.const(32, SOURCE_EXCEPTION));
+                },
+              );
+            },
+          );
+        });
+      },
+    );
+    return [m.use(shutdown)];
+  },
+});
