@@ -26,7 +26,7 @@ const XADD = defineInstruction({
   },
 });
 
-/** The destination is written either way: with the source, or with what it was. */
+/** Memory is written either way, with the source or with what it was; a register only with the source. */
 const CMPXCHG = defineInstruction({
   name: 'CMPXCHG',
   sdm: 'Vol. 2A "CMPXCHG - Compare and Exchange"',
@@ -35,8 +35,15 @@ const CMPXCHG = defineInstruction({
     const old = m.readForWrite(dst);
     const accumulator = m.getGpr(RAX, widthOf(old));
     const equal = m.eq(accumulator, old);
-    m.write(dst, m.select(equal, m.read(src), old));
-    m.if(m.not(equal), () => m.setGpr(RAX, old));
+    const source = m.read(src);
+    if (dst.kind === 'memory') m.write(dst, m.select(equal, source, old));
+    m.if(
+      equal,
+      () => {
+        if (dst.kind === 'gpr') m.write(dst, source);
+      },
+      () => m.setGpr(RAX, old),
+    );
     m.setFlags(subFlags(m, accumulator, old, m.sub(accumulator, old)));
   },
 });

@@ -1,6 +1,7 @@
 /** Bit tests, scans and counts: SDM Vol. 1 §7.3.7 "Bit and Byte Instructions". */
 
 import type { Address, Algebra, FlagWrites, Operand, Value } from '../algebra.ts';
+import { logicFlags } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { signed, unsigned, type Width, wideOf, widthOf } from './widths.ts';
 
@@ -40,7 +41,10 @@ function bitTest(name: string, sdm: string, digit: number, opcode: string, modif
   });
 }
 
-/** BSF and BSR: a source of 0 leaves the destination alone (SDM: undefined; all processors do). */
+/**
+ * BSF and BSR: a source of 0 leaves the destination alone, all 64 bits of it (undefined in the manual; processors do).
+ * The flags that the manual leaves undefined are those of the index on Intel processors, or of 0 if there is none.
+ */
 function scan(name: string, sdm: string, form: string, find: (m: Algebra, a: Value) => Value): Instruction {
   return defineInstruction({
     name,
@@ -49,8 +53,9 @@ function scan(name: string, sdm: string, form: string, find: (m: Algebra, a: Val
     semantics(m, dst, src) {
       const a = m.read(src);
       const zero = m.isZero(a);
-      m.if(m.not(zero), () => m.write(dst, find(m, a)));
-      m.setFlags({ ZF: zero });
+      const index = find(m, a);
+      m.if(m.not(zero), () => m.write(dst, index));
+      m.setFlags({ ...logicFlags(m, m.select(zero, m.const(a.type, 0), index)), ZF: zero });
     },
   });
 }
@@ -97,9 +102,10 @@ function count(
   });
 }
 
-/** LZCNT and TZCNT; the manual leaves the other flags undefined. */
+/** LZCNT and TZCNT; the manual leaves all but CF and ZF undefined, Intel processors clear them. */
 function zeroCountFlags(m: Algebra, a: Value, result: Value): FlagWrites {
-  return { CF: m.isZero(a), ZF: m.isZero(result) };
+  const zero = m.const(1, 0);
+  return { CF: m.isZero(a), PF: zero, AF: zero, ZF: m.isZero(result), SF: zero, OF: zero };
 }
 
 function populationFlags(m: Algebra, a: Value): FlagWrites {

@@ -1,10 +1,19 @@
-/** Bit manipulation, BMI1 and BMI2: SDM Vol. 1 §5.1.16 "BMI1 and BMI2 Instructions". */
+/**
+ * Bit manipulation, BMI1 and BMI2: SDM Vol. 1 §5.1.16 "BMI1 and BMI2 Instructions".
+ *
+ * PF and AF are undefined in the manual, and SF too for BEXTR: Intel processors clear them.
+ */
 
-import { type Algebra, defineRoutine, type Value } from '../algebra.ts';
+import { type Algebra, defineRoutine, type FlagWrites, type Value } from '../algebra.ts';
 import { RDX } from '../state.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { multiplyUnsigned } from './multiply.ts';
 import { widthOf } from './widths.ts';
+
+function bmiFlags(m: Algebra, result: Value, carry: Value): FlagWrites {
+  const zero = m.const(1, 0);
+  return { CF: carry, PF: zero, AF: zero, ZF: m.isZero(result), SF: m.msb(result), OF: zero };
+}
 
 function one(m: Algebra, like: Value): Value {
   return m.const(like.type, 1);
@@ -19,7 +28,7 @@ const ANDN = defineInstruction({
     const b = m.read(src);
     const result = m.and(m.not(m.read(inverted)), b);
     m.write(dst, result);
-    m.setFlags({ CF: m.const(1, 0), OF: m.const(1, 0), result });
+    m.setFlags(bmiFlags(m, result, m.const(1, 0)));
   },
 });
 
@@ -44,7 +53,7 @@ const BEXTR = defineInstruction({
     const within = m.ltU(start, m.const(32, width));
     const result = lowBits(m, m.select(within, m.shr(a, start), m.const(width, 0)), length);
     m.write(dst, result);
-    m.setFlags({ CF: m.const(1, 0), OF: m.const(1, 0), ZF: m.isZero(result) });
+    m.setFlags({ ...bmiFlags(m, result, m.const(1, 0)), SF: m.const(1, 0) });
   },
 });
 
@@ -58,7 +67,7 @@ const BZHI = defineInstruction({
     const count = m.and(m.trunc(m.read(index), 32), m.const(32, 0xff));
     const result = lowBits(m, a, count);
     m.write(dst, result);
-    m.setFlags({ CF: m.leU(m.const(32, widthOf(a)), count), OF: m.const(1, 0), result });
+    m.setFlags(bmiFlags(m, result, m.leU(m.const(32, widthOf(a)), count)));
   },
 });
 
@@ -79,7 +88,7 @@ function lowestBit(
       const a = m.read(src);
       const result = compute(m, a);
       m.write(dst, result);
-      m.setFlags({ CF: carry(m, a), OF: m.const(1, 0), result });
+      m.setFlags(bmiFlags(m, result, carry(m, a)));
     },
   });
 }

@@ -1,7 +1,8 @@
 /**
  * DIV and IDIV: SDM Vol. 1 §7.3.2.4 "Multiply and Divide Instructions".
  *
- * A quotient that does not fit raises #DE, as does a divisor of 0. All flags are undefined in the manual and left alone.
+ * A quotient that does not fit raises #DE, as does a divisor of 0. The manual leaves all flags undefined;
+ * Intel processors leave them alone.
  */
 
 import { type Algebra, DE, defineRoutine, type Value } from '../algebra.ts';

@@ -1,8 +1,8 @@
 /**
  * MUL and IMUL: SDM Vol. 1 §7.3.2.4 "Multiply and Divide Instructions".
  *
- * CF and OF tell whether the product needs its upper half. SF, ZF, AF and PF are undefined in the manual: processors
- * derive SF, ZF and PF from the lower half and clear AF.
+ * CF and OF tell whether the product needs its upper half. The others are undefined in the manual: Intel processors
+ * derive SF and PF from the lower half and clear ZF and AF.
  */
 
 import type { Algebra, FlagWrites, Value } from '../algebra.ts';
@@ -41,7 +41,8 @@ function signedOverflow(m: Algebra, [low, high]: Product): Value {
 }
 
 function productFlags(m: Algebra, low: Value, overflow: Value): FlagWrites {
-  return { CF: overflow, OF: overflow, AF: m.const(1, 0), result: low };
+  const zero = m.const(1, 0);
+  return { CF: overflow, OF: overflow, ZF: zero, AF: zero, result: low };
 }
 
 /** The product in AX for bytes, else in rDX:rAX. */

@@ -6,43 +6,42 @@
 
 import type { Algebra, Value } from '../algebra.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { setFlagsIfCounted, shiftCount, shiftForms } from './shifts.ts';
+import { setFlagsIfCounted, shiftCount, shiftForms, signChange } from './shifts.ts';
 import { type Width, widthOf } from './widths.ts';
 
 /** What a rotation through carry gives: the operand and CF, both as they are where the count is 0. */
 type Rotated = [result: Value, carry: Value];
 
-/** Narrow operands rotate within one 64-bit value of CF and operand, `width + 1` bits, the carry on top. */
+/** A ring of 9 or 17 bits may be turned more than once. */
+function turns(m: Algebra, count: Value, width: Width): Value {
+  return width < 32 ? m.remU(count, m.const(32, width + 1)) : count;
+}
+
+/** Up to 32 bits: in one 64-bit value with the carry on top. */
 function rotateNarrow(m: Algebra, a: Value, count: Value, left: boolean): Rotated {
   const width = widthOf(a);
   const ring = m.or(m.zext(a, 64), m.shl(m.zext(m.getFlag('CF'), 64), width));
-  // Up to 31 masked: a second turn is possible for 8 and 16 bits only.
-  const turn = width === 32 ? count : m.remU(count, m.const(32, width + 1));
-  const back = m.sub(m.const(32, width + 1), turn);
-  const [leftwards, rightwards] = left ? [turn, back] : [back, turn];
+  const back = m.sub(m.const(32, width + 1), count);
+  const [leftwards, rightwards] = left ? [count, back] : [back, count];
   const rotated = m.or(m.shl(ring, leftwards), m.shr(ring, rightwards));
   return [m.trunc(rotated, width), m.bit(rotated, width)];
 }
 
-/** 64-bit operands: the ring of 65 bits in two parts. Shifts by 64 are taken in two steps; a count of 0 is apart. */
-function rotateLeft64(m: Algebra, a: Value, count: Value): Rotated {
+/** 64 bits: the ring of 65 in two parts. A shift by up to 64 is taken in two steps. The carry is wrong for count 0. */
+function rotateWide(m: Algebra, a: Value, count: Value, left: boolean): Rotated {
   const carry = m.zext(m.getFlag('CF'), 64);
-  const one = m.const(32, 1);
-  const before = m.sub(count, one);
+  const before = m.sub(count, m.const(32, 1));
   const back = m.sub(m.const(32, 64), count);
-  const result = m.or(m.or(m.shl(a, count), m.shl(carry, before)), m.shr(m.shr(a, 1), back));
-  const none = m.isZero(count);
-  return [m.select(none, a, result), m.msb(m.shl(a, before))];
+  const parts = left
+    ? [m.shl(a, count), m.shl(carry, before), m.shr(m.shr(a, 1), back)]
+    : [m.shr(a, count), m.shl(carry, back), m.shl(m.shl(a, 1), back)];
+  const rotated = m.or(m.or(parts[0], parts[1]), parts[2]);
+  const out = left ? m.msb(m.shl(a, before)) : m.bit(m.shr(a, before), 0);
+  return [m.select(m.isZero(count), a, rotated), out];
 }
 
-function rotateRight64(m: Algebra, a: Value, count: Value): Rotated {
-  const carry = m.zext(m.getFlag('CF'), 64);
-  const one = m.const(32, 1);
-  const before = m.sub(count, one);
-  const back = m.sub(m.const(32, 64), count);
-  const result = m.or(m.or(m.shr(a, count), m.shl(carry, back)), m.shl(m.shl(a, 1), back));
-  const none = m.isZero(count);
-  return [m.select(none, a, result), m.bit(m.shr(a, before), 0)];
+function rotateThroughCarry(m: Algebra, a: Value, count: Value, left: boolean): Rotated {
+  return widthOf(a) === 64 ? rotateWide(m, a, count, left) : rotateNarrow(m, a, count, left);
 }
 
 const RCL = defineInstruction({
@@ -52,10 +51,10 @@ const RCL = defineInstruction({
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
     const width = widthOf(a);
-    const count = shiftCount(m, by, width);
-    const [result, carry] = width === 64 ? rotateLeft64(m, a, count) : rotateNarrow(m, a, count, true);
+    const count = turns(m, shiftCount(m, by, width), width);
+    const [result, carry] = rotateThroughCarry(m, a, count, true);
     m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => ({ CF: carry, OF: m.xor(m.msb(result), carry) }));
+    setFlagsIfCounted(m, by, count, () => ({ CF: carry, OF: signChange(m, a) }));
   },
 });
 
@@ -66,10 +65,11 @@ const RCR = defineInstruction({
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
     const width = widthOf(a);
-    const count = shiftCount(m, by, width);
-    const [result, carry] = width === 64 ? rotateRight64(m, a, count) : rotateNarrow(m, a, count, false);
+    const count = turns(m, shiftCount(m, by, width), width);
+    const carryIn = m.getFlag('CF');
+    const [result, carry] = rotateThroughCarry(m, a, count, false);
     m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => ({ CF: carry, OF: m.msb(m.xor(result, m.shl(result, 1))) }));
+    setFlagsIfCounted(m, by, count, () => ({ CF: carry, OF: m.xor(m.msb(a), carryIn) }));
   },
 });
 
@@ -104,7 +104,7 @@ const SHLD = defineInstruction({
     m.write(dst, result);
     setFlagsIfCounted(m, by, count, () => ({
       CF: carry,
-      OF: m.xor(m.msb(result), carry),
+      OF: signChange(m, a),
       AF: m.const(1, 0),
       result,
     }));
@@ -128,7 +128,7 @@ const SHRD = defineInstruction({
     m.write(dst, result);
     setFlagsIfCounted(m, by, count, () => ({
       CF: carry,
-      OF: m.msb(m.xor(result, m.shl(result, 1))),
+      OF: m.msb(m.xor(a, m.shl(b, width - 1))),
       AF: m.const(1, 0),
       result,
     }));

@@ -3,8 +3,8 @@
  *
  * The count is taken modulo 32 (64 for 64-bit operands); a count of 0 leaves all flags alone. Operands of 8 and 16
  * bits are shifted as 32-bit values, which any count fits. `last` is always the value one step short of the result:
- * the bit it is about to lose is CF. Where the manual leaves OF undefined (counts other than 1) it is as for a last
- * step of 1, as processors have it.
+ * the bit it is about to lose is CF. Where the manual leaves flags undefined they are as Intel processors have them: OF
+ * is what the first step by one bit gives, whatever the count, and shifts clear AF.
  */
 
 import type { Algebra, FlagWrites, Operand, Value } from '../algebra.ts';
@@ -20,6 +20,11 @@ export function shiftCount(m: Algebra, count: Operand, width: number): Value {
 export function setFlagsIfCounted(m: Algebra, operand: Operand, count: Value, flags: () => FlagWrites): void {
   if (operand.kind === 'constant') m.setFlags(flags());
   else m.if(m.ne(count, m.const(32, 0)), () => m.setFlags(flags()));
+}
+
+/** OF of a step to the left: whether the upper two bits differ. */
+export function signChange(m: Algebra, a: Value): Value {
+  return m.msb(m.xor(a, m.shl(a, 1)));
 }
 
 /** The forms of a shift or rotate with that number in ModRM. */
@@ -47,7 +52,7 @@ const SHL = defineInstruction({
     m.write(dst, result);
     setFlagsIfCounted(m, by, count, () => {
       const last = m.trunc(m.shl(wide, m.sub(count, m.const(32, 1))), width);
-      return { CF: m.msb(last), OF: m.msb(m.xor(last, result)), AF: m.const(1, 0), result };
+      return { CF: m.msb(last), OF: signChange(m, a), AF: m.const(1, 0), result };
     });
   },
 });
@@ -65,7 +70,7 @@ const SHR = defineInstruction({
     m.write(dst, result);
     setFlagsIfCounted(m, by, count, () => {
       const last = m.trunc(m.shr(wide, m.sub(count, m.const(32, 1))), width);
-      return { CF: m.bit(last, 0), OF: m.msb(m.xor(last, result)), AF: m.const(1, 0), result };
+      return { CF: m.bit(last, 0), OF: m.msb(a), AF: m.const(1, 0), result };
     });
   },
 });
@@ -106,10 +111,7 @@ const ROL = defineInstruction({
     const count = shiftCount(m, by, widthOf(a));
     const result = rotateLeft(m, a, count);
     m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => {
-      const carry = m.bit(result, 0);
-      return { CF: carry, OF: m.xor(m.msb(result), carry) };
-    });
+    setFlagsIfCounted(m, by, count, () => ({ CF: m.bit(result, 0), OF: signChange(m, a) }));
   },
 });
 
@@ -119,10 +121,11 @@ const ROR = defineInstruction({
   forms: shiftForms(1),
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
-    const count = shiftCount(m, by, widthOf(a));
+    const width = widthOf(a);
+    const count = shiftCount(m, by, width);
     const result = rotateLeft(m, a, m.neg(count));
     m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => ({ CF: m.msb(result), OF: m.msb(m.xor(result, m.shl(result, 1))) }));
+    setFlagsIfCounted(m, by, count, () => ({ CF: m.msb(result), OF: m.msb(m.xor(a, m.shl(a, width - 1))) }));
   },
 });
 

@@ -84,6 +84,15 @@ function chunkLength(operation: StringOperation): Value {
 }
 
 /**
+ * With 32-bit addresses in 64-bit mode registers lose their upper halves even where rCX is 0: rCX always, the pointers
+ * for MOVS and STOS (Intel processors; the manual is silent).
+ */
+function clearUpperHalves({ m }: StringOperation, registers: readonly number[]): void {
+  if (m.mode !== 64 || m.addressSize !== 32) return;
+  for (const register of registers) m.setGpr(register, m.getGpr(register, 32));
+}
+
+/**
  * Runs `body` once, or for a chunk. `body` does what may fault; the pointers move after it. `fast`, if any, is tried
  * once after the first element, which has shown that the page can be reached: it may do some of the elements that are
  * left and returns how many it did.
@@ -112,6 +121,7 @@ function repeat(operation: StringOperation, body: () => void, fast?: (left: Valu
     });
   }
   m.while(() => m.ne(m.use(left), zero), element);
+  clearUpperHalves(operation, fast ? [RCX, ...operation.pointers] : [RCX]);
   m.if(m.ne(m.getGpr(RCX, width), zero), () => m.again());
 }
 
@@ -148,6 +158,7 @@ function repeatWhile(operation: StringOperation, compare: () => [Value, Value]):
     const more = m.and(m.ne(m.use(goesOn), m.const(32, 0)), m.ne(m.getGpr(RCX, width), zero));
     m.if(more, () => m.again());
   });
+  clearUpperHalves(operation, [RCX]);
 }
 
 /** Outside 64-bit mode a segment may end within a chunk: only one that spans everything allows going fast. */
