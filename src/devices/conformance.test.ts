@@ -57,7 +57,13 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
   },
   I8042() {
     const device = new I8042({ irq: unconnected, a20: unconnected, reset: nothing });
-    return { device, ranges: [[device, 5]] };
+    return {
+      device,
+      ranges: [
+        [device.data, 1],
+        [device.command, 1],
+      ],
+    };
   },
   Ioapic82093() {
     const interconnect = new ApicBus();

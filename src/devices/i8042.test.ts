@@ -9,12 +9,12 @@ function controller() {
   const counts = { resets: 0 };
   const device = new I8042({ irq, a20, reset: () => counts.resets++ });
   const command = (value: number, argument?: number): void => {
-    device.write(4, value);
-    if (argument !== undefined) device.write(0, argument);
+    device.command.write(0, value, 1);
+    if (argument !== undefined) device.data.write(0, argument, 1);
   };
   const answers = (): number[] => {
     const bytes: number[] = [];
-    while (device.read(4) & 1) bytes.push(device.read(0));
+    while (device.command.read(0, 1) & 1) bytes.push(device.data.read(0, 1));
     return bytes;
   };
   return { irq, a20, counts, device, command, answers };
@@ -35,9 +35,9 @@ test('the controller passes its self tests and says that there is no second port
 test('the command byte is kept, and the status tells commands from data', () => {
   const { device, command, answers } = controller();
   command(0x60, 0x47);
-  assert.equal(device.read(4) & 0x08, 0);
+  assert.equal(device.command.read(0, 1) & 0x08, 0);
   command(0x20);
-  assert.equal(device.read(4) & 0x0c, 0x0c);
+  assert.equal(device.command.read(0, 1) & 0x0c, 0x0c);
   assert.deepEqual(answers(), [0x47]);
   command(0xad);
   command(0xa7);
@@ -85,28 +85,28 @@ test('the keyboard answers as an MF2 keyboard', () => {
     [0xf4, 0xfa],
     [0x12, 0xfe],
   ]) {
-    device.write(0, sent);
+    device.data.write(0, sent, 1);
     assert.deepEqual(answers(), expected);
   }
 });
 
 test('every byte raises interrupt 1 once, if interrupts are enabled', () => {
   const { irq, device, command, answers } = controller();
-  device.write(0, 0xf4);
+  device.data.write(0, 0xf4, 1);
   assert.equal(irq.level, false);
   answers();
   command(0x60, 0x45);
-  device.write(0, 0xff);
+  device.data.write(0, 0xff, 1);
   assert.equal(irq.edges, 1);
-  device.read(0);
+  device.data.read(0, 1);
   assert.equal(irq.edges, 2);
-  device.read(0);
+  device.data.read(0, 1);
   assert.equal(irq.level, false);
-  assert.equal(device.read(0), 0xaa); // nothing new: the last byte again
+  assert.equal(device.data.read(0, 1), 0xaa); // nothing new: the last byte again
 });
 
 test('a full queue takes no more', () => {
   const { device, answers } = controller();
-  for (let i = 0; i < 40; i++) device.write(0, 0xee);
+  for (let i = 0; i < 40; i++) device.data.write(0, 0xee, 1);
   assert.equal(answers().length, 16);
 });

@@ -1,5 +1,5 @@
 /**
- * 8042 keyboard controller at ports 0x60 (offset 0) and 0x64 (offset 4), with a keyboard on which nobody types
+ * 8042 keyboard controller at ports 0x60 (data) and 0x64 (command and status), with a keyboard on which nobody types
  * (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", 1990).
  *
  * It is here for what guests use it for without a screen: reset, the A20 gate, and being probed without time-outs.
@@ -7,13 +7,10 @@
  * command byte, passwords.
  */
 
-import type { AccessSize, IoHandler } from '../base/bus.ts';
+import type { IoHandler } from '../base/bus.ts';
 import { type IrqLine, unconnected } from '../base/irq.ts';
 import { bool, bytes, defineState, type StateOf, u8 } from '../base/state.ts';
 import { Device } from './device.ts';
-
-const DATA = 0;
-const COMMAND_STATUS = 4;
 
 const STATUS_OUTPUT_FULL = 0x01;
 const STATUS_SYSTEM = 0x04;
@@ -79,8 +76,11 @@ export interface I8042Host {
   reset(): void;
 }
 
-export class I8042 extends Device<StateOf<typeof i8042State>> implements IoHandler {
-  readonly widest: AccessSize = 1;
+export class I8042 extends Device<StateOf<typeof i8042State>> {
+  /** Port 0x60. */
+  readonly data: IoHandler;
+  /** Port 0x64. */
+  readonly command: IoHandler;
   readonly #irq: IrqLine;
   readonly #a20: IrqLine;
   readonly #requestReset: () => void;
@@ -91,11 +91,16 @@ export class I8042 extends Device<StateOf<typeof i8042State>> implements IoHandl
     this.#a20 = host.a20 ?? unconnected;
     this.#requestReset = () => host.reset();
     this.#a20.set(true);
+    this.data = { widest: 1, read: () => this.#take(), write: (_, value) => this.#writeData(value) };
+    this.command = { widest: 1, read: () => this.#status(), write: (_, value) => this.#writeCommand(value) };
   }
 
-  read(offset: number): number {
-    if (offset === DATA) return this.#take();
-    if (offset !== COMMAND_STATUS) return 0xff;
+  protected override derive(): void {
+    this.#a20.set((this.state.outputPort & OUTPUT_PORT_A20) !== 0);
+    this.#updateIrq();
+  }
+
+  #status(): number {
     const s = this.state;
     return (
       (s.count > 0 ? STATUS_OUTPUT_FULL : 0) |
@@ -105,26 +110,17 @@ export class I8042 extends Device<StateOf<typeof i8042State>> implements IoHandl
     );
   }
 
-  write(offset: number, value: number): void {
+  #writeData(value: number): void {
     const s = this.state;
-    if (offset === COMMAND_STATUS) {
-      s.wroteCommand = true;
-      s.controllerCommand = 0;
-      this.#command(value);
-    } else if (offset === DATA) {
-      s.wroteCommand = false;
-      if (s.controllerCommand === 0) this.#toKeyboard(value);
-      else this.#argument(value);
-    }
+    s.wroteCommand = false;
+    if (s.controllerCommand === 0) this.#toKeyboard(value);
+    else this.#argument(value);
   }
 
-  protected override derive(): void {
-    this.#a20.set((this.state.outputPort & OUTPUT_PORT_A20) !== 0);
-    this.#updateIrq();
-  }
-
-  #command(command: number): void {
+  #writeCommand(command: number): void {
     const s = this.state;
+    s.wroteCommand = true;
+    s.controllerCommand = 0;
     switch (command) {
       case READ_COMMAND_BYTE:
         this.#put(s.commandByte);

@@ -104,11 +104,11 @@ export class LocalApic extends Device<LocalApicState> implements IoHandler, Apic
 
   override reset(): void {
     this.#powerOn();
-    this.#host.relocated();
     this.derive();
   }
 
   protected override derive(): void {
+    this.#host.relocated();
     this.#timer.arm();
     this.#wasPending = this.pending();
     this.#host.interruptChanged(this.#wasPending);
