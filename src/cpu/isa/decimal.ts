@@ -1,11 +1,13 @@
 /**
  * Decimal arithmetic outside 64-bit mode: SDM Vol. 1 §7.3.3 "Decimal Arithmetic Instructions".
  *
- * Flags that the manual leaves undefined are as processors have them: from AL where the manual says nothing, 0 for OF.
+ * Flags that the manual leaves undefined are as Intel processors have them: those of the addition for
+ * AAD, else SF, ZF and PF from AL and 0 for the others.
  */
 
 import { type Algebra, DE, type FlagWrites, type Value } from '../algebra.ts';
 import { RAX } from '../state.ts';
+import { addFlags } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 
 /** The digit in the low half of AL needs correcting: it is above 9, or AF says that it overflowed. */
@@ -86,9 +88,11 @@ const AAD = defineInstruction({
   forms: ['D5 Ib i64'],
   semantics(m, base) {
     const ax = m.getGpr(RAX, 16);
-    const result = m.add(m.trunc(ax, 8), m.mul(m.trunc(m.shr(ax, 8), 8), m.read(base)));
+    const units = m.trunc(ax, 8);
+    const tens = m.mul(m.trunc(m.shr(ax, 8), 8), m.read(base));
+    const result = m.add(units, tens);
     m.setGpr(RAX, m.zext(result, 16));
-    m.setFlags({ CF: m.const(1, 0), AF: m.const(1, 0), OF: m.const(1, 0), result });
+    m.setFlags(addFlags(m, units, tens, result));
   },
 });
 
