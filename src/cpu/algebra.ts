@@ -209,7 +209,10 @@ export interface Algebra {
 
   // ---- Operands and memory; everything here may fault ----------------------------------------------------------
 
-  /** Value of the operand: register contents, immediate (sign-extended as its form says) or memory. */
+  /**
+   * Value of the operand: register contents, immediate (sign-extended as its form says) or memory. A far pointer
+   * immediate has type 64: offset in its low half, selector above.
+   */
   read(operand: Operand): Value;
   /** As `read`, for an operand that `write` follows on: memory is checked for writing, once. */
   readForWrite(operand: Operand): Value;

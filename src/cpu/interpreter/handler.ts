@@ -9,6 +9,7 @@ import { bytesOf, Emitter, type EmitterContext } from '../emit/emitter.ts';
 import { type FunctionBuilder, LOAD64_32S, type Node } from '../emit/function-builder.ts';
 import { RSP, vcpu } from '../state.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
+import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { EXIT_HALT, EXIT_SHUTDOWN, EXIT_YIELD } from './exits.ts';
 import {
   BLOCK_COUNT,
@@ -43,6 +44,45 @@ export interface HandlerMode {
   readonly linked: boolean;
 }
 
+/** An operand of the handler: which instruction it comes from does not matter, only where the operation keeps it. */
+class PlacedOperand implements Operand {
+  readonly kind: Operand['kind'];
+  readonly type: Type | undefined;
+  /** Offset in the operation, or -1 for memory and constants. */
+  readonly place: number;
+  readonly constant: number;
+
+  constructor(operand: DecodedOperand, place: number) {
+    this.kind = operand.kind;
+    this.type = operand.type;
+    this.place = place;
+    this.constant = operand.immediate;
+  }
+}
+
+/** Offset in the operation for each operand of the instruction; -1 for those that need none. */
+export function operandPlaces(decoded: Decoded): number[] {
+  let registers = 0;
+  let immediates = 0;
+  return decoded.operands.map((operand, i) => {
+    if (operand.register >= 0) return REGISTER_PLACES[registers++] as number;
+    if (operand.kind === 'far') return OPERATION_WIDE_IMMEDIATE;
+    if (operand.kind !== 'immediate' || decoded.form.operands[i].at === AT_RELATIVE) return -1;
+    if (immediates++ > 0 || isWide(operand)) return OPERATION_WIDE_IMMEDIATE;
+    return OPERATION_IMMEDIATE;
+  });
+}
+
+/** A 64-bit immediate that is not a sign-extended 32-bit one. */
+export function isWide(operand: DecodedOperand): boolean {
+  return operand.type === 64 && operand.immediateHigh !== operand.immediate >> 31;
+}
+
+function placeOperands(decoded: Decoded): PlacedOperand[] {
+  const places = operandPlaces(decoded);
+  return decoded.operands.map((operand, i) => new PlacedOperand(operand, places[i] as number));
+}
+
 export class HandlerEmitter extends Emitter {
   readonly mode: 16 | 32 | 64;
   readonly operandSize: 16 | 32 | 64;
@@ -53,7 +93,7 @@ export class HandlerEmitter extends Emitter {
   readonly dataSegment: Segment;
   readonly #decoded: Decoded;
   readonly #handlerMode: HandlerMode;
-  readonly #places = new Map<Operand, number>();
+  readonly #operands: readonly PlacedOperand[];
   /** Linear or machine addresses that readForWrite found, for the write that follows. */
   readonly #forWrite = new Map<Operand, { linear: Node; machine: Variable }>();
   #address: Address | undefined;
@@ -73,12 +113,7 @@ export class HandlerEmitter extends Emitter {
     this.repeat = decoded.repeat;
     this.lock = decoded.lock;
     this.dataSegment = decoded.dataSegment;
-    let registers = 0;
-    let immediates = 0;
-    for (const operand of decoded.operands) {
-      if (operand.register >= 0) this.#places.set(operand, REGISTER_PLACES[registers++] as number);
-      else if (operand.kind === 'immediate') this.#places.set(operand, immediatePlace(immediates++, operand));
-    }
+    this.#operands = placeOperands(decoded);
   }
 
   static emit(builder: FunctionBuilder, context: EmitterContext, decoded: Decoded, mode: HandlerMode): void {
@@ -86,14 +121,14 @@ export class HandlerEmitter extends Emitter {
   }
 
   #build(): void {
-    const { form, instruction, operands } = this.#decoded;
+    const { form, instruction } = this.#decoded;
     if (form.cpl0) this.if(this.ne(this.get(vcpu.cpl), this.i32(0)), () => this.raise(GP, 0));
     if (form.prot) this.#requireProtectedMode();
     // The target is needed up front where a jump can happen on some paths only.
-    if (form.ends && !operands.some((operand) => operand.kind === 'immediate' && operand.type === undefined)) {
+    if (form.ends && !form.operands.some((spec) => spec.at === AT_RELATIVE)) {
       this.#next = this.b.variable(64, this.nextIp());
     }
-    instruction.semantics(this, ...operands);
+    instruction.semantics(this, ...this.#operands);
     this.#end();
   }
 
@@ -222,8 +257,8 @@ export class HandlerEmitter extends Emitter {
   // ---- Operands ----------------------------------------------------------------------------------------------------
 
   #place(operand: Operand): number {
-    const place = this.#places.get(operand);
-    if (place === undefined) throw new Error(`operand of kind ${operand.kind} has no place in the operation`);
+    const { place } = operand as PlacedOperand;
+    if (place < 0) throw new Error(`operand of kind ${operand.kind} has no place in the operation`);
     return place;
   }
 
@@ -267,9 +302,11 @@ export class HandlerEmitter extends Emitter {
       case 'segment':
         return this.getAt(vcpu.segmentSelector, this.index(operand));
       case 'constant':
-        return this.const(type as Type, (operand as DecodedOperand).immediate);
+        return this.const(type as Type, (operand as PlacedOperand).constant);
       case 'immediate':
-        return this.#immediate(operand as DecodedOperand);
+        return this.#immediate(operand);
+      case 'far':
+        return this.b.load(64, this.op_, this.#place(operand));
       case 'memory':
         return this.loadLinear(type as Type, this.#operandLinear(operand, 'read'), this.#throughStack());
       default:
@@ -277,7 +314,7 @@ export class HandlerEmitter extends Emitter {
     }
   }
 
-  #immediate(operand: DecodedOperand): Node {
+  #immediate(operand: Operand): Node {
     const place = this.#place(operand);
     if (operand.type !== 64) return this.trunc(this.b.load(32, this.op_, place), operand.type as Type);
     if (place === OPERATION_WIDE_IMMEDIATE) return this.b.load(64, this.op_, place);
@@ -408,9 +445,3 @@ export class HandlerEmitter extends Emitter {
   }
 }
 
-/** Only a single 64-bit immediate that is not a sign-extended 32-bit one takes the wide place. */
-function immediatePlace(ordinal: number, operand: DecodedOperand): number {
-  if (ordinal > 0) return OPERATION_WIDE_IMMEDIATE;
-  const wide = operand.type === 64 && operand.immediateHigh !== operand.immediate >> 31;
-  return wide ? OPERATION_WIDE_IMMEDIATE : OPERATION_IMMEDIATE;
-}
