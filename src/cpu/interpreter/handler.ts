@@ -221,6 +221,11 @@ export class HandlerEmitter extends Emitter {
     this.assign(this.#next as Variable, target);
   }
 
+  override jumpFar(target: Value): void {
+    this.#requireEnds();
+    this.assign(this.#next as Variable, target);
+  }
+
   override again(): void {
     this.#requireEnds();
     this.assign(this.#next as Variable, this.ip());

@@ -1,0 +1,378 @@
+/**
+ * Blocks of decoded code, kept by the frame their bytes are in and the code mode they were decoded for, so that every
+ * guest that shares a frame shares its blocks. Writing over a block's bytes makes it stale: its header then asks for
+ * more instructions than any budget has, which sends whoever is linked to it back to the run loop.
+ */
+
+import type { Decoded } from '../decode/decoded.ts';
+import { AT_RELATIVE } from '../decode/operand-specs.ts';
+import { CODE_GRANULE, CODE_MAP_BYTES } from '../layout.ts';
+import { vcpu } from '../state.ts';
+import {
+  BLOCK_CACHE_ENTRY_BYTES,
+  blockCacheIndex,
+  CODE_32,
+  CODE_64,
+  CODE_FLAT,
+  CODE_REAL,
+  CODE_SIZE_MASK,
+  CODE_STACK_32,
+} from './core.ts';
+import type { Engine } from './engine.ts';
+import { type HandlerMode, isWide, operandPlaces } from './handler.ts';
+import * as layout from './operation.ts';
+
+const FRAME_BYTES = 4096;
+/** Longest instruction. */
+const LONGEST = 15;
+/** Operations are put into arenas of this size. */
+const ARENA_BYTES = 1 << 20;
+
+/** A block as the monitor knows it. */
+interface Block {
+  readonly address: number;
+  readonly machine: number;
+  readonly mode: number;
+  /** Offsets in the frame that its bytes take, and how many bytes it has in a second frame. */
+  readonly start: number;
+  readonly end: number;
+  readonly secondFrame: number;
+  readonly secondBytes: number;
+}
+
+/** What is decoded of one frame. */
+interface FrameCode {
+  readonly blocks: Map<number, Block>;
+  /** Offsets of instructions that must end their block: they reached a device, or wrote over code. */
+  readonly splits: Set<number>;
+  /** Blocks of the frame before that reach into this one. */
+  readonly incoming: Set<Block>;
+}
+
+export interface BlockRequest {
+  /** Machine address of the first byte. */
+  readonly machine: number;
+  readonly mode: number;
+  /** Machine address of the frame that the next linear page is in, asked for only when an instruction crosses. */
+  nextFrame(): number | undefined;
+}
+
+export class Blocks {
+  readonly #engine: Engine;
+  readonly #codeMap: number;
+  readonly #blockCache: number;
+  readonly #frames = new Map<number, FrameCode>();
+  #arena = 0;
+  #arenaEnd = 0;
+  /** Where blocks that run once are put. */
+  readonly #scratch: number;
+  readonly #crossing = new Uint8Array(2 * LONGEST);
+  /** Called when a frame gets its first block, and when it has none left. */
+  frameChanged: (frame: number, hasCode: boolean) => void = () => {};
+  decodedInstructions = 0;
+  invalidations = 0;
+
+  constructor(engine: Engine, codeMap: number, blockCache: number) {
+    this.#engine = engine;
+    this.#codeMap = codeMap;
+    this.#blockCache = blockCache;
+    this.#scratch = engine.memory.region(layout.BLOCK_HEADER_BYTES + (layout.BLOCK_LIMIT + 1) * layout.OPERATION_BYTES);
+  }
+
+  /** Bytes of machine memory that decoded operations take. */
+  arenaBytes = 0;
+
+  /** The block for this code, decoded if it is new. Undefined when fetching its bytes from the next page faults. */
+  find(request: BlockRequest): number | undefined {
+    const frame = request.machine & ~(FRAME_BYTES - 1);
+    const code = this.#frame(frame >>> 0);
+    const key = ((request.machine & (FRAME_BYTES - 1)) << 6) | request.mode;
+    const known = code.blocks.get(key);
+    if (known !== undefined) {
+      if (known.secondFrame === 0 || known.secondFrame === request.nextFrame()) {
+        this.#remember(known);
+        return known.address;
+      }
+      this.#invalidate(known);
+    }
+    return this.#decode(request, code, key);
+  }
+
+  /** A block of at most `limit` instructions that returns to the run loop after them; valid until the next such call. */
+  once(request: BlockRequest, limit: number): number | undefined {
+    const sequence = this.#sequence(request, limit, undefined);
+    if (sequence === undefined) return undefined;
+    this.#write(this.#scratch, request, sequence, true);
+    this.#engine.flush();
+    return this.#scratch;
+  }
+
+  /** The instruction there must be the last of its block from now on. */
+  split(machine: number): void {
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const offset = machine & (FRAME_BYTES - 1);
+    const code = this.#frame(frame);
+    code.splits.add(offset);
+    for (const block of [...code.blocks.values()]) {
+      if (block.start <= offset && offset < block.end) this.#invalidate(block);
+    }
+  }
+
+  /** Bytes that hold decoded code have been written. */
+  written(machine: number, bytes: number): void {
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const code = this.#frames.get(frame);
+    if (code === undefined) return;
+    const start = machine - frame;
+    const end = start + bytes;
+    for (const block of [...code.blocks.values()]) {
+      if (block.start < end && start < block.end) this.#invalidate(block);
+    }
+    for (const block of [...code.incoming]) if (start < block.secondBytes) this.#invalidate(block);
+  }
+
+  /** The frame gets other contents, or none. */
+  dropFrame(frame: number): void {
+    this.written(frame, FRAME_BYTES);
+    this.#frames.delete(frame);
+  }
+
+  #frame(frame: number): FrameCode {
+    let code = this.#frames.get(frame);
+    if (code === undefined) {
+      code = { blocks: new Map(), splits: new Set(), incoming: new Set() };
+      this.#frames.set(frame, code);
+    }
+    return code;
+  }
+
+  #invalidate(block: Block): void {
+    const { memory } = this.#engine;
+    this.invalidations++;
+    memory.view.setUint32(block.address + layout.BLOCK_COUNT, layout.BLOCK_STALE, true);
+    const cached = this.#cacheEntry(block.machine);
+    if (memory.view.getUint32(cached + 8, true) === block.address) memory.view.setUint32(cached, 0, true);
+    const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const code = this.#frame(frame);
+    code.blocks.delete((block.start << 6) | block.mode);
+    this.#mark(frame);
+    if (block.secondFrame !== 0) {
+      this.#frame(block.secondFrame).incoming.delete(block);
+      this.#mark(block.secondFrame);
+    }
+  }
+
+  /** Rebuilds a frame's bits in the code map. */
+  #mark(frame: number): void {
+    const { memory } = this.#engine;
+    const code = this.#frame(frame);
+    const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
+    memory.u8.fill(0, place, place + CODE_MAP_BYTES);
+    for (const block of code.blocks.values()) this.#markBytes(frame, block.start, block.end);
+    for (const block of code.incoming) this.#markBytes(frame, 0, block.secondBytes);
+    if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, false);
+  }
+
+  #markBytes(frame: number, start: number, end: number): void {
+    const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
+    const { u8 } = this.#engine.memory;
+    for (let granule = Math.floor(start / CODE_GRANULE); granule * CODE_GRANULE < end; granule++) {
+      u8[place + (granule >> 3)] |= 1 << (granule & 7);
+    }
+  }
+
+  #cacheEntry(machine: number): number {
+    return this.#blockCache + blockCacheIndex(machine) * BLOCK_CACHE_ENTRY_BYTES;
+  }
+
+  #remember(block: Block): void {
+    const { view } = this.#engine.memory;
+    const place = this.#cacheEntry(block.machine);
+    view.setUint32(place, block.machine, true);
+    view.setUint32(place + 4, block.mode, true);
+    view.setUint32(place + 8, block.address, true);
+  }
+
+  #decode(request: BlockRequest, code: FrameCode, key: number): number | undefined {
+    const sequence = this.#sequence(request, layout.BLOCK_LIMIT, code.splits);
+    if (sequence === undefined) return undefined;
+    const bytes = layout.BLOCK_HEADER_BYTES + (sequence.instructions.length + 1) * layout.OPERATION_BYTES;
+    const address = this.#allocate(bytes);
+    this.#write(address, request, sequence, false);
+    const start = request.machine & (FRAME_BYTES - 1);
+    const block: Block = {
+      address,
+      machine: request.machine,
+      mode: request.mode,
+      start,
+      end: Math.min(sequence.end, FRAME_BYTES),
+      secondFrame: sequence.secondFrame,
+      secondBytes: Math.max(sequence.end - FRAME_BYTES, 0),
+    };
+    const frame = (request.machine & ~(FRAME_BYTES - 1)) >>> 0;
+    if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, true);
+    code.blocks.set(key, block);
+    this.#markBytes(frame, block.start, block.end);
+    if (sequence.secondFrame !== 0) {
+      const next = this.#frame(sequence.secondFrame);
+      if (next.blocks.size === 0 && next.incoming.size === 0) this.frameChanged(sequence.secondFrame, true);
+      next.incoming.add(block);
+      this.#markBytes(sequence.secondFrame, 0, block.secondBytes);
+    }
+    this.#remember(block);
+    this.#engine.flush();
+    return address;
+  }
+
+  #allocate(bytes: number): number {
+    if (this.#arena + bytes > this.#arenaEnd) {
+      this.#arena = this.#engine.memory.region(ARENA_BYTES);
+      this.#arenaEnd = this.#arena + ARENA_BYTES;
+      this.arenaBytes += ARENA_BYTES;
+    }
+    const address = this.#arena;
+    this.#arena += bytes;
+    return address;
+  }
+
+  /** Decodes instructions until one ends the block, the page ends, or there are enough. */
+  #sequence(request: BlockRequest, limit: number, splits: ReadonlySet<number> | undefined): Sequence | undefined {
+    const { machine, mode } = request;
+    const codeSize = codeSizeOf(mode);
+    const isProtected = (mode & CODE_REAL) === 0;
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const { u8 } = this.#engine.memory;
+    const instructions: (Decoded | 'undefined' | 'too-long')[] = [];
+    const offsets: number[] = [];
+    let offset = machine & (FRAME_BYTES - 1);
+    let secondFrame = 0;
+    while (instructions.length < limit && offset < FRAME_BYTES) {
+      let decoded = this.#engine.decoder.decode(u8, frame + offset, FRAME_BYTES - offset, codeSize, isProtected);
+      if (decoded === 'incomplete') {
+        // An instruction that crosses into the next page stands alone in its block.
+        if (instructions.length > 0) break;
+        const next = request.nextFrame();
+        if (next === undefined) return undefined;
+        const here = FRAME_BYTES - offset;
+        this.#crossing.set(u8.subarray(frame + offset, frame + FRAME_BYTES));
+        this.#crossing.set(u8.subarray(next, next + LONGEST), here);
+        decoded = this.#engine.decoder.decode(this.#crossing, 0, here + LONGEST, codeSize, isProtected);
+        if (decoded === 'incomplete') decoded = 'too-long';
+        secondFrame = next;
+      }
+      offsets.push(offset);
+      instructions.push(decoded);
+      if (typeof decoded === 'string') {
+        offset += 1;
+        return { instructions, offsets, end: offset, secondFrame, open: false };
+      }
+      const last = decoded.form.ends || splits?.has(offset) === true || secondFrame !== 0;
+      offset += decoded.length;
+      if (last) return { instructions, offsets, end: offset, secondFrame, open: !decoded.form.ends };
+    }
+    return { instructions, offsets, end: offset, secondFrame, open: true };
+  }
+
+  #write(address: number, request: BlockRequest, sequence: Sequence, once: boolean): void {
+    const { view } = this.#engine.memory;
+    const { instructions, offsets } = sequence;
+    const count = instructions.length;
+    this.decodedInstructions += count;
+    view.setUint32(address + layout.BLOCK_COUNT, count, true);
+    view.setUint16(address + layout.BLOCK_IP, offsets[0] as number, true);
+    view.setUint32(address + layout.BLOCK_ENTERED, 0, true);
+    view.setUint32(address + layout.BLOCK_SECOND_FRAME, sequence.secondFrame, true);
+    let operation = address + layout.BLOCK_HEADER_BYTES;
+    for (let i = 0; i < count; i++) {
+      const decoded = instructions[i] as Decoded | 'undefined' | 'too-long';
+      view.setUint16(operation + layout.OPERATION_IP, offsets[i] as number, true);
+      view.setUint8(operation + layout.OPERATION_REMAINING, count - i);
+      if (typeof decoded === 'string') {
+        const pseudo = decoded === 'undefined' ? this.#engine.pseudo.undefined : this.#engine.pseudo.tooLong;
+        view.setUint32(operation + layout.OPERATION_HANDLER, pseudo.slot, true);
+      } else {
+        this.#writeOperation(operation, decoded, offsets[i] as number, request.mode);
+      }
+      operation += layout.OPERATION_BYTES;
+    }
+    if (!sequence.open) return;
+    const closing = once ? this.#engine.pseudo.halt : this.#engine.pseudo.proceed;
+    view.setUint32(operation + layout.OPERATION_HANDLER, closing.slot, true);
+    view.setUint16(operation + layout.OPERATION_IP, sequence.end, true);
+    view.setUint8(operation + layout.OPERATION_REMAINING, 0);
+  }
+
+  #writeOperation(operation: number, decoded: Decoded, offset: number, mode: number): void {
+    const { view } = this.#engine.memory;
+    const relative = decoded.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);
+    const displacement = relative < 0 ? 0 : (decoded.operands[relative]?.immediate as number);
+    const next = offset + decoded.length;
+    const target = next + displacement;
+    const inPage = (at: number): boolean => at >= 0 && at < FRAME_BYTES;
+    const linked = relative >= 0 && decoded.operandSize !== 16 && decoded.mode !== 16 && inPage(target) && inPage(next);
+    const handlerMode: HandlerMode = {
+      flat: (mode & CODE_FLAT) !== 0,
+      stackAddressSize: decoded.mode === 64 ? 64 : (mode & CODE_STACK_32) !== 0 ? 32 : 16,
+      linked,
+    };
+    view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.handler(decoded, handlerMode), true);
+    view.setUint8(operation + layout.OPERATION_LENGTH, decoded.length);
+    const { memory } = decoded;
+    view.setInt32(operation + layout.OPERATION_DISPLACEMENT, displacement, true);
+    view.setBigUint64(operation + layout.OPERATION_WIDE_IMMEDIATE, 0n, true);
+    view.setUint32(operation + layout.OPERATION_IMMEDIATE, 0, true);
+    if (memory !== undefined) {
+      const register = (number: number): number => (number < 0 ? vcpu.zero.offset : vcpu.gpr.offset + 8 * number);
+      view.setUint16(operation + layout.OPERATION_BASE, register(memory.base), true);
+      view.setUint16(operation + layout.OPERATION_INDEX, register(memory.index), true);
+      view.setInt32(operation + layout.OPERATION_DISPLACEMENT, memory.displacement, true);
+      if (memory.displacementHigh !== memory.displacement >> 31) {
+        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE, memory.displacement, true);
+        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, memory.displacementHigh, true);
+      }
+    }
+    const places = operandPlaces(decoded);
+    decoded.operands.forEach((operand, i) => {
+      const place = places[i] as number;
+      if (place < 0) return;
+      if (operand.register >= 0) {
+        view.setUint16(operation + place, registerPlace(operand), true);
+      } else if (operand.kind === 'far' || isWide(operand)) {
+        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE, operand.immediate, true);
+        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, operand.immediateHigh, true);
+      } else {
+        view.setInt32(operation + place, operand.immediate, true);
+      }
+    });
+  }
+}
+
+interface Sequence {
+  readonly instructions: readonly (Decoded | 'undefined' | 'too-long')[];
+  readonly offsets: readonly number[];
+  /** Offset behind the last instruction; beyond the frame when it crosses. */
+  readonly end: number;
+  readonly secondFrame: number;
+  /** The last instruction goes on to the next one. */
+  readonly open: boolean;
+}
+
+function codeSizeOf(mode: number): 16 | 32 | 64 {
+  const size = mode & CODE_SIZE_MASK;
+  return size === CODE_64 ? 64 : size === CODE_32 ? 32 : 16;
+}
+
+/** Byte offset of a register in the vCPU block, or its number where definitions ask for that. */
+function registerPlace(operand: Decoded['operands'][number]): number {
+  const { kind, register, high } = operand;
+  switch (kind) {
+    case 'gpr':
+      return vcpu.gpr.offset + 8 * register + (high ? 1 : 0);
+    case 'xmm':
+      return vcpu.xmm.offset + 16 * register;
+    case 'mmx':
+      return vcpu.stMantissa.offset + 8 * register;
+    default:
+      return register;
+  }
+}

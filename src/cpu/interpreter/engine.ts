@@ -1,0 +1,199 @@
+/**
+ * The interpreter tier of a process: the generated code that all guests share. Builds the core module, generates
+ * handlers and routines when they are first needed, and holds the blocks of decoded code.
+ */
+
+import type { Routine, Type } from '../algebra.ts';
+import { Decoder } from '../decode/decoder.ts';
+import type { Decoded } from '../decode/decoded.ts';
+import { CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
+import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
+import type { EmitterContext } from '../emit/emitter.ts';
+import type { FunctionRef } from '../emit/function-builder.ts';
+import { RoutineEmitter, routineResults } from '../emit/routine.ts';
+import { instructions } from '../isa/index.ts';
+import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
+import { CODE_MAP_BYTES } from '../layout.ts';
+import { defineAccesses } from '../mmu/accesses.ts';
+import { defineTranslation } from '../mmu/translate.ts';
+import { Blocks } from './blocks.ts';
+import {
+  BLOCK_CACHE_ENTRIES,
+  BLOCK_CACHE_ENTRY_BYTES,
+  type CoreExports,
+  defineInterpreterCore,
+  reserveExports,
+} from './core.ts';
+import { HandlerEmitter, type HandlerMode } from './handler.ts';
+import { definePseudoOperations, type PseudoOperations, reservePseudoOperations } from './pseudo-operations.ts';
+import { Variants } from './variants.ts';
+import type { Vcpu } from './vcpu.ts';
+
+/** Frames that 32-bit machine memory can have. */
+const FRAMES = 1 << 20;
+
+export interface EngineOptions {
+  /** Emit code that counts TLB hits, for `--stats`. */
+  readonly countHits?: boolean;
+}
+
+export class Engine implements EmitterContext {
+  readonly memory: MachineMemory;
+  readonly space: CodeSpace;
+  readonly core: CoreFunctions;
+  readonly countHits: boolean;
+  readonly decoder: Decoder;
+  readonly blocks: Blocks;
+  readonly pseudo: PseudoOperations;
+  readonly #exports: CoreExports;
+  readonly #routines = new Map<Routine, FunctionRef>();
+  readonly #variants = new Variants();
+  /** The module being filled, if any. */
+  #module: ModuleBuilder | undefined;
+  /** By address of the vCPU block. */
+  readonly #vcpus = new Map<number, Vcpu>();
+
+  constructor(memory: MachineMemory, options: EngineOptions = {}) {
+    this.memory = memory;
+    this.countHits = options.countHits ?? false;
+    this.space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false);
+    this.core = new CoreFunctions(this.space);
+    this.#exports = reserveExports(this.space);
+    this.pseudo = reservePseudoOperations(this.space);
+    this.decoder = new Decoder(instructions);
+    const codeMap = memory.region(FRAMES * CODE_MAP_BYTES);
+    const blockCache = memory.region(BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
+    this.blocks = new Blocks(this, codeMap, blockCache);
+    this.#buildCore(codeMap, blockCache);
+  }
+
+  #buildCore(codeMap: number, blockCache: number): void {
+    const module = this.space.module();
+    this.#module = module;
+    for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
+    defineTranslation(module, this);
+    defineAccesses(module, this, codeMap);
+    defineInterpreterCore(module, this, this.#exports, blockCache);
+    definePseudoOperations(module, this, this.pseudo);
+    module.instantiate();
+    this.#module = undefined;
+  }
+
+  #hostImports(): { import: HostImport; ref: FunctionRef }[] {
+    const vcpu = (base: number): Vcpu => this.#vcpus.get(base) as Vcpu;
+    const calls: Record<string, HostImport['call']> = {
+      portRead: (base: number, port: number, bytes: number) => vcpu(base).monitor.portRead(port, bytes as 1 | 2 | 4),
+      portWrite: (base: number, port: number, bytes: number, value: number) =>
+        vcpu(base).monitor.portWrite(port, bytes as 1 | 2 | 4, value >>> 0),
+      cpuid: (base: number) => vcpu(base).monitor.cpuid(),
+      rdmsr: (base: number, index: number) => (vcpu(base).monitor.readMsr(index >>> 0) ? 0 : 1),
+      wrmsr: (base: number, index: number, value: bigint) =>
+        vcpu(base).monitor.writeMsr(index >>> 0, BigInt.asUintN(64, value)) ? 0 : 1,
+      tsc: (base: number) => vcpu(base).monitor.tsc(),
+      random: (base: number) => vcpu(base).monitor.random(),
+      controlWritten: (base: number, register: number) => vcpu(base).controlWritten(register),
+      invalidatePage: (base: number, linear: bigint) => vcpu(base).translations.invalidatePage(linear),
+      invalidateContext: (base: number, kind: number, pcid: number, linear: bigint) =>
+        vcpu(base).translations.invalidateContext(kind, pcid, linear),
+    };
+    const { core } = this;
+    const own: [FunctionRef, string, HostImport['call']][] = [
+      [
+        core.assignFrame,
+        'assignFrame',
+        (base: number, physical: bigint, write: number) => vcpu(base).monitor.assignFrame(Number(physical), write !== 0),
+      ],
+      [
+        core.deviceRead,
+        'deviceRead',
+        (base: number, physical: bigint, bytes: number) => vcpu(base).monitor.deviceRead(Number(physical), bytes),
+      ],
+      [
+        core.deviceWrite,
+        'deviceWrite',
+        (base: number, physical: bigint, bytes: number, value: bigint) =>
+          vcpu(base).monitor.deviceWrite(Number(physical), bytes, BigInt.asUintN(64, value)),
+      ],
+      [
+        core.codeWritten,
+        'codeWritten',
+        (_base: number, machine: number, bytes: number) => this.blocks.written(machine >>> 0, bytes),
+      ],
+      [
+        core.dataAccess,
+        'dataAccess',
+        (base: number, linear: bigint, bytes: number, write: number) =>
+          vcpu(base).dataBreakpoint(linear, bytes, write !== 0) ? 1 : 0,
+      ],
+    ];
+    const host = Object.entries(hostSignatures).map(([name, { params, results }]) => ({
+      import: { name, params, results, call: calls[name] as HostImport['call'] },
+      ref: core.host(name as keyof typeof hostSignatures),
+    }));
+    return [
+      ...host,
+      ...own.map(([ref, name, call]) => ({
+        import: { name, params: ref.params.slice(2), results: ref.results, call },
+        ref,
+      })),
+    ];
+  }
+
+  attach(vcpu: Vcpu): void {
+    this.#vcpus.set(vcpu.base, vcpu);
+  }
+
+  get vcpus(): Iterable<Vcpu> {
+    return this.#vcpus.values();
+  }
+
+  /** A generated function, callable. */
+  callable(ref: FunctionRef): (...args: (number | bigint)[]) => never {
+    return this.space.table.get(ref.slot) as (...args: (number | bigint)[]) => never;
+  }
+
+  get exports(): CoreExports {
+    return this.#exports;
+  }
+
+  // ---- Generating code ---------------------------------------------------------------------------------------------
+
+  reserve(params: readonly Type[], results: readonly Type[]): FunctionRef {
+    return this.space.reserve(params, results);
+  }
+
+  /** Defined in the module at hand when it is first asked for. */
+  routine(routine: Routine): FunctionRef {
+    let ref = this.#routines.get(routine);
+    if (ref === undefined) {
+      ref = this.reserve(routine.params, routineResults(routine));
+      this.#routines.set(routine, ref);
+      if (this.#module === undefined) throw new Error('a routine is needed but no module is being built');
+      this.#module.define(ref, (builder) => RoutineEmitter.emit(builder, this, routine));
+    }
+    return ref;
+  }
+
+  /** Slot of the handler for a decoded instruction; a new one exists once `flush` has run. */
+  handler(decoded: Decoded, mode: HandlerMode): number {
+    const ref = this.#variants.find(decoded, mode, () => {
+      const made = this.reserve([], []);
+      this.#module ??= this.space.module();
+      this.#module.define(made, (builder) => HandlerEmitter.emit(builder, this, decoded, mode));
+      return made;
+    });
+    return ref.slot;
+  }
+
+  /** Generates what `handler` has promised. */
+  flush(): void {
+    const module = this.#module;
+    if (module === undefined) return;
+    module.instantiate();
+    this.#module = undefined;
+  }
+
+  get handlerCount(): number {
+    return this.#variants.count;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * What a vCPU remembers of translations: address-space numbers by PCID, the TLBs, the jump cache, and forgetting them
+ * as SDM Vol. 3A §4.10 "Caching Translation Information" asks. Switching address spaces costs a new tag, not a flush.
+ */
+
+import {
+  ASID_LIMIT,
+  FRAME_MASK,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_BYTES,
+  PCID_TABLE,
+  TLB,
+  TLB_BYTES,
+  TLB_COUNT,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
+  TLB_FRAME,
+  TLB_WRITE,
+} from '../layout.ts';
+import type { MachineMemory } from '../machine-memory.ts';
+import { LARGE_PAGE_MAP, LARGE_PAGE_MAP_BITS } from '../mmu/translate.ts';
+import { EXECUTED_PAGE_MAP } from './core.ts';
+import { vcpu } from '../state.ts';
+
+const PCIDS = 4096;
+const CR4_PCIDE = 1n << 17n;
+
+export class Translations {
+  readonly #memory: MachineMemory;
+  readonly #base: number;
+  /** Recomputes what is derived from the tag. */
+  readonly #changed: () => void;
+  #lastAsid = 0;
+  flushes = 0;
+
+  constructor(memory: MachineMemory, base: number, changed: () => void) {
+    this.#memory = memory;
+    this.#base = base;
+    this.#changed = changed;
+  }
+
+  #pcid(): number {
+    const { view } = this.#memory;
+    const enabled = (view.getBigUint64(this.#base + vcpu.cr4.offset, true) & CR4_PCIDE) !== 0n;
+    return enabled ? Number(view.getBigUint64(this.#base + vcpu.cr3.offset, true) & 0xfffn) : 0;
+  }
+
+  /** CR3 was written; `keep` when the PCID's translations stay (bit 63 of the source). */
+  addressSpaceChanged(keep: boolean): void {
+    const { view } = this.#memory;
+    const entry = this.#base + PCID_TABLE + 2 * this.#pcid();
+    let asid = view.getUint16(entry, true);
+    if (!keep || asid === 0) asid = this.#newAsid();
+    view.setUint16(entry, asid, true);
+    view.setBigUint64(this.#base + vcpu.tlbTag.offset, BigInt(asid) << 52n, true);
+    this.#changed();
+  }
+
+  /** Forgets every address space's translations, global ones included. */
+  flushAll(): void {
+    this.#memory.u8.fill(0, this.#base + PCID_TABLE, this.#base + PCID_TABLE + 2 * PCIDS);
+    this.addressSpaceChanged(false);
+  }
+
+  #newAsid(): number {
+    this.flushes++;
+    if (++this.#lastAsid === ASID_LIMIT) {
+      const { u8 } = this.#memory;
+      u8.fill(0, this.#base + PCID_TABLE, this.#base + PCID_TABLE + 2 * PCIDS);
+      u8.fill(0, this.#base + TLB, this.#base + TLB + TLB_COUNT * TLB_BYTES);
+      this.#clearJumpCache();
+      const maps = this.#base + LARGE_PAGE_MAP;
+      u8.fill(0, maps, maps + LARGE_PAGE_MAP_BITS / 8);
+      this.#lastAsid = 1;
+    }
+    return this.#lastAsid;
+  }
+
+  #clearJumpCache(): void {
+    const { u8 } = this.#memory;
+    const start = this.#base + JUMP_CACHE;
+    u8.fill(0, start, start + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES);
+    const map = this.#base + EXECUTED_PAGE_MAP;
+    u8.fill(0, map, map + LARGE_PAGE_MAP_BITS / 8);
+  }
+
+  #mapHas(map: number, number: bigint): boolean {
+    const hash = Number(number & BigInt(LARGE_PAGE_MAP_BITS - 1));
+    return ((this.#memory.u8[this.#base + map + (hash >> 3)] as number) & (1 << (hash & 7))) !== 0;
+  }
+
+  invalidatePage(linear: bigint): void {
+    const address = BigInt.asUintN(64, linear);
+    if (this.#mapHas(LARGE_PAGE_MAP, address >> 21n)) {
+      this.flushAll();
+      return;
+    }
+    const index = Number((address >> 12n) & BigInt(TLB_ENTRIES - 1));
+    for (let which = 0; which < TLB_COUNT; which++) {
+      const entry = this.#base + TLB + which * TLB_BYTES + index * TLB_ENTRY_BYTES;
+      this.#memory.u8.fill(0, entry, entry + 24);
+    }
+    if (this.#mapHas(EXECUTED_PAGE_MAP, address >> 12n)) this.#clearJumpCache();
+  }
+
+  /** INVPCID's types (SDM Vol. 2A "INVPCID"). 0: one address, 1: one PCID, 2: all, 3: all but global. */
+  invalidateContext(kind: number, pcid: number, linear: bigint): void {
+    if (kind === 0) {
+      this.invalidatePage(linear);
+    } else if (kind === 1) {
+      this.#memory.view.setUint16(this.#base + PCID_TABLE + 2 * (pcid & 0xfff), 0, true);
+      if ((pcid & 0xfff) === this.#pcid()) this.addressSpaceChanged(false);
+    } else {
+      this.flushAll();
+    }
+  }
+
+  /** Writes to the frame must take the slow path from now on. */
+  forbidWrites(frame: number): void {
+    const { view, u32 } = this.#memory;
+    const start = this.#base + TLB;
+    for (let entry = start; entry < start + TLB_COUNT * TLB_BYTES; entry += TLB_ENTRY_BYTES) {
+      if (((u32[(entry + TLB_FRAME) >> 2] as number) & FRAME_MASK) === (frame | 0)) {
+        view.setBigUint64(entry + TLB_WRITE, 0n, true);
+      }
+    }
+  }
+}

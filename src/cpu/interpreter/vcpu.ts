@@ -1,0 +1,338 @@
+/**
+ * A vCPU as the monitor sees it: its block in machine memory, and running it for a number of instructions.
+ */
+
+import { GP } from '../algebra.ts';
+import { NO_FAULT } from '../emit/emitter.ts';
+import { SOURCE_EXCEPTION, SOURCE_EXTERNAL } from '../isa/system/deliver.ts';
+import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
+import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
+import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
+import type { Monitor } from '../monitor.ts';
+import { type StateField, vcpu } from '../state.ts';
+import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
+import type { Engine } from './engine.ts';
+import * as exits from './exits.ts';
+import {
+  BLOCK_COUNT,
+  OPERATION_DISPLACEMENT,
+  OPERATION_FALLTHROUGH,
+  OPERATION_IP,
+  OPERATION_LENGTH,
+  OPERATION_TAKEN,
+} from './operation.ts';
+import { Translations } from './translations.ts';
+
+export type StopReason = 'budget' | 'event' | 'halt' | 'yield' | 'shutdown';
+
+const RFLAGS_TF = 0x100;
+const CALLABLE = ['run', 'runBlock', 'deliver', 'contextChanged', 'translate'] as const;
+
+export class Vcpu {
+  readonly base: number;
+  readonly monitor: Monitor;
+  readonly translations: Translations;
+  readonly #engine: Engine;
+  readonly #call: Record<(typeof CALLABLE)[number], (...args: (number | bigint)[]) => number>;
+  /** Instructions retired before the present slice, and the slice's length. */
+  #retired = 0;
+  #slice = 0;
+  replays = 0;
+
+  constructor(engine: Engine, monitor: Monitor, frameTable: number, framePages: number) {
+    this.#engine = engine;
+    this.monitor = monitor;
+    this.base = engine.memory.region(VCPU_BYTES, 0x10000);
+    engine.attach(this);
+    const { core, exports } = engine;
+    this.#call = {
+      run: engine.callable(exports.run),
+      runBlock: engine.callable(exports.runBlock),
+      deliver: engine.callable(exports.deliver),
+      contextChanged: engine.callable(core.contextChanged),
+      translate: engine.callable(core.translate),
+    };
+    this.set32(vcpu.frameTable, frameTable);
+    this.set32(vcpu.framePages, framePages);
+    this.set32(vcpu.faultVector, NO_FAULT);
+    this.set32(vcpu.shadowBudget, 0xffffffff);
+    this.translations = new Translations(engine.memory, this.base, () => this.contextChanged());
+  }
+
+  // ---- State -------------------------------------------------------------------------------------------------------
+
+  get32(field: StateField, index = 0): number {
+    return this.#engine.memory.u32[(this.base + field.offset + 4 * index) >> 2] as number;
+  }
+
+  set32(field: StateField, value: number, index = 0): void {
+    this.#engine.memory.u32[(this.base + field.offset + 4 * index) >> 2] = value;
+  }
+
+  /** Elements of any width up to 64 bits, zero-extended. */
+  get(field: StateField, index = 0): bigint {
+    const { view } = this.#engine.memory;
+    const at = this.base + field.offset + (index * field.type) / 8;
+    switch (field.type) {
+      case 8:
+        return BigInt(view.getUint8(at));
+      case 16:
+        return BigInt(view.getUint16(at, true));
+      case 32:
+        return BigInt(view.getUint32(at, true));
+      default:
+        return view.getBigUint64(at, true);
+    }
+  }
+
+  set(field: StateField, value: bigint, index = 0): void {
+    const { view } = this.#engine.memory;
+    const at = this.base + field.offset + (index * field.type) / 8;
+    switch (field.type) {
+      case 8:
+        view.setUint8(at, Number(value & 0xffn));
+        return;
+      case 16:
+        view.setUint16(at, Number(value & 0xffffn), true);
+        return;
+      case 32:
+        view.setUint32(at, Number(value & 0xffffffffn), true);
+        return;
+      default:
+        view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    }
+  }
+
+  /** Instructions retired so far; exact whenever the monitor is asked something. */
+  get instructions(): number {
+    return this.#retired + this.#slice - this.get32(vcpu.budget);
+  }
+
+  /** After the state was written from outside. */
+  contextChanged(): void {
+    this.#call.contextChanged(this.base, 0);
+  }
+
+  /** A control register, or what it stands for, was written by the guest. */
+  controlWritten(register: number): void {
+    if (register === CONTROL_CR3) this.translations.addressSpaceChanged(false);
+    else if (register === CONTROL_CR3_KEEP) this.translations.addressSpaceChanged(true);
+    else this.translations.flushAll();
+  }
+
+  /** Ends the slice at the next instruction that can tell: something wants the run loop. */
+  set interruptRequested(level: boolean) {
+    this.#event(EVENT_INTERRUPT, level);
+  }
+
+  set attention(level: boolean) {
+    this.#event(EVENT_ANY, level);
+  }
+
+  #event(bit: number, level: boolean): void {
+    const events = this.get32(vcpu.pendingEvents);
+    this.set32(vcpu.pendingEvents, level ? events | bit : events & ~bit);
+  }
+
+  /** IF is set and no shadow of STI or MOV SS is over the next instruction. */
+  get interruptible(): boolean {
+    return (this.get32(vcpu.rflags) & 0x200) !== 0 && !this.#inShadow();
+  }
+
+  #inShadow(): boolean {
+    if (this.get32(vcpu.interruptShadow) === 0) return false;
+    const started = this.get32(vcpu.shadowBudget);
+    return started === 0xffffffff || started === this.get32(vcpu.budget);
+  }
+
+  // ---- Running -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Runs up to `count` instructions (below 2^31). 'event': `pendingEvents` has something that can be taken now, or the
+   * last instruction ran with TF set.
+   */
+  run(count: number): StopReason {
+    const shadow = this.#inShadow();
+    this.set32(vcpu.interruptShadow, shadow ? 1 : 0);
+    this.set32(vcpu.shadowBudget, shadow ? count : 0xffffffff);
+    this.#slice = count;
+    this.set32(vcpu.budget, count);
+    const reason = this.#runSlice();
+    this.#retired += this.#slice - this.get32(vcpu.budget);
+    // `budget` keeps saying where the shadow began.
+    this.#slice = this.get32(vcpu.budget);
+    return reason;
+  }
+
+  #runSlice(): StopReason {
+    const stepping = (this.get32(vcpu.rflags) & RFLAGS_TF) !== 0;
+    if (stepping) return this.#step();
+    this.#call.run(this.base, 0);
+    for (;;) {
+      switch (this.get32(vcpu.exitReason)) {
+        case exits.EXIT_HALT:
+          return 'halt';
+        case exits.EXIT_YIELD:
+          return 'yield';
+        case exits.EXIT_SHUTDOWN:
+          return 'shutdown';
+        case exits.EXIT_EVENT:
+          return 'event';
+        case exits.EXIT_TAKEN:
+        case exits.EXIT_FALLTHROUGH:
+          this.#link();
+          break;
+        case exits.EXIT_REPLAY:
+          this.#replay();
+          break;
+        default:
+          if (this.get32(vcpu.budget) === 0) return 'budget';
+          this.#enterUnknown();
+      }
+    }
+  }
+
+  /** One instruction, then the single-step trap. */
+  #step(): StopReason {
+    const before = this.get32(vcpu.budget);
+    this.#runOnce(1, 1);
+    if (this.get32(vcpu.budget) < before) this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | DR6_BS);
+    const reason = this.get32(vcpu.exitReason);
+    if (reason === exits.EXIT_HALT) return 'halt';
+    return reason === exits.EXIT_SHUTDOWN ? 'shutdown' : 'event';
+  }
+
+  /** Runs the instruction at `rip` alone; it reaches a device or writes over code. */
+  #replay(): void {
+    this.replays++;
+    const request = this.#request();
+    if (request !== undefined) this.#engine.blocks.split(request.machine);
+    const rest = this.get32(vcpu.budget);
+    this.#runOnce(1, 1);
+    // The budget for one instruction was set aside from the rest.
+    this.set32(vcpu.budget, rest - 1 + this.get32(vcpu.budget));
+    if (this.get32(vcpu.exitReason) === exits.EXIT_BUDGET && this.get32(vcpu.budget) > 0) this.#call.run(this.base, 0);
+  }
+
+  /** Runs at most `limit` instructions from `rip`, with that much budget. */
+  #runOnce(limit: number, budget: number): void {
+    this.set32(vcpu.budget, budget);
+    const request = this.#request();
+    const block = request && this.#engine.blocks.once(request, limit);
+    if (block === undefined) {
+      this.#deliverFault();
+      return;
+    }
+    this.#call.runBlock(this.base, 0, block);
+  }
+
+  /** `rip` has no block that the caches know or that the budget covers. */
+  #enterUnknown(): void {
+    const request = this.#request();
+    const block = request && this.#engine.blocks.find(request);
+    if (block === undefined) {
+      this.#deliverFault();
+      if (this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN) this.#call.run(this.base, 0);
+      return;
+    }
+    const budget = this.get32(vcpu.budget);
+    const length = this.#engine.memory.view.getUint32(block + BLOCK_COUNT, true);
+    if (length <= budget) this.#call.runBlock(this.base, 0, block);
+    else this.#runOnce(budget, budget);
+  }
+
+  /** A branch within a page reaches its target for the first time. */
+  #link(): void {
+    const { view } = this.#engine.memory;
+    const operation = this.get32(vcpu.exitOperation);
+    const taken = this.get32(vcpu.exitReason) === exits.EXIT_TAKEN;
+    const next = view.getUint16(operation + OPERATION_IP, true) + view.getUint8(operation + OPERATION_LENGTH);
+    const offset = taken ? next + view.getInt32(operation + OPERATION_DISPLACEMENT, true) : next;
+    const target = this.get(vcpu.ipBase) + BigInt(offset);
+    const long = (this.get32(vcpu.codeMode) & CODE_SIZE_MASK) === CODE_64;
+    this.set(vcpu.rip, long ? target : target & 0xffffffffn);
+    const request = this.#request();
+    const block = request && this.#engine.blocks.find(request);
+    if (block !== undefined && view.getUint32(block + 12, true) === 0) {
+      const place = taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH;
+      this.#engine.memory.view.setUint32(operation + place, block, true);
+    }
+    this.set32(vcpu.exitReason, exits.EXIT_DECODE);
+  }
+
+  // ---- Code and faults ---------------------------------------------------------------------------------------------
+
+  /** Where the instruction at `rip` is in machine memory; undefined with a fault set when it cannot be fetched. */
+  #request(): { machine: number; mode: number; nextFrame: () => number | undefined } | undefined {
+    const mode = this.get32(vcpu.codeMode);
+    const long = (mode & CODE_SIZE_MASK) === CODE_64;
+    const rip = this.get(vcpu.rip);
+    const linear = long ? rip : (rip + this.get(vcpu.segmentBase, 1)) & 0xffffffffn;
+    const machine = this.#fetch(linear);
+    if (machine === undefined) return undefined;
+    const nextFrame = (): number | undefined => {
+      const next = this.#fetch(((linear >> 12n) + 1n) << 12n);
+      return next === undefined ? undefined : (next & FRAME_MASK) >>> 0;
+    };
+    return { machine, mode, nextFrame };
+  }
+
+  #fetch(linear: bigint): number | undefined {
+    const user = this.get32(vcpu.cpl) === 3 ? ACCESS_USER : 0;
+    const found = this.#call.translate(this.base, 0, BigInt.asIntN(64, linear), ACCESS_FETCH | user);
+    if (found === NO_TRANSLATION) return undefined;
+    if (found === DEVICE) {
+      // Fetching from a device, or from nowhere: what real buses answer is no code that anybody could mean to run.
+      this.set32(vcpu.faultVector, GP);
+      this.set32(vcpu.faultHasCode, 1);
+      this.set32(vcpu.faultCode, 0);
+      return undefined;
+    }
+    return found >>> 0;
+  }
+
+  #deliverFault(): void {
+    const vector = this.get32(vcpu.faultVector) & 0xff;
+    this.#deliver(vector, this.get32(vcpu.faultHasCode) !== 0, this.get32(vcpu.faultCode), SOURCE_EXCEPTION);
+  }
+
+  #deliver(vector: number, hasCode: boolean, code: number, source: number): void {
+    this.#call.deliver(this.base, 0, vector, hasCode ? 1 : 0, code, source);
+  }
+
+  /** Delivers an external interrupt or NMI; false when that ended in a triple fault. */
+  interrupt(vector: number): boolean {
+    this.#deliver(vector, false, 0, SOURCE_EXTERNAL);
+    return this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN;
+  }
+
+  /** Delivers an exception between instructions; false when that ended in a triple fault. */
+  exception(vector: number, code?: number): boolean {
+    this.#deliver(vector, code !== undefined, code ?? 0, SOURCE_EXCEPTION);
+    return this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN;
+  }
+
+  /** A data access while DR7 has breakpoints (SDM Vol. 3B §17.2.4 "Debug Control Register (DR7)"). */
+  dataBreakpoint(linear: bigint, bytes: number, write: boolean): boolean {
+    const dr7 = Number(this.get(vcpu.dr, 7) & 0xffffffffn);
+    let hits = 0;
+    for (let i = 0; i < 4; i++) {
+      if (((dr7 >> (2 * i)) & 3) === 0) continue;
+      const kind = (dr7 >> (16 + 4 * i)) & 3;
+      if (kind !== 3 && !(kind === 1 && write)) continue;
+      const length = [1, 2, 8, 4][(dr7 >>> (18 + 4 * i)) & 3] as number;
+      const address = this.get(vcpu.dr, i) & ~BigInt(length - 1);
+      const start = BigInt.asUintN(64, linear);
+      if (start < address + BigInt(length) && address < start + BigInt(bytes)) hits |= 1 << i;
+    }
+    if (hits === 0) return false;
+    this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | hits);
+    this.attention = true;
+    return true;
+  }
+}
+
+/** Register numbers of the `controlWritten` host call that do not flush everything. */
+export const CONTROL_CR3 = 3;
+export const CONTROL_CR3_KEEP = 0x103;
+const DR6_BS = 1 << 14;

@@ -1,0 +1,17 @@
+/** What the CPU asks of the machine around it. Every call is an exit; values are unsigned. None may throw. */
+export interface Monitor {
+  portRead(port: number, bytes: 1 | 2 | 4): number;
+  portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  /** Guest-physical address, below 2^52. `bytes` is 1, 2, 4 or 8. */
+  deviceRead(physical: number, bytes: number): bigint;
+  deviceWrite(physical: number, bytes: number, value: bigint): void;
+  cpuid(): void;
+  /** Leaves the value in the vCPU's `msrValue`; false is #GP. */
+  readMsr(index: number): boolean;
+  writeMsr(index: number, value: bigint): boolean;
+  /** Time-stamp counter before the guest's offset. */
+  tsc(): bigint;
+  random(): bigint;
+  /** Gives the page a frame (one of its own, if `write`); returns the new frame-table entry. */
+  assignFrame(physical: number, write: boolean): number;
+}
