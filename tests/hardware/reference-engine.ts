@@ -1,0 +1,51 @@
+/** The reference as an engine that hardware vectors can be run on. */
+
+import type { Decoder } from '../../src/cpu/decode/decoder.ts';
+import { ReferenceEngine, type StepResult } from '../../src/cpu/reference/engine.ts';
+import { FlatMemory, loadBits } from '../../src/cpu/reference/memory.ts';
+import { StateBlock } from '../../src/cpu/reference/state-block.ts';
+import { PAGE, PAGES } from './layout.ts';
+import { MachineState } from './state.ts';
+import { enterState, leaveState, SYSTEM, systemPages, undeliver } from './vcpu.ts';
+import type { Fault, VectorEngine, VectorInput, VectorOutput } from './vectors.ts';
+
+export class ReferenceVectorEngine implements VectorEngine {
+  readonly #state = new StateBlock();
+  readonly #memory = new FlatMemory();
+  readonly #pages = PAGES.map(() => new Uint8Array(PAGE));
+  readonly #engine: ReferenceEngine;
+  readonly #output: VectorOutput = { state: new MachineState(), pages: this.#pages };
+
+  constructor(decoder: Decoder) {
+    this.#engine = new ReferenceEngine(decoder, this.#state, this.#memory, (call) => {
+      throw new Error(`no vector calls the monitor: ${call}`);
+    });
+    PAGES.forEach(({ address, access }, i) => {
+      const permissions = { user: true, writable: access === 'write', executable: access === 'execute' };
+      this.#memory.map(BigInt(address), { bytes: this.#pages[i], ...permissions });
+    });
+    systemPages().forEach((bytes, i) => {
+      this.#memory.map(SYSTEM + BigInt(i * PAGE), { bytes, user: false, writable: true, executable: false });
+    });
+  }
+
+  load(input: VectorInput): void {
+    input.pages.forEach((page, i) => void this.#pages[i].set(page.bytes));
+    enterState(this.#state, input.state);
+  }
+
+  step(): { readonly fault?: Fault | undefined } {
+    let result: StepResult;
+    do result = this.#engine.step();
+    while (result.again);
+    const { fault } = result;
+    if (fault === undefined)
+      return { fault: undeliver(this.#state, (linear) => loadBits(this.#memory, linear, 8, false)) };
+    return { fault: { vector: fault.vector, errorCode: fault.errorCode ?? 0, cr2: fault.linear } };
+  }
+
+  read(): VectorOutput {
+    leaveState(this.#state, this.#output.state);
+    return this.#output;
+  }
+}
