@@ -6,7 +6,8 @@
  * for every engine must count alike: elements up to the end of the 4 KiB page of offsets that rSI or rDI is in,
  * whichever comes first, with an element that crosses that end belonging to it; with DF set, down to the start of the
  * page. With TF set it is one element. Registers move on with each element, so a fault leaves them at the one that
- * faulted; flags are as before the chunk then, which REPE CMPS and SCAS starting anew do not mind.
+ * faulted. Flags are set when all is done: until then they are as they were before the instruction, also where the
+ * first chunks have been done and a later one faults (SDM Vol. 2B "REP/REPE/REPZ/REPNE/REPNZ").
  */
 
 import { type Address, type Algebra, ES, type Value } from '../algebra.ts';
@@ -84,8 +85,8 @@ function chunkLength(operation: StringOperation): Value {
 }
 
 /**
- * With 32-bit addresses in 64-bit mode registers lose their upper halves even where rCX is 0: rCX always, the pointers
- * for MOVS and STOS (Intel processors; the manual is silent).
+ * With 32-bit addresses in 64-bit mode registers lose their upper halves before anything else happens, even where rCX
+ * is 0: rCX always, the pointers for MOVS and STOS (so Intel processors; the manual is silent).
  */
 function clearUpperHalves({ m }: StringOperation, registers: readonly number[]): void {
   if (m.mode !== 64 || m.addressSize !== 32) return;
@@ -104,6 +105,7 @@ function repeat(operation: StringOperation, body: () => void, fast?: (left: Valu
     movePointers(operation);
     return;
   }
+  clearUpperHalves(operation, fast ? [RCX, ...operation.pointers] : [RCX]);
   const width = m.addressSize;
   const one = m.const(width, 1);
   const zero = m.const(width, 0);
@@ -121,19 +123,19 @@ function repeat(operation: StringOperation, body: () => void, fast?: (left: Valu
     });
   }
   m.while(() => m.ne(m.use(left), zero), element);
-  clearUpperHalves(operation, fast ? [RCX, ...operation.pointers] : [RCX]);
   m.if(m.ne(m.getGpr(RCX, width), zero), () => m.again());
 }
 
 /** As `repeat`, for CMPS and SCAS: stops after an element where equality is not what the prefix asks for. */
-function repeatWhile(operation: StringOperation, compare: () => [Value, Value]): void {
+function repeatWhile(operation: StringOperation, operands: () => [Value, Value]): void {
   const { m, element } = operation;
   if (m.repeat === 'none') {
-    const [a, b] = compare();
+    const [a, b] = operands();
     movePointers(operation);
     m.setFlags(subFlags(m, a, b, m.sub(a, b)));
     return;
   }
+  clearUpperHalves(operation, [RCX]);
   const width = m.addressSize;
   const one = m.const(width, 1);
   const zero = m.const(width, 0);
@@ -141,24 +143,25 @@ function repeatWhile(operation: StringOperation, compare: () => [Value, Value]):
   m.if(m.ne(m.use(left), zero), () => {
     const a = m.variable(m.const(element, 0));
     const b = m.variable(m.const(element, 0));
-    const goesOn = m.variable(m.const(32, 1));
+    const goesOn = m.variable(m.const(1, 1));
     m.while(
-      () => m.and(m.ne(m.use(left), zero), m.ne(m.use(goesOn), m.const(32, 0))),
+      () => m.and(m.ne(m.use(left), zero), m.use(goesOn)),
       () => {
-        const [first, second] = compare();
+        const [first, second] = operands();
         m.assign(a, first);
         m.assign(b, second);
+        m.assign(goesOn, m.repeat === 'repne' ? m.ne(first, second) : m.eq(first, second));
         movePointers(operation);
         countDown(m, one);
         m.assign(left, m.sub(m.use(left), one));
-        m.assign(goesOn, m.zext(m.repeat === 'rep' ? m.eq(first, second) : m.ne(first, second), 32));
       },
     );
-    m.setFlags(subFlags(m, m.use(a), m.use(b), m.sub(m.use(a), m.use(b))));
-    const more = m.and(m.ne(m.use(goesOn), m.const(32, 0)), m.ne(m.getGpr(RCX, width), zero));
-    m.if(more, () => m.again());
+    m.if(
+      m.and(m.use(goesOn), m.ne(m.getGpr(RCX, width), zero)),
+      () => m.again(),
+      () => m.setFlags(subFlags(m, m.use(a), m.use(b), m.sub(m.use(a), m.use(b)))),
+    );
   });
-  clearUpperHalves(operation, [RCX]);
 }
 
 /** Outside 64-bit mode a segment may end within a chunk: only one that spans everything allows going fast. */
@@ -290,7 +293,7 @@ export const strings: readonly Instruction[] = [
     'STOS',
     'Vol. 2B "STOS/STOSB/STOSW/STOSD/STOSQ - Store String"',
     'AA rep ends',
-    'AB rep',
+    'AB rep ends',
     [RDI],
     (operation) => {
       const { m, element } = operation;
@@ -306,16 +309,23 @@ export const strings: readonly Instruction[] = [
     'LODS',
     'Vol. 2A "LODS/LODSB/LODSW/LODSD/LODSQ - Load String"',
     'AC rep ends',
-    'AD rep',
+    'AD rep ends',
     [RSI],
     (operation) => {
       const { m, element } = operation;
       repeat(operation, () => m.setGpr(RAX, m.load(element, source(operation))));
     },
   ),
-  ...both('SCAS', 'Vol. 2B "SCAS/SCASB/SCASW/SCASD - Scan String"', 'AE rep ends', 'AF rep', [RDI], (operation) => {
-    const { m, element } = operation;
-    const value = m.getGpr(RAX, element);
-    repeatWhile(operation, () => [value, m.load(element, destination(operation))]);
-  }),
+  ...both(
+    'SCAS',
+    'Vol. 2B "SCAS/SCASB/SCASW/SCASD - Scan String"',
+    'AE rep ends',
+    'AF rep ends',
+    [RDI],
+    (operation) => {
+      const { m, element } = operation;
+      const value = m.getGpr(RAX, element);
+      repeatWhile(operation, () => [value, m.load(element, destination(operation))]);
+    },
+  ),
 ];
