@@ -1,6 +1,7 @@
 /** Tells kernel images apart and hands each to its loader, in the order QEMU's -kernel tries them. */
 
 import { unreachable } from '../base/errors.ts';
+import { writeBiosData } from './bios-data.ts';
 import type { CpuStart } from './cpu-start.ts';
 import { isElf, readElf } from './elf.ts';
 import { loadLinux } from './linux-boot.ts';
@@ -28,6 +29,7 @@ export function detectKernel(image: Uint8Array): KernelKind {
 /** Loads the kernel and all that goes with it into fresh memory. Throws a VivariumError that says what is wrong. */
 export async function loadKernel(image: Uint8Array, options: LoadOptions): Promise<CpuStart> {
   const kind = detectKernel(image);
+  writeBiosData(options.memory);
   switch (kind) {
     case 'linux':
       return loadLinux(image, options);

@@ -49,7 +49,7 @@ export function fadt(facs: number, dsdt: number): Uint8Array {
     .u32(PM_TIMER_BITS === 32 ? flags | TMR_VAL_EXT : flags);
   ioAddress(table, RESET_PORT, 8);
   table.u8(RESET_VALUE).u16(0).u8(0); // no ARM flags, minor version 0
-  table.u64(0, dsdt); // the FACS is below 4 GiB: its 64-bit field must be zero
+  table.u64(facs, dsdt);
   ioAddress(table, PM1_EVENT_PORT, 32, 16);
   noAddress(table);
   ioAddress(table, PM1_CONTROL_PORT, 16);
