@@ -6,7 +6,7 @@ import { RSP, vcpu } from '../state.ts';
 import { bytesOf, Context, type HostPart, registerOf, typeOf } from './context.ts';
 import { GuestFault } from './fault.ts';
 import type { ReferenceMemory } from './memory.ts';
-import { isCanonical } from './segmentation.ts';
+import { isCanonical, uncheckedLinear } from './segmentation.ts';
 import { codeMode, type StateBlock } from './state-block.ts';
 import { bitsOf, DefinitionError, make, type ReferenceValue, widthOf } from './values.ts';
 
@@ -138,8 +138,16 @@ export class Execution extends Context implements Algebra {
   }
 
   #operandLinear(operand: Operand, access: 'read' | 'write'): bigint {
-    const linear = this.linearAt(this.memory(operand), bytesOf(typeOf(operand)), access);
-    if (operand.type === 128 && this.#decoded.form.aligned && (linear & 15n) !== 0n) throw new GuestFault(GP, 0);
+    const address = this.memory(operand);
+    const { segment, offset } = address;
+    const misaligned =
+      operand.type === 128 &&
+      this.#decoded.form.aligned &&
+      (uncheckedLinear(this.state, segment as Segment, bitsOf(offset)) & 15n) !== 0n;
+    // Processors look at alignment before canonical form, which matters through SS: #GP(0), not #SS(0).
+    if (misaligned && this.mode === 64) throw new GuestFault(GP, 0);
+    const linear = this.linearAt(address, bytesOf(typeOf(operand)), access);
+    if (misaligned) throw new GuestFault(GP, 0);
     return linear;
   }
 

@@ -22,6 +22,13 @@ export function isCanonical(state: StateBlock, linear: bigint): boolean {
   return BigInt.asUintN(64, BigInt.asIntN(width, linear)) === linear;
 }
 
+/** Base plus offset, with no check. */
+export function uncheckedLinear(state: StateBlock, segment: number, offset: bigint): bigint {
+  const base = state.get(vcpu.segmentBase, segment);
+  if (codeMode(state) === 64) return segment < FS ? offset : BigInt.asUintN(64, base + offset);
+  return BigInt.asUintN(32, base + offset);
+}
+
 /** The linear address of `bytes` at `segment`:`offset`; throws #GP(0), or #SS(0) through SS. */
 export function linearAddress(
   state: StateBlock,
@@ -31,10 +38,9 @@ export function linearAddress(
   access: 'read' | 'write',
 ): bigint {
   const fault = new GuestFault(segment === SS ? SS_FAULT : GP, 0);
-  const base = state.get(vcpu.segmentBase, segment);
+  const linear = uncheckedLinear(state, segment, offset);
   const length = BigInt(bytes);
   if (codeMode(state) === 64) {
-    const linear = segment < FS ? offset : BigInt.asUintN(64, base + offset);
     if (!isCanonical(state, linear) || !isCanonical(state, BigInt.asUintN(64, linear + length - 1n))) throw fault;
     return linear;
   }
@@ -54,5 +60,5 @@ export function linearAddress(
     // Beyond a limit of 4 GiB an access wraps (left open by §5.3).
     throw fault;
   }
-  return BigInt.asUintN(32, base + offset);
+  return linear;
 }
