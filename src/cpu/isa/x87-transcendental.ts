@@ -1,0 +1,368 @@
+/**
+ * x87 transcendental instructions: F2XM1, FYL2X, FYL2XP1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN (SDM Vol. 1 §8.3.10
+ * "Transcendental Instruction Accuracy"). The functions themselves are in `fp/`; here are operands that are no numbers,
+ * zeros, infinities, and the stack.
+ */
+
+import { type Algebra, defineRoutine, type Routine, type Value } from '../algebra.ts';
+import { denormalFlag } from './fp/add.ts';
+import { arctangent } from './fp/arctangent.ts';
+import { piBits } from './fp/constants.ts';
+import { powerOfTwoMinusOne } from './fp/exponential.ts';
+import { times } from './fp/fixed.ts';
+import {
+  any,
+  equals,
+  flagIf,
+  INVALID,
+  IS_FINITE,
+  IS_INFINITE,
+  IS_ZERO,
+  isNot0,
+  type Unpacked,
+  ZERO_DIVIDE,
+} from './fp/format.ts';
+import { logarithm, logarithmOfOnePlus } from './fp/logarithm.ts';
+import { sineAndCosine, tangent, type WideFloat, wideFloat } from './fp/trigonometry.ts';
+import { normalise } from './fp/wide.ts';
+import { defineInstruction, type Instruction } from './instruction.ts';
+import { roundUnrounded, writeResult } from './x87-arithmetic.ts';
+import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
+import { fullPrecision } from './x87-partial.ts';
+import {
+  C1,
+  C2,
+  type Extended,
+  enter,
+  IS_EMPTY,
+  indefinite,
+  isEmpty,
+  leave,
+  moveTop,
+  physical,
+  pop,
+  putExtended,
+  report,
+  STACK_OVERFLOW,
+  setConditionCodes,
+  unpackSt,
+} from './x87-stack.ts';
+
+const ONE_HEAD = 0x3fff;
+const INTEGER_BIT = 1n << 63n;
+/** Angles of 2^63 and more are out of range. */
+const ANGLE_LIMIT = 63;
+
+function invalid(m: Algebra): Result {
+  return { ...indefinite(m), flags: m.const(32, INVALID) };
+}
+
+function exactly(m: Algebra, head: Value | number, significand: bigint, flags?: Value): Result {
+  const value = typeof head === 'number' ? m.const(32, head) : head;
+  return { head: value, significand: m.const(64, significand), flags: flags ?? m.const(32, 0) };
+}
+
+function signBit(m: Algebra, sign: Value): Value {
+  return m.shl(m.zext(sign, 32), 15);
+}
+
+function signedZero(m: Algebra, sign: Value, flags?: Value): Result {
+  return exactly(m, signBit(m, sign), 0n, flags);
+}
+
+function signedInfinity(m: Algebra, sign: Value, flags?: Value): Result {
+  return exactly(m, m.or(signBit(m, sign), m.const(32, 0x7fff)), INTEGER_BIT, flags);
+}
+
+function roundWide(m: Algebra, x: WideFloat, flags: Value): Result {
+  const { sign, exponent, significand } = x;
+  const unrounded = [m.const(32, IS_FINITE), sign, exponent, significand.high, significand.low, flags];
+  return roundUnrounded(m, unrounded, fullPrecision(m));
+}
+
+/** A chain of cases, only the first one whose condition holds being computed. */
+function firstOf(m: Algebra, cases: readonly (readonly [Value, () => Result])[], otherwise: () => Result): Result {
+  const [first, ...rest] = cases;
+  return first === undefined ? otherwise() : chooseResult(m, first[0], first[1], () => firstOf(m, rest, otherwise));
+}
+
+/** A routine on ST(0) alone, without parameters. */
+function unaryRoutine(name: string, compute: (m: Algebra, x: Unpacked) => Result): Routine {
+  return defineRoutine({
+    name,
+    params: [],
+    results: [],
+    faults: false,
+    body(m) {
+      const x = unpackSt(m, 0);
+      const noNumber = any(m, x.kind, NO_NUMBER);
+      const result = chooseResult(
+        m,
+        noNumber,
+        () => special(m, x, x),
+        () => compute(m, x),
+      );
+      writeResult(m, physical(m, 0), result);
+      return [];
+    },
+  });
+}
+
+/** A routine on ST(1) and ST(0) whose result replaces both. */
+function binaryRoutine(name: string, compute: (m: Algebra, y: Unpacked, x: Unpacked) => Result): Routine {
+  return defineRoutine({
+    name,
+    params: [],
+    results: [],
+    faults: false,
+    body(m) {
+      const x = unpackSt(m, 0);
+      const y = unpackSt(m, 1);
+      const result = chooseResult(
+        m,
+        any(m, m.or(x.kind, y.kind), NO_NUMBER),
+        () => special(m, x, y),
+        () => compute(m, y, x),
+      );
+      m.if(writeResult(m, physical(m, 1), result), () => pop(m));
+      return [];
+    },
+  });
+}
+
+const exponential = unaryRoutine('x87PowerOfTwoMinusOne', (m, x) => {
+  const infinite = any(m, x.kind, IS_INFINITE);
+  const one = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, 0), x.exponent));
+  return firstOf(
+    m,
+    [
+      [any(m, x.kind, IS_ZERO), () => signedZero(m, x.sign)],
+      [
+        infinite,
+        () =>
+          chooseResult(
+            m,
+            x.sign,
+            () => exactly(m, 0xbfff, INTEGER_BIT),
+            () => signedInfinity(m, x.sign),
+          ),
+      ],
+      // 1 gives 1, -1 gives -1/2; what is beyond is undefined.
+      [one, () => exactly(m, m.select(x.sign, m.const(32, 0xbffe), m.const(32, ONE_HEAD)), INTEGER_BIT)],
+    ],
+    () => {
+      const found = m.call(powerOfTwoMinusOne, x.sign, x.exponent, x.significand);
+      return roundWide(m, wideFloat(found), denormalFlag(m, x));
+    },
+  );
+});
+
+/** y times a logarithm. */
+function scaleLogarithm(m: Algebra, y: Unpacked, log: WideFloat, flags: Value): Result {
+  const product = times(m, { high: y.significand, low: m.const(64, 0) }, log.significand);
+  const inexact = m.zext(isNot0(m, log.significand.low), 64);
+  const exponent = m.add(m.add(y.exponent, log.exponent), m.const(32, 1));
+  const [high, low, e] = m.call(normalise, product.high, m.or(product.low, inexact), exponent) as [Value, Value, Value];
+  return roundWide(m, { sign: m.xor(y.sign, log.sign), exponent: e, significand: { high, low } }, flags);
+}
+
+const logarithmTimes = binaryRoutine('x87Logarithm', (m, y, x) => {
+  const zeroX = any(m, x.kind, IS_ZERO);
+  const zeroY = any(m, y.kind, IS_ZERO);
+  const infiniteX = any(m, x.kind, IS_INFINITE);
+  const infiniteY = any(m, y.kind, IS_INFINITE);
+  const one = m.and(m.isZero(x.exponent), equals(m, x.significand, INTEGER_BIT));
+  const isOne = m.and(any(m, x.kind, IS_FINITE), one);
+  // The sign of log2 x.
+  const below = m.or(zeroX, m.and(any(m, x.kind, IS_FINITE), m.msb(x.exponent)));
+  const sign = m.xor(y.sign, below);
+  const flags = denormalFlag(m, x, y);
+  const none = m.or(m.and(x.sign, m.not(zeroX)), m.or(m.and(zeroY, m.or(zeroX, infiniteX)), m.and(infiniteY, isOne)));
+  return firstOf(
+    m,
+    [
+      [none, () => invalid(m)],
+      [zeroX, () => signedInfinity(m, sign, flagIf(m, m.not(infiniteY), ZERO_DIVIDE))],
+      [m.or(infiniteX, infiniteY), () => signedInfinity(m, sign, flags)],
+      [m.or(zeroY, isOne), () => signedZero(m, sign, flags)],
+    ],
+    () => scaleLogarithm(m, y, wideFloat(m.call(logarithm, x.exponent, x.significand)), flags),
+  );
+});
+
+const logarithmOfOnePlusTimes = binaryRoutine('x87LogarithmOfOnePlus', (m, y, x) => {
+  const zeroX = any(m, x.kind, IS_ZERO);
+  const zeroY = any(m, y.kind, IS_ZERO);
+  const infiniteX = any(m, x.kind, IS_INFINITE);
+  const infiniteY = any(m, y.kind, IS_INFINITE);
+  const sign = m.xor(y.sign, x.sign);
+  const flags = denormalFlag(m, x, y);
+  const none = m.or(m.and(infiniteX, m.or(x.sign, zeroY)), m.and(infiniteY, zeroX));
+  return firstOf(
+    m,
+    [
+      [none, () => invalid(m)],
+      [m.or(infiniteX, infiniteY), () => signedInfinity(m, sign, flags)],
+      [m.or(zeroX, zeroY), () => signedZero(m, sign, flags)],
+    ],
+    () => scaleLogarithm(m, y, wideFloat(m.call(logarithmOfOnePlus, x.sign, x.exponent, x.significand)), flags),
+  );
+});
+
+/** An angle in units of 2^-126, with a sign. */
+function constantAngle(m: Algebra, sign: Value, bits: Value[], flags: Value): Result {
+  const [high, low, exponent] = m.call(normalise, bits[0]!, bits[1]!, m.const(32, 1)) as [Value, Value, Value];
+  return roundWide(m, { sign, exponent, significand: { high, low } }, flags);
+}
+
+const arctangentOfQuotient = binaryRoutine('x87Arctangent', (m, y, x) => {
+  const both = m.and(y.kind, x.kind);
+  const flags = denormalFlag(m, x, y);
+  const infiniteX = any(m, x.kind, IS_INFINITE);
+  const infiniteY = any(m, y.kind, IS_INFINITE);
+  const flat = m.or(any(m, y.kind, IS_ZERO), m.and(infiniteX, m.not(infiniteY)));
+  const angle = (eighths: bigint): bigint => (piBits(126n) * eighths) / 8n;
+  const choose = (...cases: [Value, bigint][]): Value[] =>
+    [64n, 0n].map((shift) => {
+      const part = (value: bigint): Value => m.const(64, BigInt.asUintN(64, value >> shift));
+      return cases.reduceRight(
+        (otherwise, [condition, value]) => m.select(condition, part(value), otherwise),
+        part(0n),
+      );
+    });
+  const always = m.const(1, 1);
+  return firstOf(
+    m,
+    [
+      [m.and(flat, m.not(x.sign)), () => signedZero(m, y.sign, flags)],
+      [
+        m.not(any(m, both, IS_FINITE)),
+        () => {
+          const diagonal = m.and(infiniteX, infiniteY);
+          const bits = choose(
+            [flat, angle(8n)],
+            [m.and(diagonal, x.sign), angle(6n)],
+            [diagonal, angle(2n)],
+            [always, angle(4n)],
+          );
+          return constantAngle(m, y.sign, bits, flags);
+        },
+      ],
+    ],
+    () => {
+      const found = m.call(arctangent, y.exponent, y.significand, x.exponent, x.significand, x.sign);
+      return roundWide(m, { ...wideFloat(found), sign: y.sign }, flags);
+    },
+  );
+});
+
+/**
+ * A trigonometric instruction on ST(0): the result replaces it, `second` if there is one is pushed. C2 tells that the
+ * angle is out of range and nothing was done.
+ */
+function trigonometricRoutine(
+  name: string,
+  compute: (m: Algebra, x: Unpacked) => Result,
+  second?: (m: Algebra, x: Unpacked) => Result,
+): Routine {
+  return defineRoutine({
+    name,
+    params: [],
+    results: [],
+    faults: false,
+    body(m) {
+      const x = unpackSt(m, 0);
+      const outOfRange = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, ANGLE_LIMIT), x.exponent));
+      const overflow = m.and(m.not(isEmpty(m, physical(m, -1))), m.not(any(m, x.kind, IS_EMPTY)));
+      const pushed = second ?? undefined;
+      const number = (of: (m: Algebra, x: Unpacked) => Result): Result =>
+        firstOf(
+          m,
+          [
+            ...(pushed
+              ? ([[overflow, () => ({ ...indefinite(m), flags: m.const(32, STACK_OVERFLOW) })]] as const)
+              : []),
+            [any(m, x.kind, NO_NUMBER), () => special(m, x, x)],
+            [any(m, x.kind, IS_INFINITE), () => invalid(m)],
+          ],
+          () => of(m, x),
+        );
+      m.if(
+        outOfRange,
+        () => setConditionCodes(m, m.const(32, C2), C1 | C2),
+        () => {
+          const first = number(compute);
+          const values: Extended[] = [first];
+          let flags = first.flags;
+          if (pushed) {
+            const other = number(pushed);
+            values.push(other);
+            flags = m.or(flags, other.flags);
+          }
+          setConditionCodes(m, m.const(32, 0), C2);
+          m.if(m.not(report(m, flags)), () => {
+            putExtended(m, physical(m, 0), values[0]!);
+            if (values[1]) {
+              moveTop(m, -1);
+              putExtended(m, physical(m, 0), values[1]);
+            }
+          });
+        },
+      );
+      return [];
+    },
+  });
+}
+
+/** Sine or cosine of a finite number or zero. */
+function sine(which: 'sine' | 'cosine'): (m: Algebra, x: Unpacked) => Result {
+  return (m, x) => {
+    const atZero = (): Result => (which === 'sine' ? signedZero(m, x.sign) : exactly(m, ONE_HEAD, INTEGER_BIT));
+    return chooseResult(m, any(m, x.kind, IS_ZERO), atZero, () => {
+      const found = m.call(sineAndCosine, x.sign, x.exponent, x.significand);
+      const own = which === 'sine' ? found.slice(0, 4) : found.slice(4, 8);
+      return roundWide(m, wideFloat(own), denormalFlag(m, x));
+    });
+  };
+}
+
+function tangentOf(m: Algebra, x: Unpacked): Result {
+  return chooseResult(
+    m,
+    any(m, x.kind, IS_ZERO),
+    () => signedZero(m, x.sign),
+    () => roundWide(m, wideFloat(m.call(tangent, x.sign, x.exponent, x.significand)), denormalFlag(m, x)),
+  );
+}
+
+const one = (m: Algebra): Result => exactly(m, ONE_HEAD, INTEGER_BIT);
+
+function definition(name: string, title: string, form: string, routine: Routine): Instruction {
+  return defineInstruction({
+    name,
+    sdm: `Vol. 2A "${name} - ${title}"`,
+    feature: 'x87',
+    forms: [form],
+    semantics(m) {
+      enter(m);
+      m.call(routine);
+      leave(m);
+    },
+  });
+}
+
+export const x87Transcendental: readonly Instruction[] = [
+  definition('F2XM1', 'Compute 2x-1', 'D9 F0', exponential),
+  definition('FYL2X', 'Compute y * log2x', 'D9 F1', logarithmTimes),
+  definition('FPTAN', 'Partial Tangent', 'D9 F2', trigonometricRoutine('x87Tangent', tangentOf, one)),
+  definition('FPATAN', 'Partial Arctangent', 'D9 F3', arctangentOfQuotient),
+  definition('FYL2XP1', 'Compute y * log2(x +1)', 'D9 F9', logarithmOfOnePlusTimes),
+  definition(
+    'FSINCOS',
+    'Sine and Cosine',
+    'D9 FB',
+    trigonometricRoutine('x87SineCosine', sine('sine'), sine('cosine')),
+  ),
+  definition('FSIN', 'Sine', 'D9 FE', trigonometricRoutine('x87Sine', sine('sine'))),
+  definition('FCOS', 'Cosine', 'D9 FF', trigonometricRoutine('x87Cosine', sine('cosine'))),
+];
