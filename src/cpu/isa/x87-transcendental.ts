@@ -12,18 +12,21 @@ import { powerOfTwoMinusOne } from './fp/exponential.ts';
 import { times } from './fp/fixed.ts';
 import {
   any,
+  EXTENDED_MIN,
   equals,
   flagIf,
+  INEXACT,
   INVALID,
   IS_FINITE,
   IS_INFINITE,
   IS_ZERO,
   isNot0,
+  UNDERFLOW,
   type Unpacked,
   ZERO_DIVIDE,
 } from './fp/format.ts';
 import { logarithm, logarithmOfOnePlus } from './fp/logarithm.ts';
-import { sineAndCosine, tangent, type WideFloat, wideFloat } from './fp/trigonometry.ts';
+import { isTinyAngle, sineAndCosine, tangent, type WideFloat, wideFloat } from './fp/trigonometry.ts';
 import { normalise } from './fp/wide.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { roundUnrounded, writeResult } from './x87-arithmetic.ts';
@@ -74,10 +77,19 @@ function signedInfinity(m: Algebra, sign: Value, flags?: Value): Result {
   return exactly(m, m.or(signBit(m, sign), m.const(32, 0x7fff)), INTEGER_BIT, flags);
 }
 
+/** Rounds a result. It counts as inexact, and where it is tiny as underflow, even if nothing was to be rounded. */
 function roundWide(m: Algebra, x: WideFloat, flags: Value): Result {
   const { sign, exponent, significand } = x;
   const unrounded = [m.const(32, IS_FINITE), sign, exponent, significand.high, significand.low, flags];
-  return roundUnrounded(m, unrounded, fullPrecision(m));
+  const rounded = roundUnrounded(m, unrounded, fullPrecision(m));
+  const exact = m.and(m.isZero(significand.low), m.ltS(exponent, m.const(32, EXTENDED_MIN)));
+  return { ...rounded, flags: m.or(rounded.flags, m.or(m.const(32, INEXACT), flagIf(m, exact, UNDERFLOW))) };
+}
+
+/** A number taken for the result of a function. */
+function roundNumber(m: Algebra, x: Unpacked): Result {
+  const { sign, exponent, significand } = x;
+  return roundWide(m, { sign, exponent, significand: { high: significand, low: m.const(64, 0) } }, denormalFlag(m, x));
 }
 
 /** A chain of cases, only the first one whose condition holds being computed. */
@@ -132,7 +144,7 @@ function binaryRoutine(name: string, compute: (m: Algebra, y: Unpacked, x: Unpac
 
 const exponential = unaryRoutine('x87PowerOfTwoMinusOne', (m, x) => {
   const infinite = any(m, x.kind, IS_INFINITE);
-  const one = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, 0), x.exponent));
+  const outside = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, 0), x.exponent));
   return firstOf(
     m,
     [
@@ -147,8 +159,8 @@ const exponential = unaryRoutine('x87PowerOfTwoMinusOne', (m, x) => {
             () => signedInfinity(m, x.sign),
           ),
       ],
-      // 1 gives 1, -1 gives -1/2; what is beyond is undefined.
-      [one, () => exactly(m, m.select(x.sign, m.const(32, 0xbffe), m.const(32, ONE_HEAD)), INTEGER_BIT)],
+      // Beyond 1 the result is undefined; processors leave the operand.
+      [outside, () => roundNumber(m, x)],
     ],
     () => {
       const found = m.call(powerOfTwoMinusOne, x.sign, x.exponent, x.significand);
@@ -186,7 +198,7 @@ const logarithmTimes = binaryRoutine('x87Logarithm', (m, y, x) => {
       [m.or(infiniteX, infiniteY), () => signedInfinity(m, sign, flags)],
       [m.or(zeroY, isOne), () => signedZero(m, sign, flags)],
     ],
-    () => scaleLogarithm(m, y, wideFloat(m.call(logarithm, x.exponent, x.significand)), flags),
+    () => scaleLogarithm(m, y, wideFloat(m.call(logarithm, x.exponent, x.significand, m.const(64, 0))), flags),
   );
 });
 
@@ -204,6 +216,8 @@ const logarithmOfOnePlusTimes = binaryRoutine('x87LogarithmOfOnePlus', (m, y, x)
       [none, () => invalid(m)],
       [m.or(infiniteX, infiniteY), () => signedInfinity(m, sign, flags)],
       [m.or(zeroX, zeroY), () => signedZero(m, sign, flags)],
+      // Of -1 and below the result is undefined; processors leave the operand.
+      [m.and(x.sign, m.leS(m.const(32, 0), x.exponent)), () => roundNumber(m, x)],
     ],
     () => scaleLogarithm(m, y, wideFloat(m.call(logarithmOfOnePlus, x.sign, x.exponent, x.significand)), flags),
   );
@@ -272,16 +286,16 @@ function trigonometricRoutine(
     faults: false,
     body(m) {
       const x = unpackSt(m, 0);
-      const outOfRange = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, ANGLE_LIMIT), x.exponent));
-      const overflow = m.and(m.not(isEmpty(m, physical(m, -1))), m.not(any(m, x.kind, IS_EMPTY)));
-      const pushed = second ?? undefined;
+      const overflow = second
+        ? m.and(m.not(isEmpty(m, physical(m, -1))), m.not(any(m, x.kind, IS_EMPTY)))
+        : m.const(1, 0);
+      const large = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, ANGLE_LIMIT), x.exponent));
+      const outOfRange = m.and(large, m.not(overflow));
       const number = (of: (m: Algebra, x: Unpacked) => Result): Result =>
         firstOf(
           m,
           [
-            ...(pushed
-              ? ([[overflow, () => ({ ...indefinite(m), flags: m.const(32, STACK_OVERFLOW) })]] as const)
-              : []),
+            [overflow, () => ({ ...indefinite(m), flags: m.const(32, STACK_OVERFLOW) })],
             [any(m, x.kind, NO_NUMBER), () => special(m, x, x)],
             [any(m, x.kind, IS_INFINITE), () => invalid(m)],
           ],
@@ -294,8 +308,8 @@ function trigonometricRoutine(
           const first = number(compute);
           const values: Extended[] = [first];
           let flags = first.flags;
-          if (pushed) {
-            const other = number(pushed);
+          if (second) {
+            const other = number(second);
             values.push(other);
             flags = m.or(flags, other.flags);
           }
@@ -318,7 +332,20 @@ function trigonometricRoutine(
 function sine(which: 'sine' | 'cosine'): (m: Algebra, x: Unpacked) => Result {
   return (m, x) => {
     const atZero = (): Result => (which === 'sine' ? signedZero(m, x.sign) : exactly(m, ONE_HEAD, INTEGER_BIT));
-    return chooseResult(m, any(m, x.kind, IS_ZERO), atZero, () => {
+    const tiny = (): Result => {
+      const one: Unpacked = {
+        ...x,
+        sign: m.const(1, 0),
+        exponent: m.const(32, 0),
+        significand: m.const(64, INTEGER_BIT),
+      };
+      return roundNumber(m, which === 'sine' ? x : one);
+    };
+    const cases = [
+      [any(m, x.kind, IS_ZERO), atZero],
+      [isTinyAngle(m, x.exponent), tiny],
+    ] as const;
+    return firstOf(m, cases, () => {
       const found = m.call(sineAndCosine, x.sign, x.exponent, x.significand);
       const own = which === 'sine' ? found.slice(0, 4) : found.slice(4, 8);
       return roundWide(m, wideFloat(own), denormalFlag(m, x));
@@ -327,10 +354,12 @@ function sine(which: 'sine' | 'cosine'): (m: Algebra, x: Unpacked) => Result {
 }
 
 function tangentOf(m: Algebra, x: Unpacked): Result {
-  return chooseResult(
+  return firstOf(
     m,
-    any(m, x.kind, IS_ZERO),
-    () => signedZero(m, x.sign),
+    [
+      [any(m, x.kind, IS_ZERO), () => signedZero(m, x.sign)],
+      [isTinyAngle(m, x.exponent), () => roundNumber(m, x)],
+    ],
     () => roundWide(m, wideFloat(m.call(tangent, x.sign, x.exponent, x.significand)), denormalFlag(m, x)),
   );
 }

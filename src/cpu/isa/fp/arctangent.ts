@@ -14,6 +14,9 @@ const arctangentSeries = series('fpArctangentSeries', oddReciprocals(1, 14), tru
 const ANGLE_BITS = 126n;
 const ANGLE_EXPONENT = 1;
 
+/** Below 2^-40 processors take a quotient for its arc tangent, whatever the rounding. */
+const TINY = -40;
+
 /** (exponent, high, low) below 1/8 -> exponent, high, low of the arc tangent. */
 const smallArctangent = defineRoutine({
   name: 'fpSmallArctangent',
@@ -23,12 +26,14 @@ const smallArctangent = defineRoutine({
   body(m, exponent, high, low) {
     const u = wide(m.call(shiftRightJam, high!, low!, m.sub(m.const(32, -1), exponent!)));
     const z = times(m, u, u);
+    const tiny = m.ltS(exponent!, m.const(32, TINY));
     const decrease = shrWide(m, times(m, z, evaluate(m, arctangentSeries, z)), m.const(32, 1));
     const one = { high: m.const(64, 1n << 63n), low: m.const(64, 0) };
     const factor = subWide(m, one, addWide(m, decrease, fraction(m, 1n)));
     const product = times(m, { high: high!, low: low! }, factor);
     const [h, l, e] = m.call(normalise, product.high, product.low, m.add(exponent!, m.const(32, 1)));
-    return [e!, h!, l!];
+    const marked = m.or(l!, m.const(64, 1));
+    return [m.select(tiny, exponent!, e!), m.select(tiny, high!, h!), m.select(tiny, low!, marked)];
   },
 });
 
@@ -46,7 +51,7 @@ function breakpoint(m: Algebra, j: Value): Wide {
 
 /**
  * (exponent and significand of y, of x, x negative) -> the angle of the point (|x| or -|x|, |y|), between 0 and pi:
- * sign (0), exponent, high, low.
+ * sign (0), exponent, high, low (0 if the angle is taken for an exact quotient).
  *
  * The smaller of the two over the larger one is t, and j/8 the nearest eighth to it: arctan t = arctan(j/8) + arctan u
  * with u = (8t - j) / (8 + jt), whose numerator and denominator are exact.
@@ -136,9 +141,9 @@ export const arctangent = defineRoutine({
       const angle = choose(negativeX!, subWide(m, fraction(m, piBits(ANGLE_BITS)), first), first);
       const normal = m.call(normalise, angle.high, angle.low, m.const(32, ANGLE_EXPONENT));
       m.assign(high, normal[0]!);
-      m.assign(low, normal[1]!);
+      m.assign(low, m.or(normal[1]!, m.const(64, 1)));
       m.assign(resultExponent, normal[2]!);
     });
-    return [m.const(1, 0), m.use(resultExponent), m.use(high), m.or(m.use(low), m.const(64, 1))];
+    return [m.const(1, 0), m.use(resultExponent), m.use(high), m.use(low)];
   },
 });

@@ -85,11 +85,11 @@ function isSet(m: Algebra, value: Value): Value {
   return m.zext(m.ne(value, m.const(64, 0)), 64);
 }
 
-/** a / b as a fraction, for a below b and b with bit 127 set. */
+/** a / b as a fraction, for a below b and b with bit 127 set; its last bit is set if a remainder is left. */
 export function over(m: Algebra, a: Wide, b: Wide): Wide {
   const [high, restHigh, restLow] = m.call(quotientDigit, a.high, a.low, b.high, b.low);
-  const [low] = m.call(quotientDigit, restHigh!, restLow!, b.high, b.low);
-  return { high: high!, low: low! };
+  const [low, leftHigh, leftLow] = m.call(quotientDigit, restHigh!, restLow!, b.high, b.low);
+  return { high: high!, low: m.or(low!, isSet(m, m.or(leftHigh!, leftLow!))) };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Logarithms to base 2, for FYL2X and FYL2XP1: log2 m = 2 log2(e) artanh s with s = (m - 1) / (m + 1). */
 
-import { defineRoutine, type Value } from '../../algebra.ts';
+import { type Algebra, defineRoutine, type Value } from '../../algebra.ts';
 import { LOG2_E } from './constants.ts';
 import { evaluate, fraction, oddReciprocals, series, times, wide } from './fixed.ts';
 import { isNot0 } from './format.ts';
@@ -34,29 +34,33 @@ const logarithmOfRatio = defineRoutine({
   },
 });
 
-/** (exponent, significand), not 1 -> sign, exponent, high, low of log2; low is 0 only where the result is exact. */
+/** (exponent, high, low), not 1 -> sign, exponent, high, low of log2; low is 0 only where the result is exact. */
 export const logarithm = defineRoutine({
   name: 'fpLogarithm',
-  params: [32, 64],
+  params: [32, 64, 64],
   results: WIDE_FLOAT,
   faults: false,
-  body(m, exponent, significand) {
-    // Above sqrt 2 half of it is nearer to 1: m / 2 - 1 is negative then.
-    const above = m.ltU(m.const(64, SQRT2), significand!);
-    const numerator = m.select(above, m.neg(significand!), m.sub(significand!, m.const(64, INTEGER_BIT)));
-    const denominator = m.select(above, significand!, m.add(significand!, m.const(64, INTEGER_BIT)));
+  body(m, exponent, significandHigh, significandLow) {
+    // Above sqrt 2 half of it is nearer to 1: m / 2 - 1 is negative then. All of this in units of 2^-127, modulo 2.
+    const above = m.ltU(m.const(64, SQRT2), significandHigh!);
+    const significand = { high: significandHigh!, low: significandLow! };
+    const unit = { high: m.const(64, INTEGER_BIT), low: m.const(64, 0) };
+    const choose = (a: Wide, b: Wide): Wide => ({
+      high: m.select(above, a.high, b.high),
+      low: m.select(above, a.low, b.low),
+    });
+    const numerator = choose(subWide(m, fraction(m, 0n), significand), subWide(m, significand, unit));
+    const denominator = choose(significand, addWide(m, significand, unit));
     const integer = m.add(exponent!, m.zext(above, 32));
     const sign = m.variable(above);
     const e = m.variable(m.const(32, 0));
     const high = m.variable(m.const(64, 0));
     const low = m.variable(m.const(64, 0));
-    m.if(isNot0(m, numerator), () => {
-      const [nHigh, nLow, nExponent] = m.call(normalise, numerator, m.const(64, 0), m.const(32, -1));
-      // The denominator has 65 bits, the uppermost of them one.
-      const below = {
-        high: m.or(m.shr(denominator, 1), m.const(64, INTEGER_BIT)),
-        low: m.shl(denominator, 63),
-      };
+    m.if(isNot0(m, m.or(numerator.high, numerator.low)), () => {
+      // The denominator lies between 2 and 4: half of it, with the bit that the modulus took off.
+      const halved = shrWide(m, denominator, m.const(32, 1));
+      const below = { high: m.or(halved.high, m.const(64, INTEGER_BIT)), low: halved.low };
+      const [nHigh, nLow, nExponent] = m.call(normalise, numerator.high, numerator.low, m.const(32, -1));
       const s = divideFloats(m, { high: nHigh!, low: nLow! }, below, nExponent!);
       const [ratioExponent, ratioHigh, ratioLow] = m.call(
         logarithmOfRatio,
@@ -95,23 +99,57 @@ export const logarithm = defineRoutine({
   },
 });
 
-/** (sign, exponent, significand), |x| below 0.3 and not 0 -> sign, exponent, high, low of log2(1 + x). */
+/** Where log2(1 + x) is computed from x and not from 1 + x: below 1/4. */
+const NEAR_ZERO = -2;
+
+/** (sign, exponent, significand), x above -1 and not 0 -> sign, exponent, high, low of log2(1 + x). */
 export const logarithmOfOnePlus = defineRoutine({
   name: 'fpLogarithmOfOnePlus',
   params: [1, 32, 64],
   results: WIDE_FLOAT,
   faults: false,
   body(m, sign, exponent, significand) {
-    const zero = m.const(64, 0);
-    // 2 + x in units of 2^-126.
-    const two = { high: m.const(64, INTEGER_BIT), low: zero };
-    const x = wide(m.call(shiftRightJam, significand!, zero, m.sub(m.const(32, 1), exponent!)));
-    const more = addWide(m, two, x);
-    const less = subWide(m, two, x);
-    const sum = { high: m.select(sign!, less.high, more.high), low: m.select(sign!, less.low, more.low) };
-    const [high, low, e] = m.call(normalise, sum.high, sum.low, m.const(32, 1)) as [Value, Value, Value];
-    const s = divideFloats(m, { high: significand!, low: zero }, { high, low }, m.sub(exponent!, e));
-    const ratio = m.call(logarithmOfRatio, s.exponent, s.significand.high, s.significand.low);
-    return [sign!, ...ratio];
+    const result = [m.variable(sign!), m.variable(exponent!), m.variable(significand!), m.variable(m.const(64, 0))];
+    const take = (values: readonly Value[]): void =>
+      result.forEach((variable, i) => {
+        m.assign(variable, values[i]!);
+      });
+    m.if(
+      m.ltS(exponent!, m.const(32, NEAR_ZERO)),
+      () => {
+        // s = x / (2 + x), the sum in units of 2^-126.
+        const sum = plusConstant(m, sign!, exponent!, significand!, 1);
+        const [high, low, e] = m.call(normalise, sum.high, sum.low, m.const(32, 1)) as [Value, Value, Value];
+        const s = divideFloats(m, { high: significand!, low: m.const(64, 0) }, { high, low }, m.sub(exponent!, e));
+        take([sign!, ...m.call(logarithmOfRatio, s.exponent, s.significand.high, s.significand.low)]);
+      },
+      () => {
+        // 1 + x with its exponent that of x, or 0 for x below 1. What falls out is far below what counts.
+        const small = m.msb(exponent!);
+        const scale = m.add(m.select(small, m.const(32, 0), exponent!), m.const(32, 1));
+        const one = m.call(shiftRightJam, m.const(64, INTEGER_BIT), m.const(64, 0), scale);
+        const x = m.call(shiftRightJam, significand!, m.const(64, 0), m.sub(scale, exponent!));
+        const more = addWide(m, wide(one), wide(x));
+        const less = subWide(m, wide(one), wide(x));
+        const [high, low, e] = m.call(
+          normalise,
+          m.select(sign!, less.high, more.high),
+          m.select(sign!, less.low, more.low),
+          scale,
+        );
+        take(m.call(logarithm, e!, high!, low!));
+      },
+    );
+    return result.map((variable) => m.use(variable));
   },
 });
+
+/** 2^power + x in units of 2^(power - 127), for |x| below that. */
+function plusConstant(m: Algebra, sign: Value, exponent: Value, significand: Value, power: number): Wide {
+  const constant = { high: m.const(64, INTEGER_BIT), low: m.const(64, 0) };
+  const count = m.sub(m.const(32, power), exponent);
+  const x = wide(m.call(shiftRightJam, significand, m.const(64, 0), count));
+  const more = addWide(m, constant, x);
+  const less = subWide(m, constant, x);
+  return { high: m.select(sign, less.high, more.high), low: m.select(sign, less.low, more.low) };
+}

@@ -138,6 +138,14 @@ function inexact(m: Algebra, low: Value): Value {
   return m.or(low, m.const(64, 1));
 }
 
+/** Below 2^-68 processors take the angle for its sine and tangent, and 1 for its cosine, whatever the rounding. */
+const TINY_ANGLE = -68;
+
+/** Condition: sine and tangent of that angle are the angle itself. */
+export function isTinyAngle(m: Algebra, exponent: Value): Value {
+  return m.ltS(exponent, m.const(32, TINY_ANGLE));
+}
+
 /** (sign, exponent, significand) -> [...sine, ...cosine], each sign, exponent, high, low. Exponents are below 63. */
 export const sineAndCosine = defineRoutine({
   name: 'fpSineAndCosine',
@@ -180,11 +188,12 @@ export const tangent = defineRoutine({
     };
     const difference = m.sub(choose(cosine.exponent, sine.exponent), choose(sine.exponent, cosine.exponent));
     const ratio = divideFloats(m, numerator, denominator, difference);
-    return [m.xor(m.xor(sign!, restSign), odd), ratio.exponent, ratio.significand.high, ratio.significand.low];
+    const { high, low } = ratio.significand;
+    return [m.xor(m.xor(sign!, restSign), odd), ratio.exponent, high, inexact(m, low)];
   },
 });
 
-/** The quotient of two normalised significands whose exponents differ by `difference`, marked as inexact. */
+/** The quotient of two normalised significands whose exponents differ by `difference`. */
 export function divideFloats(m: Algebra, a: Wide, b: Wide, difference: Value): Omit<WideFloat, 'sign'> {
   const less = ltWide(m, a, b);
   const halved = shrWide(m, a, m.const(32, 1));
@@ -192,6 +201,6 @@ export function divideFloats(m: Algebra, a: Wide, b: Wide, difference: Value): O
   const quotient = over(m, dividend, b);
   return {
     exponent: m.sub(difference, m.zext(less, 32)),
-    significand: { high: quotient.high, low: inexact(m, quotient.low) },
+    significand: quotient,
   };
 }
