@@ -17,6 +17,7 @@ import { moves } from './moves.ts';
 import { multiply } from './multiply.ts';
 import { rotates } from './rotates.ts';
 import { shifts } from './shifts.ts';
+import { sse } from './sse/index.ts';
 import { stack } from './stack.ts';
 import { statusFlags } from './status-flags.ts';
 import { strings } from './strings.ts';
@@ -41,4 +42,5 @@ export const instructions: readonly Instruction[] = [
   ...atomic,
   ...hints,
   ...misc,
+  ...sse,
 ];

@@ -1,0 +1,24 @@
+/** All MMX and SSE instructions. */
+
+import type { Instruction } from '../instruction.ts';
+import { sseControl } from './control.ts';
+import { floatLogic } from './float-logic.ts';
+import { packedIntegers } from './integer.ts';
+import { masks } from './masks.ts';
+import { vectorMoves } from './moves.ts';
+import { packedShifts } from './packed-shifts.ts';
+import { partialMoves } from './partial-moves.ts';
+import { shuffles } from './shuffles.ts';
+import { unpackAndPack } from './unpack.ts';
+
+export const sse: readonly Instruction[] = [
+  ...vectorMoves,
+  ...partialMoves,
+  ...masks,
+  ...packedIntegers,
+  ...packedShifts,
+  ...unpackAndPack,
+  ...shuffles,
+  ...floatLogic,
+  ...sseControl,
+];
