@@ -21,6 +21,7 @@ import { sse } from './sse/index.ts';
 import { stack } from './stack.ts';
 import { statusFlags } from './status-flags.ts';
 import { strings } from './strings.ts';
+import { x87 } from './x87.ts';
 
 export const instructions: readonly Instruction[] = [
   ...arithmetic,
@@ -43,4 +44,5 @@ export const instructions: readonly Instruction[] = [
   ...hints,
   ...misc,
   ...sse,
+  ...x87,
 ];

@@ -217,7 +217,10 @@ const logarithmOfOnePlusTimes = binaryRoutine('x87LogarithmOfOnePlus', (m, y, x)
       [m.or(infiniteX, infiniteY), () => signedInfinity(m, sign, flags)],
       [m.or(zeroX, zeroY), () => signedZero(m, sign, flags)],
       // Of -1 and below the result is undefined; processors leave the operand.
-      [m.and(x.sign, m.leS(m.const(32, 0), x.exponent)), () => roundNumber(m, x)],
+      [
+        m.and(x.sign, m.leS(m.const(32, 0), x.exponent)),
+        () => ({ ...roundNumber(m, x), flags: m.or(flags, m.const(32, INEXACT)) }),
+      ],
     ],
     () => scaleLogarithm(m, y, wideFloat(m.call(logarithmOfOnePlus, x.sign, x.exponent, x.significand)), flags),
   );
@@ -311,7 +314,8 @@ function trigonometricRoutine(
           if (second) {
             const other = number(second);
             values.push(other);
-            flags = m.or(flags, other.flags);
+            // C1 is that of the value rounded last.
+            flags = m.or(second === one ? flags : m.and(flags, m.const(32, ~C1)), other.flags);
           }
           setConditionCodes(m, m.const(32, 0), C2);
           m.if(m.not(report(m, flags)), () => {

@@ -9,6 +9,7 @@ import { fxsave } from './x87-fxsave.ts';
 import { x87Load } from './x87-load.ts';
 import { x87Partial } from './x87-partial.ts';
 import { x87Store } from './x87-store.ts';
+import { x87Transcendental } from './x87-transcendental.ts';
 
 export const x87: readonly Instruction[] = [
   ...x87Load,
@@ -16,6 +17,7 @@ export const x87: readonly Instruction[] = [
   ...x87Arithmetic,
   ...x87Compare,
   ...x87Partial,
+  ...x87Transcendental,
   ...x87Control,
   ...x87Environment,
   ...fxsave,
