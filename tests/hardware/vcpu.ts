@@ -115,8 +115,8 @@ export function enterState(fields: StateFields, state: MachineState): void {
   fields.set(vcpu.mxcsr, BigInt(state.mxcsr));
   const st = viewOf(state.st);
   for (let i = 0; i < 8; i++) {
-    fields.set(vcpu.stMantissa, st.getBigUint64(10 * i, true), (top + i) & 7);
-    fields.set(vcpu.stExponent, BigInt(st.getUint16(10 * i + 8, true)), (top + i) & 7);
+    fields.set(vcpu.stMantissa, st.getBigUint64(10 * i, true), i);
+    fields.set(vcpu.stExponent, BigInt(st.getUint16(10 * i + 8, true)), i);
   }
   const xmm = viewOf(state.xmm);
   for (let i = 0; i < 16; i++) {
@@ -140,8 +140,8 @@ export function leaveState(fields: StateFields, state: MachineState): void {
   state.mxcsr = Number(fields.get(vcpu.mxcsr));
   const st = viewOf(state.st);
   for (let i = 0; i < 8; i++) {
-    st.setBigUint64(10 * i, fields.get(vcpu.stMantissa, (top + i) & 7), true);
-    st.setUint16(10 * i + 8, Number(fields.get(vcpu.stExponent, (top + i) & 7)), true);
+    st.setBigUint64(10 * i, fields.get(vcpu.stMantissa, i), true);
+    st.setUint16(10 * i + 8, Number(fields.get(vcpu.stExponent, i)), true);
   }
   const xmm = viewOf(state.xmm);
   for (let i = 0; i < 16; i++) {
