@@ -140,6 +140,18 @@ function loadEnvironment(m: Algebra, address: Address): () => void {
 
 const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7];
 
+/**
+ * Checks an image for reading or writing. Processors try its first byte, then its last one: that is what CR2 tells when
+ * only the page of the latter is amiss.
+ */
+function probe(m: Algebra, address: Address, bytes: number, access: 'read' | 'write'): void {
+  for (const offset of [0, bytes - 1]) {
+    const end = m.offset(address, offset);
+    if (access === 'write') m.probeWrite(end, 1);
+    else m.load(8, end);
+  }
+}
+
 function environmentBytes(m: Algebra): number {
   return 7 * (rowType(m) / 8);
 }
@@ -162,21 +174,23 @@ function define(
 const FNSTENV = define('FNSTENV', 'FSTENV/FNSTENV - Store x87 FPU Environment', 'D9 /6 M', (m, to) => {
   available(m);
   const address = m.memory(to);
-  m.probeWrite(address, environmentBytes(m));
+  probe(m, address, environmentBytes(m), 'write');
   storeEnvironment(m, address);
   loadControlAndStatus(m, m.or(m.get(vcpu.fcw), m.const(16, 0x3f)), statusWord(m));
 });
 
 const FLDENV = define('FLDENV', 'FLDENV - Load x87 FPU Environment', 'D9 /4 M', (m, from) => {
   enter(m);
-  loadEnvironment(m, m.memory(from))();
+  const address = m.memory(from);
+  probe(m, address, environmentBytes(m), 'read');
+  loadEnvironment(m, address)();
 });
 
 const FNSAVE = define('FNSAVE', 'FSAVE/FNSAVE - Store x87 FPU State', 'DD /6 M', (m, to) => {
   available(m);
   const address = m.memory(to);
   const start = environmentBytes(m);
-  m.probeWrite(address, start + 80);
+  probe(m, address, start + 80, 'write');
   storeEnvironment(m, address);
   for (const i of REGISTERS) {
     const { head, significand } = getExtended(m, physical(m, i));
@@ -190,6 +204,7 @@ const FRSTOR = define('FRSTOR', 'FRSTOR - Restore x87 FPU State', 'DD /4 M', (m,
   enter(m);
   const address = m.memory(from);
   const start = environmentBytes(m);
+  probe(m, address, start + 80, 'read');
   const finish = loadEnvironment(m, address);
   const values = REGISTERS.map((i): Extended => {
     const significand = m.load(64, m.offset(address, start + 10 * i));

@@ -94,10 +94,15 @@ export function loadXmmImage(m: Algebra, address: Address): Apply {
   };
 }
 
-/** The operand's address, which must be on 16 bytes. */
+/** The operand's address, which must be on 16 bytes. Processors try the last byte of the image, then the first one. */
 function imageAddress(m: Algebra, operand: Operand, access: 'read' | 'write'): Address {
   const address = m.memory(operand);
   m.if(any(m, m.linear(address, IMAGE_BYTES, access), 15), () => m.raise(GP, 0));
+  for (const offset of [IMAGE_BYTES - 1, 0]) {
+    const end = m.offset(address, offset);
+    if (access === 'write') m.probeWrite(end, 1);
+    else m.load(8, end);
+  }
   return address;
 }
 
@@ -110,7 +115,6 @@ function save(name: string, form: string, wide: boolean): Instruction {
     semantics(m, to) {
       available(m);
       const address = imageAddress(m, to!, 'write');
-      m.probeWrite(address, IMAGE_BYTES);
       storeX87Image(m, address, wide);
       storeMxcsrImage(m, address);
       storeXmmImage(m, address);

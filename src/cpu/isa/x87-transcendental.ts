@@ -145,6 +145,7 @@ function binaryRoutine(name: string, compute: (m: Algebra, y: Unpacked, x: Unpac
 const exponential = unaryRoutine('x87PowerOfTwoMinusOne', (m, x) => {
   const infinite = any(m, x.kind, IS_INFINITE);
   const outside = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, 0), x.exponent));
+  const minusOne = m.and(m.and(outside, x.sign), m.and(m.isZero(x.exponent), equals(m, x.significand, INTEGER_BIT)));
   return firstOf(
     m,
     [
@@ -159,7 +160,8 @@ const exponential = unaryRoutine('x87PowerOfTwoMinusOne', (m, x) => {
             () => signedInfinity(m, x.sign),
           ),
       ],
-      // Beyond 1 the result is undefined; processors leave the operand.
+      [minusOne, () => exactly(m, 0xbffe, INTEGER_BIT, m.const(32, INEXACT))],
+      // 1 gives 1. Beyond the result is undefined; processors leave the operand.
       [outside, () => roundNumber(m, x)],
     ],
     () => {
