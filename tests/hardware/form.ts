@@ -1,5 +1,5 @@
 /** What a vector file says of an instruction form: enough to draw the inputs of all its cases again. */
-import type { DataType } from './values.ts';
+import type { DataType } from './inputs/values.ts';
 
 /** Register numbers of a memory operand beyond R15. */
 export const NO_REGISTER = -1;
@@ -36,10 +36,12 @@ export interface Form {
   readonly feature: string;
   readonly unit: Unit;
   readonly data: DataType;
-  /** Name of the rule in `inputs-setup.ts` that prepares the operands. */
+  /** Name of the rule in `inputs/setups.ts` that prepares the operands. */
   readonly setup: string;
   /** Size of the memory operand, or of one string element or stack slot; 0 if there is none. */
   readonly memoryBytes: number;
+  /** Set in RFLAGS in every case: AC, for the forms that check alignment. */
+  readonly flags: number;
   /** Cases of each encoding. */
   readonly repeat: number;
   readonly encodings: readonly Encoding[];

@@ -33,7 +33,8 @@ export const SELECTORS = [0, 0x33, 0x2b, 0, 0, 0] as const;
 /**
  * The descriptor table that the vectors assume: 16 entries, flat segments, as Linux sets it up.
  * Entry numbers are selector >> 3. Everything not listed is not a valid segment for CPL 3. The LDT is null, and the TSS
- * has no I/O permission bitmap; IOPL is 0 and CR4.UMIP may have either value.
+ * has no I/O permission bitmap; IOPL is 0, CR0.AM is set, CR4.UMIP may have either value.
+ * XCR0 includes x87 and SSE.
  */
 export const GDT = [
   { selector: 0x10, dpl: 0, kind: 'code64' },

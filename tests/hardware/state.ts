@@ -25,8 +25,9 @@ export const TAG_OFFSET = 180;
 export const ST_OFFSET = 184;
 export const XMM_OFFSET = 264;
 
-/** RFLAGS.DF. */
+/** RFLAGS.DF and RFLAGS.AC. */
 export const DIRECTION = 0x400;
+export const ALIGNMENT_CHECK = 0x4_0000;
 
 export class MachineState {
   /** The whole image. */

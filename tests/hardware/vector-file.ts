@@ -14,7 +14,7 @@
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { Encoding, Form, MemoryShape } from './form.ts';
-import type { CaseInputs } from './inputs.ts';
+import type { CaseInputs } from './inputs/inputs.ts';
 import { WINDOW_BYTES } from './layout.ts';
 import type { MachineState } from './state.ts';
 import { STATE_BYTES } from './state.ts';

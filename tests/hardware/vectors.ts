@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { compare, type Mismatch } from './compare.ts';
 import { caseCount, type Form } from './form.ts';
-import { CaseInputs } from './inputs.ts';
+import { CaseInputs } from './inputs/inputs.ts';
 import { type Access, PAGE, PAGES, WINDOW_BYTES } from './layout.ts';
 import { MachineState } from './state.ts';
 import { type Answer, type Fault, VectorFileReader } from './vector-file.ts';

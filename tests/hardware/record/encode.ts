@@ -10,17 +10,27 @@ import {
   Encoder,
   Instruction,
   OpCodeOperandKind as Kind,
-  MemorySizeExt,
   type OpCodeInfo,
   OpKind,
   Register,
   RegisterExt,
 } from 'iced-x86';
 import { type Encoding, type MemoryShape, NO_REGISTER, RIP_REGISTER, type Segment } from '../form.ts';
-import { RIP_RELATIVE_BASE } from '../inputs.ts';
-import { pickTarget } from '../inputs-memory.ts';
-import { DATA } from '../layout.ts';
-import type { Prng } from '../prng.ts';
+import { RIP_RELATIVE_BASE } from '../inputs/inputs.ts';
+import { pickTarget } from '../inputs/memory.ts';
+import type { Prng } from '../inputs/prng.ts';
+import { DATA, FS_BASE } from '../layout.ts';
+import {
+  CONTROL,
+  DEBUG,
+  GPR64,
+  IMPLICIT,
+  memoryBytes,
+  operandKinds,
+  REGISTER_OR_MEMORY,
+  registerFile,
+  SEGMENTS,
+} from './operand-kinds.ts';
 
 /** How the r/m operand is written. */
 export type Variant = 'register' | 'memory' | 'none';
@@ -33,94 +43,6 @@ export interface EncodingRequest {
   /** Limits an immediate or picks it; undefined where any value will do. */
   readonly immediate: ((random: Prng) => number) | undefined;
 }
-
-const GPR64 = Register.RAX;
-const REGISTER_OR_MEMORY: ReadonlySet<Kind> = new Set([
-  Kind.r8_or_mem,
-  Kind.r16_or_mem,
-  Kind.r32_or_mem,
-  Kind.r64_or_mem,
-  Kind.mm_or_mem,
-  Kind.xmm_or_mem,
-]);
-
-export function hasRegisterOrMemory(info: OpCodeInfo): boolean {
-  return operandKinds(info).some((kind) => REGISTER_OR_MEMORY.has(kind));
-}
-
-export function hasMemoryOnly(info: OpCodeInfo): boolean {
-  return operandKinds(info).some((kind) => kind === Kind.mem || kind === Kind.mem_offs);
-}
-
-export function operandKinds(info: OpCodeInfo): Kind[] {
-  return Array.from({ length: info.opCount }, (_, i) => info.opKind(i));
-}
-
-export function memoryBytes(info: OpCodeInfo): number {
-  return MemorySizeExt.size(info.memorySize);
-}
-
-/** First register of the file that an operand kind draws from and its size, or undefined. */
-function registerFile(kind: Kind): { first: Register; count: number } | undefined {
-  switch (kind) {
-    case Kind.r8_or_mem:
-    case Kind.r8_reg:
-    case Kind.r8_opcode:
-      return { first: Register.AL, count: 20 };
-    case Kind.r16_or_mem:
-    case Kind.r16_reg:
-    case Kind.r16_rm:
-    case Kind.r16_opcode:
-      return { first: Register.AX, count: 16 };
-    case Kind.r32_or_mem:
-    case Kind.r32_reg:
-    case Kind.r32_rm:
-    case Kind.r32_opcode:
-    case Kind.r32_vvvv:
-      return { first: Register.EAX, count: 16 };
-    case Kind.r64_or_mem:
-    case Kind.r64_reg:
-    case Kind.r64_rm:
-    case Kind.r64_opcode:
-    case Kind.r64_vvvv:
-      return { first: GPR64, count: 16 };
-    case Kind.mm_or_mem:
-    case Kind.mm_reg:
-    case Kind.mm_rm:
-      return { first: Register.MM0, count: 8 };
-    case Kind.xmm_or_mem:
-    case Kind.xmm_reg:
-    case Kind.xmm_rm:
-      return { first: Register.XMM0, count: 16 };
-    case Kind.sti_opcode:
-      return { first: Register.ST0, count: 8 };
-    default:
-      return undefined;
-  }
-}
-
-const IMPLICIT: ReadonlyMap<Kind, Register> = new Map([
-  [Kind.al, Register.AL],
-  [Kind.cl, Register.CL],
-  [Kind.ax, Register.AX],
-  [Kind.dx, Register.DX],
-  [Kind.eax, Register.EAX],
-  [Kind.rax, Register.RAX],
-  [Kind.st0, Register.ST0],
-  [Kind.es, Register.ES],
-  [Kind.cs, Register.CS],
-  [Kind.ss, Register.SS],
-  [Kind.ds, Register.DS],
-  [Kind.fs, Register.FS],
-  [Kind.gs, Register.GS],
-]);
-
-/** CR1 does not exist, and DR4 and DR5 depend on CR4.DE. */
-const CONTROL = [Register.CR0, Register.CR2, Register.CR3, Register.CR4, Register.CR8];
-const DEBUG = [Register.DR0, Register.DR1, Register.DR2, Register.DR3, Register.DR6, Register.DR7];
-
-/** CS cannot be loaded by MOV. */
-const SEGMENTS = [Register.ES, Register.SS, Register.DS, Register.FS, Register.GS];
 
 /** High-byte registers stand for their full register. */
 function numberOf(register: Register): number {
@@ -320,7 +242,7 @@ class Attempt {
     const segment = narrow && this.#random.chance(30) ? 'fs' : 'none';
     if (segment === 'fs') instruction.segmentPrefix = Register.FS;
     const target = this.#fixedTarget();
-    const displacement = segment === 'fs' ? target - 0x0051_2340n : target;
+    const displacement = segment === 'fs' ? target - FS_BASE : target;
     instruction.setOpKind(operand, OpKind.Memory);
     instruction.memoryBase = Register.None;
     instruction.memoryIndex = Register.None;
@@ -330,10 +252,11 @@ class Attempt {
     this.#memory = { base: NO_REGISTER, index: NO_REGISTER, scale: 1, displacement, addressBits, segment };
   }
 
-  /** A target for operands whose address the registers cannot change, within reach of 31 bits. */
+  /** A target for operands whose address the registers cannot change, within reach of 31 bits; mostly aligned. */
   #fixedTarget(): bigint {
+    const aligned = BigInt(DATA + 64 * this.#random.below(96));
     const target = pickTarget(this.#random, Math.max(1, memoryBytes(this.#info)));
-    return target < 0x7000_0000n ? target : BigInt(DATA + 0x40);
+    return this.#random.chance(50) || target >= 0x7000_0000n ? aligned : target;
   }
 
   #explicitMemory(operand: number): void {

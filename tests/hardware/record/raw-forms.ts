@@ -158,6 +158,7 @@ function form(hex: string, { name, mnemonic, repeat, accepted }: Description): G
     data: 'int',
     setup: accepted?.setup ?? 'plain',
     memoryBytes: accepted?.bytes ?? 0,
+    flags: 0,
     repeat,
     encodings: [encodingOf(hex, accepted?.base, accepted?.addressBits)],
   };

@@ -13,13 +13,14 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { caseCount, type Form } from '../form.ts';
-import { CaseInputs } from '../inputs.ts';
+import { CaseInputs } from '../inputs/inputs.ts';
 import { WINDOW_BYTES, windowOffset } from '../layout.ts';
 import { MachineState, STATE_BYTES } from '../state.ts';
 import { undefinedFlags, undefinedMemory, undefinedStatus } from '../undefined.ts';
 import { type Answer, predict, VectorFileWriter } from '../vector-file.ts';
-import { type Group, type GroupedForm, listForms } from './forms.ts';
+import { type GroupedForm, listForms } from './forms.ts';
 import { listRawForms } from './raw-forms.ts';
+import type { Group } from './rules.ts';
 
 const CASE_HEADER = 8;
 const ANSWER_HEADER = 24;

@@ -1,7 +1,9 @@
 /** x87 and SSE control state, x87 register stacks, and the memory images that FLDENV, FRSTOR, FXRSTOR and XRSTOR load. */
+
+import type { MachineState } from '../state.ts';
+import { writeFloat80, writeFloat80Between } from './floats.ts';
 import type { Prng } from './prng.ts';
-import type { MachineState } from './state.ts';
-import { writeData, writeFloat80, writeFloat80Between } from './values.ts';
+import { writeData } from './values.ts';
 
 const EXCEPTIONS = 0x3f;
 const SUMMARY_AND_BUSY = 0x8080;
@@ -144,4 +146,15 @@ export function writeFxImage(random: Prng, view: DataView, offset: number): void
     for (let at = 10; at < 16; at += 2) view.setUint16(offset + 32 + 16 * i + at, random.u32() & 0xffff, true);
   }
   writeData(random, view, offset + 160, 256, 'int');
+}
+
+/**
+ * The 64 bytes behind an XSAVE image (SDM Vol. 1 §13.4.2): XSTATE_BV names x87 and SSE at most, or the reserved bit 63;
+ * the bytes that must be zero are, in seven of eight.
+ */
+export function writeXsaveHeader(random: Prng, view: DataView, offset: number): void {
+  for (let at = 0; at < 64; at += 4) view.setUint32(offset + at, 0, true);
+  view.setUint32(offset, random.below(4), true);
+  if (random.chance(4)) view.setUint32(offset + 4, 0x8000_0000, true);
+  if (random.chance(8)) view.setUint8(offset + 8 + random.below(7), 1 + random.below(255));
 }

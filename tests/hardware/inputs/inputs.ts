@@ -2,15 +2,15 @@
  * Draws the input of every case again from the names and numbers in the vector file. The recorder's driver and the
  * reader share this code, so that only what the processor answered has to be stored.
  */
-import type { Encoding, Form } from './form.ts';
-import { INVALID, RIP_REGISTER } from './form.ts';
-import { aim, linearAddress, pickTarget } from './inputs-memory.ts';
-import { setups } from './inputs-setup.ts';
-import { fillMmx, fillStack, pickMxcsr } from './inputs-x87.ts';
-import { CODE, FS_BASE, GS_BASE, PAGE, SELECTORS, WINDOW_BYTES, windowOffset } from './layout.ts';
+import type { Encoding, Form } from '../form.ts';
+import { INVALID, RIP_REGISTER } from '../form.ts';
+import { CODE, FS_BASE, GS_BASE, PAGE, SELECTORS, WINDOW_BYTES, windowOffset } from '../layout.ts';
+import { DIRECTION, MachineState, ST_OFFSET, XMM_OFFSET } from '../state.ts';
+import { aim, linearAddress, pickTarget } from './memory.ts';
 import { hashName, Prng } from './prng.ts';
-import { DIRECTION, MachineState, ST_OFFSET, XMM_OFFSET } from './state.ts';
+import { setups } from './setups.ts';
 import { type DataType, writeData, writeInteger } from './values.ts';
+import { fillMmx, fillStack, pickMxcsr } from './x87.ts';
 
 const INT3 = 0xcc;
 /** Where encodings with RIP-relative operands stand, so that their displacements reach the data pages. */
@@ -80,7 +80,7 @@ export class CaseInputs {
     state.copyFrom(this.#baseline);
     for (let i = 0; i < 16; i++) writeInteger(random, this.stateView, 8 * i);
     if (random.chance(15)) state.gpr[random.below(16)] = state.gpr[random.below(16)];
-    state.rflags = FIXED_FLAGS | (random.u32() & ARITHMETIC) | (random.chance(6) ? DIRECTION : 0);
+    state.rflags = FIXED_FLAGS | form.flags | (random.u32() & ARITHMETIC) | (random.chance(6) ? DIRECTION : 0);
     this.#fillUnit();
     this.#place();
     setups[form.setup](this);

@@ -1,8 +1,8 @@
 /** Where memory operands lie, and the register values that make an addressing mode point there. */
-import { type MemoryShape, NO_REGISTER, RIP_REGISTER, type Segment } from './form.ts';
-import { CODE, DATA, DATA_END, FS_BASE, GS_BASE, PAGE, READ_ONLY } from './layout.ts';
+import { type MemoryShape, NO_REGISTER, RIP_REGISTER, type Segment } from '../form.ts';
+import { CODE, DATA, DATA_END, FS_BASE, GS_BASE, PAGE, READ_ONLY } from '../layout.ts';
+import type { MachineState } from '../state.ts';
 import type { Prng } from './prng.ts';
-import type { MachineState } from './state.ts';
 
 const LINE = 64;
 
