@@ -17,7 +17,7 @@ import { Device } from './device.ts';
 
 export const PM_TIMER_HZ = 3_579_545;
 /** SLP_TYP of the S5 state, for the `_S5` object of the DSDT. */
-export const SLEEP_TYPE_S5 = 5;
+export const SLEEP_TYPE_S5 = 0;
 
 const TIMER_STATUS = 0x0001;
 const POWER_BUTTON = 0x0100;

@@ -89,6 +89,8 @@ export class Engine implements EmitterContext {
       rdmsr: (base: number, index: number) => (vcpu(base).monitor.readMsr(index >>> 0) ? 0 : 1),
       wrmsr: (base: number, index: number, value: bigint) =>
         vcpu(base).monitor.writeMsr(index >>> 0, BigInt.asUintN(64, value)) ? 0 : 1,
+      readCr8: (base: number) => BigInt(vcpu(base).monitor.readCr8()),
+      writeCr8: (base: number, value: bigint) => vcpu(base).monitor.writeCr8(Number(value & 0xfn)),
       tsc: (base: number) => vcpu(base).monitor.tsc(),
       random: (base: number) => vcpu(base).monitor.random(),
       controlWritten: (base: number, register: number) => vcpu(base).controlWritten(register),

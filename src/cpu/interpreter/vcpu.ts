@@ -9,7 +9,7 @@ import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
 import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
 import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
 import type { Monitor } from '../monitor.ts';
-import { type StateField, vcpu } from '../state.ts';
+import { architecturalState, type StateField, vcpu } from '../state.ts';
 import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
 import type { Engine } from './engine.ts';
 import * as exits from './exits.ts';
@@ -143,6 +143,22 @@ export class Vcpu {
     if (this.get32(vcpu.interruptShadow) === 0) return false;
     const started = this.get32(vcpu.shadowBudget);
     return started === 0xffffffff || started === this.get32(vcpu.budget);
+  }
+
+  /** Architectural state as bytes; flags in one canonical encoding, whatever instruction set them. */
+  stateBytes(): Uint8Array {
+    const { memory } = this.#engine;
+    this.set(vcpu.instructions, BigInt(this.instructions));
+    const bytes = memory.u8.slice(this.base, this.base + SAVED_BYTES);
+    const view = new DataView(bytes.buffer);
+    const result = this.get(vcpu.flagResult);
+    const even = parity(Number(result & 0xffn));
+    view.setBigUint64(vcpu.flagZero.offset, this.get(vcpu.flagZero) === 0n ? 0n : 1n, true);
+    view.setBigUint64(vcpu.flagResult.offset, ((result >> 63n) << 63n) | (even ? 0n : 1n), true);
+    view.setUint32(vcpu.flagOverflow.offset, this.get32(vcpu.flagOverflow) & 0x80000000, true);
+    view.setUint32(vcpu.flagAdjust.offset, this.get32(vcpu.flagAdjust) & 0x10, true);
+    view.setUint32(vcpu.interruptShadow.offset, this.#inShadow() ? 1 : 0, true);
+    return bytes;
   }
 
   // ---- Running -----------------------------------------------------------------------------------------------------
@@ -336,3 +352,11 @@ export class Vcpu {
 export const CONTROL_CR3 = 3;
 export const CONTROL_CR3_KEEP = 0x103;
 const DR6_BS = 1 << 14;
+
+const SAVED_BYTES = Math.max(...architecturalState.map(({ offset, type, count }) => offset + (type / 8) * count));
+
+function parity(byte: number): boolean {
+  let ones = 0;
+  for (let rest = byte; rest !== 0; rest &= rest - 1) ones++;
+  return ones % 2 === 0;
+}

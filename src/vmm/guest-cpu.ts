@@ -1,0 +1,227 @@
+/**
+ * A vCPU on its board: answers what the CPU asks of the machine around it (ports, devices, MSRs, time), and takes
+ * interrupts to it.
+ */
+
+import type { AccessSize } from '../base/bus.ts';
+import { Cpuid } from '../cpu/cpuid.ts';
+import { type Engine } from '../cpu/interpreter/engine.ts';
+import { Vcpu } from '../cpu/interpreter/vcpu.ts';
+import type { Monitor } from '../cpu/monitor.ts';
+import { Msrs } from '../cpu/msrs.ts';
+import { vcpu } from '../cpu/state.ts';
+import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
+import { LocalApic } from '../devices/local-apic.ts';
+import { type CpuStart, GENERAL_REGISTERS } from '../machine/cpu-start.ts';
+import type { PcBoard } from '../machine/pc.ts';
+import type { ExitCounts } from './exit-counts.ts';
+import type { FrameTable } from './guest-memory.ts';
+import { KvmClock } from './kvm-clock.ts';
+import type { Random } from './random.ts';
+import { TSC_HZ, type VirtualClock } from './virtual-clock.ts';
+
+export interface GuestCpuParts {
+  readonly engine: Engine;
+  readonly frames: FrameTable;
+  readonly board: PcBoard;
+  readonly clock: VirtualClock;
+  readonly exits: ExitCounts;
+  readonly random: Random;
+  wallClockMs(): number;
+}
+
+const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+export class GuestCpu implements Monitor {
+  readonly vcpu: Vcpu;
+  readonly apic: LocalApic;
+  readonly kvmClock: KvmClock;
+  readonly #parts: GuestCpuParts;
+  readonly #msrs: Msrs;
+  readonly #cpuid: Cpuid;
+  readonly #msrHalves = new Uint32Array(2);
+
+  constructor(parts: GuestCpuParts, id: number, isBootstrap: boolean) {
+    this.#parts = parts;
+    const { engine, frames, board, clock } = parts;
+    this.vcpu = new Vcpu(engine, this, frames.table, frames.pages);
+    this.apic = new LocalApic({
+      id,
+      isBootstrap,
+      clock,
+      interconnect: board.apics,
+      timerHz: TSC_HZ,
+      physicalAddressBits: PHYSICAL_ADDRESS_BITS,
+      tscToNs: (tsc) => tsc - Number(BigInt.asIntN(64, this.vcpu.get(vcpu.tscOffset))),
+      interruptChanged: (isPending) => {
+        this.vcpu.interruptRequested = isPending;
+      },
+      acknowledgeExternal: () => board.pic.acknowledge(),
+      nmi: () => {
+        this.vcpu.set32(vcpu.nmiPending, 1);
+        this.vcpu.attention = true;
+      },
+      smi: () => {},
+      init: () => {},
+      startup: () => {},
+      relocated: () => {},
+    });
+    board.attachLocalApic(this.apic);
+    this.kvmClock = new KvmClock({
+      memory: frames,
+      tsc: () => this.#tscNow(),
+      nowNs: () => clock.now(),
+      wallClockMs: () => parts.wallClockMs(),
+    });
+    const cpu = {
+      get: (field: Parameters<Vcpu['get']>[0], index?: number) => this.vcpu.get(field, index),
+      set: (field: Parameters<Vcpu['get']>[0], value: bigint, index?: number) => this.vcpu.set(field, value, index),
+    };
+    this.#msrs = new Msrs(cpu, {
+      tsc: () => this.tsc(),
+      readApic: (index) => this.#readApicMsr(index),
+      writeApic: (index, value) =>
+        this.apic.writeMsr(index, Number(value & 0xffffffffn), Number(value >> 32n)),
+      readParavirtual: (index) => this.kvmClock.readMsr(index),
+      writeParavirtual: (index, value) => this.kvmClock.writeMsr(index, value),
+      controlWritten: (register) => this.vcpu.controlWritten(register),
+    });
+    this.#cpuid = new Cpuid({ cpu, cpuCount: 1, apicId: id, tscHz: TSC_HZ });
+  }
+
+  #tscNow(): bigint {
+    return BigInt.asUintN(64, this.tsc() + this.vcpu.get(vcpu.tscOffset));
+  }
+
+  #readApicMsr(index: number): bigint | undefined {
+    if (!this.apic.readMsr(index, this.#msrHalves)) return undefined;
+    return BigInt(this.#msrHalves[0] as number) | (BigInt(this.#msrHalves[1] as number) << 32n);
+  }
+
+  /** Puts the vCPU into the state in which a loader hands over. */
+  start(start: CpuStart): void {
+    const cpu = this.vcpu;
+    GENERAL_REGISTERS.forEach((name, i) => cpu.set(vcpu.gpr, BigInt(start.general[name]), i));
+    cpu.set(vcpu.rip, BigInt(start.rip));
+    cpu.set32(vcpu.rflags, start.rflags);
+    cpu.set(vcpu.flagZero, 1n);
+    cpu.set(vcpu.flagResult, 1n);
+    SEGMENTS.forEach((name, i) => {
+      const { selector, base, limit, accessRights } = start.segments[name];
+      cpu.set(vcpu.segmentSelector, BigInt(selector), i);
+      cpu.set(vcpu.segmentBase, BigInt(base), i);
+      cpu.set(vcpu.segmentLimit, BigInt(limit), i);
+      cpu.set(vcpu.segmentAccess, BigInt(accessRights), i);
+    });
+    cpu.set(vcpu.gdtrBase, BigInt(start.gdtr.base));
+    cpu.set32(vcpu.gdtrLimit, start.gdtr.limit);
+    cpu.set(vcpu.idtrBase, BigInt(start.idtr.base));
+    cpu.set32(vcpu.idtrLimit, start.idtr.limit);
+    cpu.set(vcpu.cr0, BigInt(start.cr0));
+    cpu.set(vcpu.cr3, BigInt(start.cr3));
+    cpu.set(vcpu.cr4, BigInt(start.cr4));
+    cpu.set(vcpu.efer, BigInt(start.efer));
+    cpu.set(vcpu.xcr0, 1n);
+    cpu.set(vcpu.dr, 0xffff0ff0n, 6);
+    cpu.set(vcpu.dr, 0x400n, 7);
+    cpu.set(vcpu.pat, 0x0007040600070406n);
+    cpu.set(vcpu.fcw, 0x37fn);
+    cpu.set32(vcpu.fpuEmpty, 0xff);
+    cpu.set32(vcpu.mxcsr, 0x1f80);
+    cpu.translations.flushAll();
+  }
+
+  // ---- Monitor -----------------------------------------------------------------------------------------------------
+
+  portRead(port: number, bytes: AccessSize): number {
+    const value = this.#parts.board.ports.read(port, bytes);
+    this.#record('I/O port', () => `in ${hex(port)} ${bytes} -> ${hex(value)}`);
+    return value;
+  }
+
+  portWrite(port: number, bytes: AccessSize, value: number): void {
+    this.#record('I/O port', () => `out ${hex(port)} ${bytes} <- ${hex(value)}`);
+    this.#parts.board.ports.write(port, value, bytes);
+  }
+
+  deviceRead(physical: number, bytes: number): bigint {
+    const size = bytes as AccessSize | 8;
+    const value =
+      size === 8
+        ? BigInt(this.#read(physical, 4)) | (BigInt(this.#read(physical + 4, 4)) << 32n)
+        : BigInt(this.#read(physical, size));
+    this.#record('MMIO', () => `read ${hex(physical)} ${bytes} -> ${hex(value)}`);
+    return value;
+  }
+
+  deviceWrite(physical: number, bytes: number, value: bigint): void {
+    const size = bytes as AccessSize | 8;
+    this.#record('MMIO', () => `write ${hex(physical)} ${bytes} <- ${hex(value)}`);
+    if (size === 8) {
+      this.#write(physical, 4, Number(value & 0xffffffffn));
+      this.#write(physical + 4, 4, Number(value >> 32n));
+    } else {
+      this.#write(physical, size, Number(value & 0xffffffffn));
+    }
+  }
+
+  #read(physical: number, size: AccessSize): number {
+    const { board } = this.#parts;
+    const { handler, offset } = board.handlerAt(physical, this.apic);
+    return handler === undefined ? board.mmio.read(physical, size) : handler.read(offset, size);
+  }
+
+  #write(physical: number, size: AccessSize, value: number): void {
+    const { board } = this.#parts;
+    const { handler, offset } = board.handlerAt(physical, this.apic);
+    if (handler === undefined) board.mmio.write(physical, value, size);
+    else handler.write(offset, value, size);
+  }
+
+  cpuid(): void {
+    this.#record('CPUID', () => `leaf ${hex(this.vcpu.get(vcpu.gpr, 0) & 0xffffffffn)}`);
+    this.#cpuid.execute();
+  }
+
+  readMsr(index: number): boolean {
+    this.#record('MSR read', () => hex(index));
+    return this.#msrs.read(index);
+  }
+
+  writeMsr(index: number, value: bigint): boolean {
+    this.#record('MSR write', () => `${hex(index)} <- ${hex(value)}`);
+    return this.#msrs.write(index, value);
+  }
+
+  readCr8(): number {
+    return this.apic.cr8;
+  }
+
+  writeCr8(priority: number): void {
+    this.#parts.exits.count('control register');
+    this.apic.cr8 = priority;
+  }
+
+  /** Before the guest's offset. */
+  tsc(): bigint {
+    this.#parts.exits.count('RDTSC');
+    return BigInt(Math.floor(this.#parts.clock.now()));
+  }
+
+  random(): bigint {
+    this.#parts.exits.count('RDRAND');
+    return this.#parts.random.next();
+  }
+
+  assignFrame(physical: number, write: boolean): number {
+    this.#parts.exits.count('page assigned');
+    return this.#parts.frames.assign(physical, write);
+  }
+
+  #record(cause: Parameters<ExitCounts['record']>[0], detail: () => string): void {
+    const { exits } = this.#parts;
+    exits.count(cause);
+    if (exits.traced) exits.line(cause, detail());
+  }
+}

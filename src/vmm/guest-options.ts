@@ -1,0 +1,61 @@
+/** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
+
+import type { BoardEnd } from '../machine/pc.ts';
+import type { BootModule } from '../machine/load-options.ts';
+
+export interface GuestKernel {
+  readonly image: Uint8Array;
+  readonly initrd?: Uint8Array;
+  readonly modules?: readonly BootModule[];
+  readonly commandLine: string;
+}
+
+export interface GuestOptions {
+  readonly memoryBytes: number;
+  readonly kernel: GuestKernel;
+  /** 'deterministic': the same inputs give the same machine, bit for bit, on any host. */
+  readonly time: 'real' | 'deterministic';
+  /** Of the guest's random numbers. */
+  readonly seed: number;
+  /** Names from OPTIONAL_DEVICES. */
+  readonly optionalDevices: readonly string[];
+  /** Output of COM1. */
+  onConsole(bytes: Uint8Array): void;
+  readonly trace?: Trace;
+  /** Generate code that counts TLB hits. */
+  readonly countHits?: boolean;
+  /** The platform's gzip decoder; without it, compressed kernels unpack themselves. */
+  readonly gunzip?: (compressed: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  readonly host: HostPlatform;
+}
+
+/** What the vmm asks of the platform it runs on. */
+export interface HostPlatform {
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  /** Milliseconds since 1970. */
+  wallClockMs(): number;
+  /** Lets other work of the event loop happen. */
+  yield(): Promise<void>;
+  /** Waits; `wake` in the meantime ends the wait. */
+  sleep(milliseconds: number): { done: Promise<void>; wake(): void };
+}
+
+export type TraceKind = 'exits' | 'irq';
+
+export interface Trace {
+  readonly kinds: ReadonlySet<TraceKind>;
+  line(text: string): void;
+}
+
+export type GuestEnd = BoardEnd | { kind: 'triple-fault'; detail: string } | { kind: 'stopped' };
+
+export interface GuestStats {
+  readonly instructions: number;
+  readonly virtualNs: number;
+  /** Exits to the monitor, and events delivered, by cause. */
+  readonly exits: Readonly<Record<string, number>>;
+  readonly tlbHits: number;
+  readonly tlbMisses: number;
+  readonly memoryTouchedBytes: number;
+}

@@ -1,0 +1,303 @@
+/**
+ * A guest: one machine with its memory, board and vCPU, run in slices so that the host's event loop is never held up
+ * for long.
+ *
+ *     run -> expired timers -> interrupts -> a slice of instructions -> (idle: wait for a timer or input) -> ...
+ */
+
+import { createHash } from './hash.ts';
+import { Engine } from '../cpu/interpreter/engine.ts';
+import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
+import { MachineMemory } from '../cpu/machine-memory.ts';
+import { vcpu } from '../cpu/state.ts';
+import { writeAcpiTables } from '../machine/acpi/tables.ts';
+import { loadKernel } from '../machine/kernel.ts';
+import { memoryMap } from '../machine/memory-map.ts';
+import { PcBoard } from '../machine/pc.ts';
+import { ExitCounts } from './exit-counts.ts';
+import { GuestCpu } from './guest-cpu.ts';
+import { FrameTable } from './guest-memory.ts';
+import type { GuestEnd, GuestOptions, GuestStats } from './guest-options.ts';
+import { Random } from './random.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+/** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
+const DETERMINISTIC_EPOCH_MS = 1_704_067_200_000;
+/** Longest slice, in instructions: a few milliseconds. */
+const LONGEST_SLICE = 250_000;
+const SHORTEST_SLICE = 1_000;
+/** How long the guest may run before other work of the host's event loop gets its turn. */
+const HOLD_MS = 8;
+const NMI_VECTOR = 2;
+const DEBUG_VECTOR = 1;
+
+export class Guest {
+  readonly #options: GuestOptions;
+  readonly #clock: VirtualClock;
+  readonly #board: PcBoard;
+  readonly #frames: FrameTable;
+  readonly #cpu: GuestCpu;
+  readonly #exits: ExitCounts;
+  readonly #random: Random;
+  readonly #bootMs: number;
+  #end: GuestEnd | undefined;
+  #paused = false;
+  #wake: (() => void) | undefined;
+  #output: number[] = [];
+  /** Instructions a millisecond, measured, for the length of slices in real-time mode. */
+  #speed = 50_000;
+
+  private constructor(options: GuestOptions) {
+    this.#options = options;
+    const { host } = options;
+    const deterministic = options.time === 'deterministic';
+    const memory = new MachineMemory(1 << 20);
+    this.#frames = new FrameTable(memory, options.memoryBytes);
+    const engine = new Engine(memory, { countHits: options.countHits ?? false });
+    this.#exits = new ExitCounts(options.trace, () => this.#cpu.vcpu.instructions);
+    this.#random = new Random(options.seed);
+    this.#clock = new VirtualClock(deterministic, {
+      instructions: () => this.#cpu.vcpu.instructions,
+      hostMs: () => host.nowMs(),
+    });
+    this.#bootMs = deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs();
+    const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
+    const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
+    this.#board = new PcBoard(
+      {
+        clock: this.#clock,
+        wallClockMs,
+        serialOutput: (port, byte) => {
+          if (port === 0) this.#output.push(byte);
+        },
+        end: (end) => this.#finish(end),
+        ...(irqTrace && {
+          lineChanged: (irq: number, level: boolean) =>
+            irqTrace.line(`${this.#cpu.vcpu.instructions} irq ${irq} ${level ? 'high' : 'low'}`),
+        }),
+      },
+      options.optionalDevices,
+    );
+    this.#cpu = new GuestCpu(
+      {
+        engine,
+        frames: this.#frames,
+        board: this.#board,
+        clock: this.#clock,
+        exits: this.#exits,
+        random: this.#random,
+        wallClockMs,
+      },
+      0,
+      true,
+    );
+    engine.blocks.frameChanged = (frame, hasCode) => {
+      this.#frames.setCode(frame, hasCode);
+      if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
+    };
+    this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);
+  }
+
+  /** Loads the kernel. Throws VivariumError for images and sizes that cannot boot. */
+  static async create(options: GuestOptions): Promise<Guest> {
+    const map = memoryMap(options.memoryBytes);
+    const guest = new Guest(options);
+    const rsdp = writeAcpiTables(guest.#frames, { cpuCount: 1 });
+    const { image, initrd, modules, commandLine } = options.kernel;
+    const start = await loadKernel(image, {
+      memory: guest.#frames,
+      map,
+      commandLine,
+      ...(initrd && { initrd }),
+      ...(modules && { modules }),
+      rsdp,
+      rngSeed: guest.#random.bytes(32),
+      ...(options.gunzip && { gunzip: options.gunzip }),
+    });
+    guest.#cpu.start(start);
+    return guest;
+  }
+
+  /** For debuggers: the vCPU and memory, to be looked at while the guest does not run. */
+  get debug(): { readonly cpu: Vcpu; readonly frames: FrameTable } {
+    return { cpu: this.#cpu.vcpu, frames: this.#frames };
+  }
+
+  // ---- From outside ------------------------------------------------------------------------------------------------
+
+  sendConsole(bytes: Uint8Array): void {
+    this.#board.com1.receive(bytes);
+    this.#wake?.();
+  }
+
+  sendSecondSerial(bytes: Uint8Array): void {
+    this.#board.com2.receive(bytes);
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#finish({ kind: 'stopped' });
+    this.#wake?.();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#wake?.();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+  }
+
+  stats(): GuestStats {
+    const cpu = this.#cpu.vcpu;
+    return {
+      instructions: cpu.instructions,
+      virtualNs: this.#clock.now(),
+      exits: this.#exits.counts,
+      tlbHits: Number(cpu.get(vcpu.tlbHits)),
+      tlbMisses: Number(cpu.get(vcpu.tlbMisses)),
+      memoryTouchedBytes: this.#frames.touchedBytes,
+    };
+  }
+
+  // ---- Running -----------------------------------------------------------------------------------------------------
+
+  #finish(end: GuestEnd): void {
+    this.#end ??= end;
+    this.#cpu.vcpu.attention = true;
+  }
+
+  async run(): Promise<GuestEnd> {
+    const { host } = this.#options;
+    let heldSince = host.nowMs();
+    this.#clock.resume();
+    while (this.#end === undefined) {
+      if (this.#paused) {
+        this.#clock.pause();
+        await this.#sleep(1000);
+        if (!this.#paused) this.#clock.resume();
+        heldSince = host.nowMs();
+        continue;
+      }
+      this.#clock.queue.runExpired(this.#clock.now());
+      if (!this.#deliver()) break;
+      const idle = this.#isIdle();
+      if (!idle) this.#runSlice();
+      else if (this.#end === undefined) await this.#waitWhileIdle();
+      this.#flushOutput();
+      if (idle || host.nowMs() - heldSince > HOLD_MS) {
+        await host.yield();
+        heldSince = host.nowMs();
+      }
+    }
+    this.#flushOutput();
+    this.#clock.pause();
+    return this.#end as GuestEnd;
+  }
+
+  /** Debug exceptions, NMI and interrupts that can be taken now; false when that ended in a triple fault. */
+  #deliver(): boolean {
+    const cpu = this.#cpu.vcpu;
+    const debug = cpu.get32(vcpu.pendingDebug);
+    if (debug !== 0) {
+      cpu.set32(vcpu.pendingDebug, 0);
+      cpu.set(vcpu.dr, cpu.get(vcpu.dr, 6) | BigInt(debug), 6);
+      if (!cpu.exception(DEBUG_VECTOR)) return this.#tripleFault();
+    }
+    if (cpu.get32(vcpu.nmiPending) !== 0 && cpu.get32(vcpu.nmiBlocked) === 0) {
+      cpu.set32(vcpu.nmiPending, 0);
+      cpu.set32(vcpu.nmiBlocked, 1);
+      cpu.set32(vcpu.activity, 0);
+      if (!cpu.interrupt(NMI_VECTOR)) return this.#tripleFault();
+    }
+    cpu.attention = this.#end !== undefined;
+    if (this.#cpu.apic.pending() && cpu.interruptible) {
+      const vector = this.#cpu.apic.acknowledge();
+      this.#exits.record('interrupt', `vector ${vector}`);
+      cpu.set32(vcpu.activity, 0);
+      if (!cpu.interrupt(vector)) return this.#tripleFault();
+    }
+    return true;
+  }
+
+  #tripleFault(): false {
+    const rip = this.#cpu.vcpu.get(vcpu.rip).toString(16);
+    this.#finish({ kind: 'triple-fault', detail: `at instruction pointer 0x${rip}` });
+    return false;
+  }
+
+  #isIdle(): boolean {
+    return this.#cpu.vcpu.get32(vcpu.activity) === 1;
+  }
+
+  #runSlice(): void {
+    const { host } = this.#options;
+    const cpu = this.#cpu.vcpu;
+    const deadline = this.#clock.queue.nextDeadlineNs();
+    // An interrupt that only the shadow of STI or MOV SS holds back comes after one instruction.
+    const held = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
+    let count: number;
+    if (held) {
+      count = 1;
+    } else if (this.#clock.deterministic) {
+      count = Math.min(LONGEST_SLICE, Math.max(1, this.#clock.instructionsUntil(deadline)));
+    } else {
+      const milliseconds = (deadline - this.#clock.now()) / 1e6;
+      count = Math.ceil(Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, milliseconds * this.#speed)));
+    }
+    const before = cpu.instructions;
+    const startedMs = host.nowMs();
+    const reason = cpu.run(count);
+    const took = host.nowMs() - startedMs;
+    if (took > 0.2) this.#speed = 0.8 * this.#speed + (0.2 * (cpu.instructions - before)) / took;
+    this.#stopped(reason);
+  }
+
+  #stopped(reason: StopReason): void {
+    if (reason === 'halt') {
+      this.#exits.record('HLT', '');
+      this.#cpu.vcpu.set32(vcpu.activity, 1);
+    } else if (reason === 'shutdown') {
+      this.#tripleFault();
+    }
+  }
+
+  /** The vCPU halts: time goes on to the next timer, or until input comes. */
+  async #waitWhileIdle(): Promise<void> {
+    const deadline = this.#clock.queue.nextDeadlineNs();
+    if (this.#clock.deterministic) {
+      if (deadline !== Number.POSITIVE_INFINITY) this.#clock.skipTo(deadline);
+      else await this.#sleep(1000);
+      return;
+    }
+    this.#flushOutput();
+    const milliseconds = (deadline - this.#clock.now()) / 1e6;
+    if (milliseconds > 0) await this.#sleep(Math.min(milliseconds, 1000));
+  }
+
+  async #sleep(milliseconds: number): Promise<void> {
+    const { done, wake } = this.#options.host.sleep(milliseconds);
+    this.#wake = wake;
+    await done;
+    this.#wake = undefined;
+  }
+
+  #flushOutput(): void {
+    if (this.#output.length === 0) return;
+    const bytes = Uint8Array.from(this.#output);
+    this.#output = [];
+    this.#options.onConsole(bytes);
+  }
+
+  /** SHA-256 over the state of CPU, devices and memory: equal for equal machines. */
+  stateHash(): string {
+    const hash = createHash();
+    hash.update('vcpu', this.#cpu.vcpu.stateBytes());
+    for (const [name, part] of this.#board.parts) hash.update(name, part.save());
+    hash.update('kvm-clock', this.#cpu.kvmClock.save());
+    for (const { page, bytes } of this.#frames.contents()) hash.update(`page ${page}`, bytes);
+    return hash.digest();
+  }
+}
