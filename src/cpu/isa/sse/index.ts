@@ -2,10 +2,14 @@
 
 import type { Instruction } from '../instruction.ts';
 import { sseControl } from './control.ts';
+import { extensions } from './extend.ts';
 import { floatLogic } from './float-logic.ts';
+import { horizontal } from './horizontal.ts';
+import { insertExtract } from './insert-extract.ts';
 import { packedIntegers } from './integer.ts';
 import { masks } from './masks.ts';
 import { vectorMoves } from './moves.ts';
+import { packedMultiply } from './multiply.ts';
 import { packedShifts } from './packed-shifts.ts';
 import { partialMoves } from './partial-moves.ts';
 import { shuffles } from './shuffles.ts';
@@ -19,6 +23,10 @@ export const sse: readonly Instruction[] = [
   ...packedShifts,
   ...unpackAndPack,
   ...shuffles,
+  ...packedMultiply,
+  ...horizontal,
+  ...insertExtract,
+  ...extensions,
   ...floatLogic,
   ...sseControl,
 ];
