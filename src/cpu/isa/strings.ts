@@ -286,7 +286,11 @@ export const strings: readonly Instruction[] = [
     [RSI, RDI],
     (operation) => {
       const { m, element } = operation;
-      repeatWhile(operation, () => [m.load(element, source(operation)), m.load(element, destination(operation))]);
+      // Processors reach ES:rDI first: it decides which fault is reported where both operands have one.
+      repeatWhile(operation, () => {
+        const b = m.load(element, destination(operation));
+        return [m.load(element, source(operation)), b];
+      });
     },
   ),
   ...both(
