@@ -1,8 +1,6 @@
 /** The `vivarium` command. */
 
-import { VivariumError } from '../base/errors.ts';
+import { Guest } from '../vmm/guest.ts';
 import { main } from './main.ts';
 
-await main(process.argv.slice(2), () => {
-  throw new VivariumError({ kind: 'host' }, 'This version has no processor yet.');
-});
+await main(process.argv.slice(2), (options) => Guest.create(options));

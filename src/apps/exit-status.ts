@@ -5,7 +5,7 @@
 
 import { unreachable } from '../base/errors.ts';
 import { STATUS_SIGNAL } from '../host/node/signals.ts';
-import type { GuestEnd } from './guest-contract.ts';
+import type { GuestEnd } from '../vmm/guest-options.ts';
 
 export const STATUS_OK = 0;
 export const STATUS_USAGE = 2;

@@ -4,7 +4,7 @@ import { readImage } from '../host/node/files.ts';
 import type { Terminal } from '../host/node/terminal.ts';
 import { isLinuxImage } from '../machine/linux-image.ts';
 import { BUILT_IN_INITRD, BUILT_IN_KERNEL, builtInCommandLine } from './built-in-guest.ts';
-import type { GuestOptions } from './guest-contract.ts';
+import type { GuestOptions } from '../vmm/guest-options.ts';
 import type { RunOptions } from './options.ts';
 
 /** A Linux that is told nothing writes to a screen that is not there. */

@@ -3,13 +3,14 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleOutput } from '../host/node/console-output.ts';
+import { gunzip, nodePlatform } from '../host/node/platform.ts';
 import { gatherInput, passInput } from '../host/node/piped-input.ts';
 import { onEndingSignals } from '../host/node/signals.ts';
 import { Terminal } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
 import { resizeLine } from './built-in-guest.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
-import type { CreateGuest, Guest } from './guest-contract.ts';
+import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
 import { Session } from './session.ts';
@@ -25,7 +26,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   /** A failure of ours, even if the guest has ended already: what it wrote is not all there. */
   let failure: Ending | undefined;
   let trace: TraceFile | undefined;
-  let guest: Guest;
+  let guest: RunnableGuest;
   let startedMs = 0;
 
   function fail(reason: Ending): void {
@@ -63,6 +64,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     onConsole: (bytes) => output.write(bytes),
     ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
     countHits: options.stats,
+    gunzip,
+    host: nodePlatform,
   });
 
   // Only now: a kernel that was refused leaves no file behind.

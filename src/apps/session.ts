@@ -1,19 +1,19 @@
 /** One guest from start to end: why it stops (the first reason given stands), and who keeps it waiting. */
 
 import type { Ending } from './exit-status.ts';
-import type { Guest } from './guest-contract.ts';
+import type { RunnableGuest } from '../vmm/guest-options.ts';
 
 /** What a guest writes to, and may have to wait for. */
 type Sink = 'output' | 'trace';
 
 export class Session {
-  #guest: Guest | undefined;
+  #guest: RunnableGuest | undefined;
   #ending: Ending | undefined;
   #hasEnded = false;
   readonly #waitingFor = new Set<Sink>();
 
   /** Runs `guest` until it ends itself, or `end` is called. */
-  async run(guest: Guest): Promise<Ending> {
+  async run(guest: RunnableGuest): Promise<Ending> {
     if (this.#ending) return this.#ending;
     this.#guest = guest;
     try {

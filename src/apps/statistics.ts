@@ -1,6 +1,6 @@
 /** What `--stats` and Ctrl-A s show: how much the guest did, and each kind of exit to the monitor. */
 
-import type { GuestStats } from './guest-contract.ts';
+import type { GuestStats } from '../vmm/guest-options.ts';
 import { formatBytes, formatCount, formatSeconds } from './units.ts';
 
 export interface Measured {

@@ -59,3 +59,20 @@ export interface GuestStats {
   readonly tlbMisses: number;
   readonly memoryTouchedBytes: number;
 }
+
+/** A guest as those see it who run one. */
+export interface RunnableGuest {
+  /** Runs to the guest's end; never blocks the event loop for more than a few milliseconds. */
+  run(): Promise<GuestEnd>;
+  /** Input of the first and second serial port, queued without bound and delivered as the guest takes it. */
+  sendConsole(bytes: Uint8Array): void;
+  sendSecondSerial(bytes: Uint8Array): void;
+  stop(): void;
+  pause(): void;
+  resume(): void;
+  stats(): GuestStats;
+  /** SHA-256 of CPU, devices and memory, in hexadecimal. */
+  stateHash(): string;
+}
+
+export type CreateGuest = (options: GuestOptions) => Promise<RunnableGuest>;

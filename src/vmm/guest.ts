@@ -17,7 +17,7 @@ import { PcBoard } from '../machine/pc.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable } from './guest-memory.ts';
-import type { GuestEnd, GuestOptions, GuestStats } from './guest-options.ts';
+import type { GuestEnd, GuestOptions, GuestStats, RunnableGuest } from './guest-options.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -31,7 +31,7 @@ const HOLD_MS = 8;
 const NMI_VECTOR = 2;
 const DEBUG_VECTOR = 1;
 
-export class Guest {
+export class Guest implements RunnableGuest {
   readonly #options: GuestOptions;
   readonly #clock: VirtualClock;
   readonly #board: PcBoard;

@@ -1,13 +1,13 @@
 /** The command line with a guest that does, at each line it is given, what tests of the command line need. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import type { CreateGuest, Guest, GuestEnd, GuestOptions, GuestStats } from '../../src/apps/guest-contract.ts';
+import type { CreateGuest, RunnableGuest, GuestEnd, GuestOptions, GuestStats } from '../../src/vmm/guest-options.ts';
 import { main } from '../../src/apps/main.ts';
 import { VivariumError } from '../../src/base/errors.ts';
 
 const EOT = 0x04;
 
-class FakeGuest implements Guest {
+class FakeGuest implements RunnableGuest {
   readonly #options: GuestOptions;
   #line: number[] = [];
   #finish: (end: GuestEnd) => void = () => {};
