@@ -8,7 +8,7 @@ import { widthOf } from './widths.ts';
 
 const XADD = defineInstruction({
   name: 'XADD',
-  sdm: 'Vol. 2C "XADD - Exchange and Add"',
+  sdm: 'Vol. 2D "XADD - Exchange and Add"',
   forms: ['0F C0 /r Eb,Gb lock', '0F C1 /r Ev,Gv lock'],
   semantics(m, dst, src) {
     const a = m.readForWrite(dst);

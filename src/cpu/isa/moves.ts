@@ -65,7 +65,7 @@ const LEA = defineInstruction({
 
 const XCHG = defineInstruction({
   name: 'XCHG',
-  sdm: 'Vol. 2C "XCHG - Exchange Register/Memory With Register"',
+  sdm: 'Vol. 2D "XCHG - Exchange Register/Memory With Register"',
   forms: ['86 /r Eb,Gb lock', '87 /r Ev,Gv lock', '90+r Zv,rAX'],
   semantics(m, dst, src) {
     const a = m.readForWrite(dst);
@@ -117,7 +117,7 @@ const MOVDIRI = defineInstruction({
 
 const XLAT = defineInstruction({
   name: 'XLAT',
-  sdm: 'Vol. 2C "XLAT/XLATB - Table Look-up Translation"',
+  sdm: 'Vol. 2D "XLAT/XLATB - Table Look-up Translation"',
   forms: ['D7'],
   semantics(m) {
     const width: Width = m.addressSize;
