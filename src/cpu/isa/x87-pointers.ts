@@ -1,6 +1,6 @@
 /** The x87 opcode register (SDM Vol. 1 §8.1.9 "Last Instruction Opcode"), found by reading the instruction again. */
 
-import { type Algebra, CS, defineRoutine, type Value } from '../algebra.ts';
+import { type Algebra, CS, defineRoutine, type Routine, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { equals } from './fp/format.ts';
 
@@ -15,19 +15,30 @@ function isPrefix(m: Algebra, byte: Value): Value {
  * (instruction pointer): sets FOP to the low bits of the instruction's opcode and its ModRM byte. Only an unmasked
  * exception asks for it, so that the instruction need not carry its bytes along.
  */
-export const recordPointers = defineRoutine({
-  name: 'x87RecordPointers',
-  params: [64],
-  results: [],
-  faults: true,
-  body(m, ip) {
-    const at = m.variable(ip!);
-    const byte = (): Value => m.load(8, m.at(CS, m.use(at)));
-    const next = (): void => m.assign(at, m.add(m.use(at), m.const(64, 1)));
-    m.while(() => isPrefix(m, byte()), next);
-    const opcode = m.and(m.zext(byte(), 16), m.const(16, 7));
-    next();
-    m.set(vcpu.fop, m.or(m.shl(opcode, 8), m.zext(byte(), 16)));
-    return [];
-  },
-});
+function recordRoutine(type: 32 | 64): Routine {
+  return defineRoutine({
+    name: `x87RecordOpcode${type}`,
+    params: [type],
+    results: [],
+    faults: true,
+    body(m, ip) {
+      const at = m.variable(ip!);
+      const byte = (): Value => m.load(8, m.at(CS, m.use(at)));
+      const next = (): void => m.assign(at, m.add(m.use(at), m.const(type, 1)));
+      m.while(() => isPrefix(m, byte()), next);
+      const opcode = m.and(m.zext(byte(), 16), m.const(16, 7));
+      next();
+      m.set(vcpu.fop, m.or(m.shl(opcode, 8), m.zext(byte(), 16)));
+      return [];
+    },
+  });
+}
+
+const recordInLegacyMode = recordRoutine(32);
+const recordInLongMode = recordRoutine(64);
+
+/** Sets FOP for the instruction at hand. */
+export function recordOpcode(m: Algebra): void {
+  if (m.mode === 64) m.call(recordInLongMode, m.ip());
+  else m.call(recordInLegacyMode, m.trunc(m.ip(), 32));
+}

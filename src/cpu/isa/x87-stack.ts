@@ -12,7 +12,7 @@ import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '.
 import { vcpu } from '../state.ts';
 import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
 import { unpack80 } from './fp/unpack.ts';
-import { recordPointers } from './x87-pointers.ts';
+import { recordOpcode } from './x87-pointers.ts';
 
 /** A further kind of number besides those of `fp/format.ts`: the register is tagged empty. */
 export const IS_EMPTY = 0x80;
@@ -55,7 +55,7 @@ export function leave(m: Algebra, memory?: Operand): void {
   m.set(vcpu.fip, m.ip());
   m.if(any(m, m.get(vcpu.fsw), 0x80), () => {
     if (memory?.kind === 'memory') m.set(vcpu.fdp, m.zext(m.memory(memory).offset, 64));
-    m.call(recordPointers, m.ip());
+    recordOpcode(m);
   });
 }
 
