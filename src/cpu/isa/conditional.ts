@@ -1,4 +1,7 @@
-/** Conditional moves and sets: SDM Vol. 1 §7.3.1.1 "General Data Movement Instructions", §7.3.7.3 "Byte Set on Condition Instructions". */
+/**
+ * Conditional moves and sets: SDM Vol. 1 §7.3.1.1 "General Data Movement Instructions", §7.3.7.3 "Byte Set on Condition
+ * Instructions".
+ */
 
 import { conditionNames } from './conditions.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
