@@ -31,6 +31,8 @@ export const PREFIX_NONE = 0;
 export const PREFIX_66 = 1;
 export const PREFIX_F3 = 2;
 export const PREFIX_F2 = 3;
+/** No F3 and no F2, but 66 is the operand size. */
+export const PREFIX_NFX = 4;
 export const ANY = -1;
 
 export interface Form {
@@ -94,7 +96,7 @@ interface Tail {
   readonly problem: string;
 }
 
-const PREFIXES: readonly string[] = ['NP', '66', 'F3', 'F2'];
+const PREFIXES: readonly string[] = ['NP', '66', 'F3', 'F2', 'NFx'];
 const VEX_MAPS: readonly string[] = ['', '0F', '0F38', '0F3A'];
 const ATTRIBUTES = new Set(['lock', 'rep', 'i64', 'o64', 'd64', 'f64', 'cpl0', 'prot', 'unaligned', 'ends']);
 
@@ -124,7 +126,7 @@ export interface Opcode {
 
 /** Cheap, as it is done for every form at start; `parseForm` checks what is taken for granted here. */
 export function opcodeOf(text: string): Opcode {
-  let at = text[2] === ' ' && PREFIXES.includes(text.slice(0, 2)) ? 3 : 0;
+  let at = text.startsWith('NFx ') ? 4 : text[2] === ' ' && PREFIXES.includes(text.slice(0, 2)) ? 3 : 0;
   let map = MAP_ONE_BYTE;
   if (text.startsWith('VEX.', at)) {
     const vexMap = VEX_MAPS.indexOf(text.split('.', 4)[3]);
@@ -163,12 +165,13 @@ export function parseForm(instruction: Instruction, text: string): Form {
     vectorLength = ['L0', 'L1', 'LIG'].indexOf(parts[1]);
     prefix = PREFIXES.indexOf(parts[2]);
     w = ['W0', 'W1', 'WIG'].indexOf(parts[4]);
-    if (parts[0] !== 'VEX' || parts.length !== 5 || vectorLength < 0 || prefix < 0 || w < 0) fail('malformed VEX');
+    if (parts[0] !== 'VEX' || parts.length !== 5 || vectorLength < 0 || prefix < 0 || prefix > 3 || w < 0)
+      fail('malformed VEX');
     if (vectorLength === 2) vectorLength = ANY;
     if (w === 2) w = ANY;
   } else if (head !== '') {
-    prefix = PREFIXES.indexOf(head.slice(0, 2));
-    const wide = head.slice(prefix === ANY ? 0 : 3);
+    prefix = PREFIXES.indexOf(head.slice(0, head.indexOf(' ')));
+    const wide = prefix === ANY ? head : head.slice(head.indexOf(' ') + 1);
     w = ['W0 ', 'W1 '].indexOf(wide);
     if (w < 0 && wide !== '') fail(`'${head}' is no prefix`);
   }

@@ -55,6 +55,7 @@ test('the more specific form wins', () => {
   const decoder = new Decoder([
     instruction('BSF', '0F BC /r Gv,Ev'),
     instruction('TZCNT', 'F3 0F BC /r Gv,Ev'),
+    instruction('MOVBE', 'NFx 0F 38 F0 /r Gv,Mv'),
     instruction('INVLPG', '0F 01 /7 M'),
     instruction('LMSW', '0F 01 /6 Ew'),
     instruction('SWAPGS', '0F 01 F8'),
@@ -70,6 +71,8 @@ test('the more specific form wins', () => {
   assert.equal(nameOf(decoder, [0x66, 0xf3, 0x0f, 0xbc, 0xc0]), 'TZCNT');
   assert.equal(nameOf(decoder, [0xf2, 0xf3, 0x0f, 0xbc, 0xc0]), 'TZCNT');
   assert.equal(nameOf(decoder, [0xf3, 0xf2, 0x0f, 0xbc, 0xc0]), 'BSF');
+  assert.equal(nameOf(decoder, [0x66, 0x0f, 0x38, 0xf0, 0]), 'MOVBE');
+  assert.equal(nameOf(decoder, [0x66, 0xf3, 0x0f, 0x38, 0xf0, 0]), 'undefined');
   assert.equal(nameOf(decoder, [0x0f, 0x01, 0x38]), 'INVLPG');
   assert.equal(nameOf(decoder, [0x0f, 0x01, 0xf8]), 'SWAPGS');
   assert.equal(nameOf(decoder, [0x0f, 0x01, 0xf9]), 'undefined');
@@ -81,7 +84,7 @@ test('the more specific form wins', () => {
   assert.equal(nameOf(decoder, [0x41, 0x90]), 'XCHG');
   assert.equal(nameOf(decoder, [0x97]), 'XCHG');
   assert.equal(nameOf(decoder, [0xf3, 0x90]), 'PAUSE');
-  assert.equal(nameOf(decoder, [0xf3, 0x41, 0x90]), 'XCHG');
+  assert.equal(nameOf(decoder, [0xf3, 0x41, 0x90]), 'PAUSE');
 });
 
 test('instructions of features that are not given do not exist', () => {

@@ -12,7 +12,7 @@
  */
 
 import type { Feature, Instruction } from '../isa/instruction.ts';
-import { ANY, type Form, FormError, MAPS, opcodeOf, parseForm } from './forms.ts';
+import { ANY, type Form, FormError, MAPS, opcodeOf, PREFIX_66, PREFIX_NFX, parseForm } from './forms.ts';
 
 export interface Slot {
   readonly hasModrm: boolean;
@@ -122,7 +122,7 @@ function matchesCell(form: Form, selector: 0 | 1 | 2, cell: number): boolean {
 
 function enterCell(table: (Form | undefined)[], base: number, form: Form): void {
   for (let key = 0; key < KEYS; key++) {
-    if (form.prefix !== ANY && form.prefix !== (key & 3)) continue;
+    if (form.prefix === PREFIX_NFX ? (key & 3) > PREFIX_66 : form.prefix !== ANY && form.prefix !== (key & 3)) continue;
     if (form.w !== ANY && form.w !== ((key >> 2) & 1)) continue;
     if (form.isVex && form.vectorLength !== ANY && form.vectorLength !== key >> 3) continue;
     const other = table[base + key];
@@ -133,17 +133,16 @@ function enterCell(table: (Form | undefined)[], base: number, form: Form): void 
 }
 
 /**
- * 90 is NOP (F3 90 PAUSE) without REX.B and XCHG with it: where an opcode has both a +r form and one of its own,
- * REX.B decides.
+ * Last comes a tie that opcode 90 needs: it is NOP without REX.B and XCHG with it. F3 90 is PAUSE in both cases, as
+ * processors have it.
  */
 function rank(form: Form, key: number): number {
-  const registerFromRexB = form.opcodeRegister === (key & 8) > 0 && !form.isVex;
+  const hasRexB = key >> 3 === 1 && !form.isVex;
   return (
     (form.modrm !== ANY ? 8 : 0) +
-    (form.opcodeRegister && registerFromRexB ? 16 : 0) +
     (form.prefix !== ANY ? 4 : 0) +
     (form.w !== ANY ? 2 : 0) +
-    (registerFromRexB ? 1 : 0)
+    (form.opcodeRegister === hasRexB ? 1 : 0)
   );
 }
 

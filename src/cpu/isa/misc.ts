@@ -101,7 +101,7 @@ export const misc: readonly Instruction[] = [
   undefinedOpcode('UD2', '0F 0B'),
   BOUND,
   CRC32,
-  random('RDRAND', 'Vol. 2B "RDRAND - Read Random Number"', 'rdrand', '0F C7 /6 Rv ends'),
-  random('RDSEED', 'Vol. 2B "RDSEED - Read Random SEED"', 'rdseed', '0F C7 /7 Rv ends'),
+  random('RDRAND', 'Vol. 2B "RDRAND - Read Random Number"', 'rdrand', 'NFx 0F C7 /6 Rv ends'),
+  random('RDSEED', 'Vol. 2B "RDSEED - Read Random SEED"', 'rdseed', 'NFx 0F C7 /7 Rv ends'),
   RDPID,
 ];

@@ -89,7 +89,7 @@ const MOVBE = defineInstruction({
   name: 'MOVBE',
   sdm: 'Vol. 2B "MOVBE - Move Data After Swapping Bytes"',
   feature: 'movbe',
-  forms: ['0F 38 F0 /r Gv,Mv', '0F 38 F1 /r Mv,Gv'],
+  forms: ['NFx 0F 38 F0 /r Gv,Mv', 'NFx 0F 38 F1 /r Mv,Gv'],
   semantics(m, dst, src) {
     m.write(dst, byteSwap(m, m.read(src)));
   },
