@@ -10,9 +10,9 @@
  *     'NP 0F 58 /r Vps,Wps'       'F3 0F B8 /r Gv,Ev'        '66 0F 38 17 /r Vx,Wx'
  *     '0F 01 D0'                  'D8 C0+r ST0,STi'          'VEX.L0.F2.0F38.W0 F6 /r Gy,By,Ey'
  *
- * prefix    NP (none of 66, F3, F2), 66, F3 or F2: a mandatory prefix. Forms without one treat 66 as operand size and
- *           F2/F3 as repeat (or ignored). A form with a mandatory prefix wins over one without. With F2 or F3 as the
- *           mandatory prefix a 66 still sets the operand size.
+ * prefix    NP (none of 66, F3, F2), NFx (neither F3 nor F2), 66, F3 or F2: a mandatory prefix. Forms without one treat
+ *           66 as operand size and F2/F3 as repeat (or ignored). A form with a mandatory prefix wins over one without.
+ *           With NFx, F2 or F3 as the mandatory prefix a 66 still sets the operand size.
  * vex       VEX.<L0|L1|LIG>.<NP|66|F3|F2>.<0F|0F38|0F3A>.<W0|W1|WIG>: then `bytes` is the one opcode byte.
  * W0, W1    REX.W must be clear or set (without one: free).
  * bytes     opcode in hexadecimal; `+r` on the last: register in its low three bits. A byte after a ModRM opcode such
@@ -48,9 +48,44 @@ import type { Algebra, Operand } from '../algebra.ts';
 
 /** CPUID features that instructions can depend on; #UD where the guest is not given one. */
 export type Feature =
-  | 'base' | 'x87' | 'mmx' | 'sse' | 'sse2' | 'sse3' | 'ssse3' | 'sse4.1' | 'sse4.2' | 'popcnt' | 'lzcnt' | 'movbe'
-  | 'bmi1' | 'bmi2' | 'adx' | 'cx16' | 'fxsr' | 'xsave' | 'xsaveopt' | 'rdtscp' | 'rdrand' | 'rdseed' | 'syscall' | 'sysenter'
-  | 'fsgsbase' | 'invpcid' | 'clflush' | 'clflushopt' | 'clwb' | 'smap' | 'rdpid' | 'aes' | 'pclmulqdq' | 'sha' | 'monitor' | '3dnowprefetch' | 'movdiri' | 'hypervisor';
+  | 'base'
+  | 'x87'
+  | 'mmx'
+  | 'sse'
+  | 'sse2'
+  | 'sse3'
+  | 'ssse3'
+  | 'sse4.1'
+  | 'sse4.2'
+  | 'popcnt'
+  | 'lzcnt'
+  | 'movbe'
+  | 'bmi1'
+  | 'bmi2'
+  | 'adx'
+  | 'cx16'
+  | 'fxsr'
+  | 'xsave'
+  | 'xsaveopt'
+  | 'rdtscp'
+  | 'rdrand'
+  | 'rdseed'
+  | 'syscall'
+  | 'sysenter'
+  | 'fsgsbase'
+  | 'invpcid'
+  | 'clflush'
+  | 'clflushopt'
+  | 'clwb'
+  | 'smap'
+  | 'rdpid'
+  | 'aes'
+  | 'pclmulqdq'
+  | 'sha'
+  | 'monitor'
+  | '3dnowprefetch'
+  | 'movdiri'
+  | 'hypervisor';
 
 export interface Instruction {
   /** Mnemonic as in the manual; one definition may serve a family, e.g. 'Jcc' with one form per condition. */
