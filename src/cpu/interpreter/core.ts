@@ -134,7 +134,8 @@ function checkEvents(m: CoreEmitter): void {
         m.set(vcpu.shadowBudget, m.number(-1));
       });
     });
-    const interruptible = m.ne(m.and(m.get(vcpu.rflags), m.number(0x200)), m.number(0));
+    const unmasked = m.ne(m.and(m.get(vcpu.rflags), m.number(0x200)), m.number(0));
+    const interruptible = m.and(unmasked, m.isZero(m.get(vcpu.interruptShadow)));
     const now = m.select(interruptible, m.number(EVENT_INTERRUPT | EVENT_ANY), m.number(EVENT_ANY));
     const due = m.or(m.and(m.get(vcpu.pendingEvents), now), m.and(m.get(vcpu.rflags), m.number(0x100)));
     m.if(m.ne(due, m.number(0)), () => leave(m, EXIT_EVENT));
