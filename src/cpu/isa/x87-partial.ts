@@ -26,10 +26,11 @@ import {
 import { roundToIntegral, toInteger } from './fp/integer.ts';
 import { partialRemainder } from './fp/remainder.ts';
 import { unpackInteger } from './fp/unpack.ts';
-import { defineInstruction, type Instruction } from './instruction.ts';
+import type { Instruction } from './instruction.ts';
 import { roundUnrounded, writeResult } from './x87-arithmetic.ts';
 import { packExact } from './x87-load.ts';
 import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
+import { definition, fullPrecision, invalid } from './x87-results.ts';
 import {
   C0,
   C1,
@@ -37,11 +38,9 @@ import {
   C3,
   controlWord,
   type Extended,
-  enter,
   IS_EMPTY,
   indefinite,
   isEmpty,
-  leave,
   moveTop,
   physical,
   putExtended,
@@ -50,16 +49,6 @@ import {
   setConditionCodes,
   unpackSt,
 } from './x87-stack.ts';
-
-/** The control word with 64 bits of precision: PC governs the basic arithmetic and the square root only. */
-export function fullPrecision(m: Algebra): Value {
-  return m.or(controlWord(m), m.const(32, 3 << 16));
-}
-
-/** INVALID with the indefinite. */
-function invalid(m: Algebra): Result {
-  return { ...indefinite(m), flags: m.const(32, INVALID) };
-}
 
 function roundFull(m: Algebra, x: readonly Value[], flags: Value): Result {
   const zero = m.const(64, 0);
@@ -254,24 +243,10 @@ const extractSt0 = defineRoutine({
   },
 });
 
-function definition(name: string, sdm: string, form: string, routine: Routine): Instruction {
-  return defineInstruction({
-    name,
-    sdm: `Vol. 2A "${sdm}"`,
-    feature: 'x87',
-    forms: [form],
-    semantics(m) {
-      enter(m);
-      m.call(routine);
-      leave(m);
-    },
-  });
-}
-
 export const x87Partial: readonly Instruction[] = [
-  definition('FPREM', 'FPREM - Partial Remainder', 'D9 F8', remainderRoutine('x87Remainder', false)),
-  definition('FPREM1', 'FPREM1 - Partial Remainder', 'D9 F5', remainderRoutine('x87RemainderNearest', true)),
-  definition('FRNDINT', 'FRNDINT - Round to Integer', 'D9 FC', roundSt0),
-  definition('FSCALE', 'FSCALE - Scale', 'D9 FD', scaleSt0),
-  definition('FXTRACT', 'FXTRACT - Extract Exponent and Significand', 'D9 F4', extractSt0),
+  definition('FPREM', 'Partial Remainder', 'D9 F8', remainderRoutine('x87Remainder', false)),
+  definition('FPREM1', 'Partial Remainder', 'D9 F5', remainderRoutine('x87RemainderNearest', true)),
+  definition('FRNDINT', 'Round to Integer', 'D9 FC', roundSt0),
+  definition('FSCALE', 'Scale', 'D9 FD', scaleSt0),
+  definition('FXTRACT', 'Extract Exponent and Significand', 'D9 F4', extractSt0),
 ];

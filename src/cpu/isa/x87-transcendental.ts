@@ -1,5 +1,5 @@
 /**
- * x87 transcendental instructions: F2XM1, FYL2X, FYL2XP1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN (SDM Vol. 1 §8.3.10
+ * x87 transcendental instructions but the trigonometric ones: F2XM1, FYL2X, FYL2XP1, FPATAN (SDM Vol. 1 §8.3.10
  * "Transcendental Instruction Accuracy"). The functions themselves are in `fp/`; here are operands that are no numbers,
  * zeros, infinities, and the stack.
  */
@@ -12,91 +12,34 @@ import { powerOfTwoMinusOne } from './fp/exponential.ts';
 import { times } from './fp/fixed.ts';
 import {
   any,
-  EXTENDED_MIN,
   equals,
   flagIf,
   INEXACT,
-  INVALID,
   IS_FINITE,
   IS_INFINITE,
   IS_ZERO,
   isNot0,
-  UNDERFLOW,
   type Unpacked,
   ZERO_DIVIDE,
 } from './fp/format.ts';
 import { logarithm, logarithmOfOnePlus } from './fp/logarithm.ts';
-import { isTinyAngle, sineAndCosine, tangent, type WideFloat, wideFloat } from './fp/trigonometry.ts';
+import { type WideFloat, wideFloat } from './fp/trigonometry.ts';
 import { normalise } from './fp/wide.ts';
-import { defineInstruction, type Instruction } from './instruction.ts';
-import { roundUnrounded, writeResult } from './x87-arithmetic.ts';
+import type { Instruction } from './instruction.ts';
+import { writeResult } from './x87-arithmetic.ts';
 import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
-import { fullPrecision } from './x87-partial.ts';
 import {
-  C1,
-  C2,
-  type Extended,
-  enter,
-  IS_EMPTY,
-  indefinite,
-  isEmpty,
-  leave,
-  moveTop,
-  physical,
-  pop,
-  putExtended,
-  report,
-  STACK_OVERFLOW,
-  setConditionCodes,
-  unpackSt,
-} from './x87-stack.ts';
-
-const ONE_HEAD = 0x3fff;
-const INTEGER_BIT = 1n << 63n;
-/** Angles of 2^63 and more are out of range. */
-const ANGLE_LIMIT = 63;
-
-function invalid(m: Algebra): Result {
-  return { ...indefinite(m), flags: m.const(32, INVALID) };
-}
-
-function exactly(m: Algebra, head: Value | number, significand: bigint, flags?: Value): Result {
-  const value = typeof head === 'number' ? m.const(32, head) : head;
-  return { head: value, significand: m.const(64, significand), flags: flags ?? m.const(32, 0) };
-}
-
-function signBit(m: Algebra, sign: Value): Value {
-  return m.shl(m.zext(sign, 32), 15);
-}
-
-function signedZero(m: Algebra, sign: Value, flags?: Value): Result {
-  return exactly(m, signBit(m, sign), 0n, flags);
-}
-
-function signedInfinity(m: Algebra, sign: Value, flags?: Value): Result {
-  return exactly(m, m.or(signBit(m, sign), m.const(32, 0x7fff)), INTEGER_BIT, flags);
-}
-
-/** Rounds a result. It counts as inexact, and where it is tiny as underflow, even if nothing was to be rounded. */
-function roundWide(m: Algebra, x: WideFloat, flags: Value): Result {
-  const { sign, exponent, significand } = x;
-  const unrounded = [m.const(32, IS_FINITE), sign, exponent, significand.high, significand.low, flags];
-  const rounded = roundUnrounded(m, unrounded, fullPrecision(m));
-  const exact = m.and(m.isZero(significand.low), m.ltS(exponent, m.const(32, EXTENDED_MIN)));
-  return { ...rounded, flags: m.or(rounded.flags, m.or(m.const(32, INEXACT), flagIf(m, exact, UNDERFLOW))) };
-}
-
-/** A number taken for the result of a function. */
-function roundNumber(m: Algebra, x: Unpacked): Result {
-  const { sign, exponent, significand } = x;
-  return roundWide(m, { sign, exponent, significand: { high: significand, low: m.const(64, 0) } }, denormalFlag(m, x));
-}
-
-/** A chain of cases, only the first one whose condition holds being computed. */
-function firstOf(m: Algebra, cases: readonly (readonly [Value, () => Result])[], otherwise: () => Result): Result {
-  const [first, ...rest] = cases;
-  return first === undefined ? otherwise() : chooseResult(m, first[0], first[1], () => firstOf(m, rest, otherwise));
-}
+  definition,
+  exactly,
+  firstOf,
+  INTEGER_BIT,
+  invalid,
+  roundNumber,
+  roundWide,
+  signedInfinity,
+  signedZero,
+} from './x87-results.ts';
+import { physical, pop, unpackSt } from './x87-stack.ts';
 
 /** A routine on ST(0) alone, without parameters. */
 function unaryRoutine(name: string, compute: (m: Algebra, x: Unpacked) => Result): Routine {
@@ -275,129 +218,9 @@ const arctangentOfQuotient = binaryRoutine('x87Arctangent', (m, y, x) => {
   );
 });
 
-/**
- * A trigonometric instruction on ST(0): the result replaces it, `second` if there is one is pushed. C2 tells that the
- * angle is out of range and nothing was done.
- */
-function trigonometricRoutine(
-  name: string,
-  compute: (m: Algebra, x: Unpacked) => Result,
-  second?: (m: Algebra, x: Unpacked) => Result,
-): Routine {
-  return defineRoutine({
-    name,
-    params: [],
-    results: [],
-    faults: false,
-    body(m) {
-      const x = unpackSt(m, 0);
-      const overflow = second
-        ? m.and(m.not(isEmpty(m, physical(m, -1))), m.not(any(m, x.kind, IS_EMPTY)))
-        : m.const(1, 0);
-      const large = m.and(any(m, x.kind, IS_FINITE), m.leS(m.const(32, ANGLE_LIMIT), x.exponent));
-      const outOfRange = m.and(large, m.not(overflow));
-      const number = (of: (m: Algebra, x: Unpacked) => Result): Result =>
-        firstOf(
-          m,
-          [
-            [overflow, () => ({ ...indefinite(m), flags: m.const(32, STACK_OVERFLOW) })],
-            [any(m, x.kind, NO_NUMBER), () => special(m, x, x)],
-            [any(m, x.kind, IS_INFINITE), () => invalid(m)],
-          ],
-          () => of(m, x),
-        );
-      m.if(
-        outOfRange,
-        () => setConditionCodes(m, m.const(32, C2), C1 | C2),
-        () => {
-          const first = number(compute);
-          const values: Extended[] = [first];
-          let flags = first.flags;
-          if (second) {
-            const other = number(second);
-            values.push(other);
-            // C1 is that of the value rounded last.
-            flags = m.or(second === one ? flags : m.and(flags, m.const(32, ~C1)), other.flags);
-          }
-          setConditionCodes(m, m.const(32, 0), C2);
-          m.if(m.not(report(m, flags)), () => {
-            putExtended(m, physical(m, 0), values[0]!);
-            if (values[1]) {
-              moveTop(m, -1);
-              putExtended(m, physical(m, 0), values[1]);
-            }
-          });
-        },
-      );
-      return [];
-    },
-  });
-}
-
-/** Sine or cosine of a finite number or zero. */
-function sine(which: 'sine' | 'cosine'): (m: Algebra, x: Unpacked) => Result {
-  return (m, x) => {
-    const atZero = (): Result => (which === 'sine' ? signedZero(m, x.sign) : exactly(m, ONE_HEAD, INTEGER_BIT));
-    const tiny = (): Result => {
-      const one: Unpacked = {
-        ...x,
-        sign: m.const(1, 0),
-        exponent: m.const(32, 0),
-        significand: m.const(64, INTEGER_BIT),
-      };
-      return roundNumber(m, which === 'sine' ? x : one);
-    };
-    const cases = [
-      [any(m, x.kind, IS_ZERO), atZero],
-      [isTinyAngle(m, x.exponent), tiny],
-    ] as const;
-    return firstOf(m, cases, () => {
-      const found = m.call(sineAndCosine, x.sign, x.exponent, x.significand);
-      const own = which === 'sine' ? found.slice(0, 4) : found.slice(4, 8);
-      return roundWide(m, wideFloat(own), denormalFlag(m, x));
-    });
-  };
-}
-
-function tangentOf(m: Algebra, x: Unpacked): Result {
-  return firstOf(
-    m,
-    [
-      [any(m, x.kind, IS_ZERO), () => signedZero(m, x.sign)],
-      [isTinyAngle(m, x.exponent), () => roundNumber(m, x)],
-    ],
-    () => roundWide(m, wideFloat(m.call(tangent, x.sign, x.exponent, x.significand)), denormalFlag(m, x)),
-  );
-}
-
-const one = (m: Algebra): Result => exactly(m, ONE_HEAD, INTEGER_BIT);
-
-function definition(name: string, title: string, form: string, routine: Routine): Instruction {
-  return defineInstruction({
-    name,
-    sdm: `Vol. 2A "${name} - ${title}"`,
-    feature: 'x87',
-    forms: [form],
-    semantics(m) {
-      enter(m);
-      m.call(routine);
-      leave(m);
-    },
-  });
-}
-
 export const x87Transcendental: readonly Instruction[] = [
   definition('F2XM1', 'Compute 2x-1', 'D9 F0', exponential),
   definition('FYL2X', 'Compute y * log2x', 'D9 F1', logarithmTimes),
-  definition('FPTAN', 'Partial Tangent', 'D9 F2', trigonometricRoutine('x87Tangent', tangentOf, one)),
   definition('FPATAN', 'Partial Arctangent', 'D9 F3', arctangentOfQuotient),
   definition('FYL2XP1', 'Compute y * log2(x +1)', 'D9 F9', logarithmOfOnePlusTimes),
-  definition(
-    'FSINCOS',
-    'Sine and Cosine',
-    'D9 FB',
-    trigonometricRoutine('x87SineCosine', sine('sine'), sine('cosine')),
-  ),
-  definition('FSIN', 'Sine', 'D9 FE', trigonometricRoutine('x87Sine', sine('sine'))),
-  definition('FCOS', 'Cosine', 'D9 FF', trigonometricRoutine('x87Cosine', sine('cosine'))),
 ];

@@ -10,6 +10,7 @@ import { x87Load } from './x87-load.ts';
 import { x87Partial } from './x87-partial.ts';
 import { x87Store } from './x87-store.ts';
 import { x87Transcendental } from './x87-transcendental.ts';
+import { x87Trigonometric } from './x87-trigonometric.ts';
 
 export const x87: readonly Instruction[] = [
   ...x87Load,
@@ -18,6 +19,7 @@ export const x87: readonly Instruction[] = [
   ...x87Compare,
   ...x87Partial,
   ...x87Transcendental,
+  ...x87Trigonometric,
   ...x87Control,
   ...x87Environment,
   ...fxsave,
