@@ -159,10 +159,7 @@ function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip
     () => m.assign(machine, m.add(m.trunc(linear, 32), b.load(32, entry, 24))),
     () => m.assign(machine, m.run(context.core.translate, linear, access)),
   );
-  m.if(m.isZero(m.use(machine)), () => {
-    deliverPending(m, m.number(0));
-    m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
-  });
+  m.if(m.isZero(m.use(machine)), () => fetchFault(m, context));
   m.if(m.eq(m.use(machine), m.number(DEVICE)), () => leave(m, EXIT_DECODE));
   const cached = blockCacheEntry(m, blockCache, m.use(machine) as Node);
   const sameCode = m.eq(b.load(32, cached, 0), m.use(machine));
@@ -185,14 +182,21 @@ function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip
     () => {
       const nextPage = m.and(m.add(linear, m.const(64, 0x1000)), m.const(64, ~0xfffn));
       const there = m.run(context.core.translate, nextPage, access);
-      m.if(m.isZero(there), () => {
-        deliverPending(m, m.number(0));
-        m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
-      });
+      m.if(m.isZero(there), () => fetchFault(m, context));
       m.if(m.ne(there, second), () => leave(m, EXIT_DECODE));
     },
   );
   m.builder.tailCall(context.core.enter, [m.vcpuBlock, m.operation, block]);
+}
+
+/** The instruction at `rip` cannot be fetched. With no budget left it is not its turn yet. */
+function fetchFault(m: CoreEmitter, context: EmitterContext): void {
+  m.if(m.isZero(m.get(vcpu.budget)), () => {
+    m.set(vcpu.faultVector, m.number(NO_FAULT));
+    leave(m, EXIT_BUDGET);
+  });
+  deliverPending(m, m.number(0));
+  m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
 }
 
 function fetchEntry(m: CoreEmitter, linear: Node): Node {

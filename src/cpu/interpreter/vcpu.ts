@@ -57,6 +57,7 @@ export class Vcpu {
     this.set32(vcpu.faultVector, NO_FAULT);
     this.set32(vcpu.shadowBudget, 0xffffffff);
     this.translations = new Translations(engine.memory, this.base, () => this.contextChanged());
+    this.translations.flushAll();
   }
 
   // ---- State -------------------------------------------------------------------------------------------------------

@@ -43,7 +43,10 @@ function checkAccess(m: CoreEmitter, context: EmitterContext, linear: Node, byte
     const checked = m.and(m.bit(m.get(vcpu.rflags), 18), m.bit(m.get(vcpu.cr0), 18));
     const user = m.eq(m.get(vcpu.cpl), m.number(3));
     const unaligned = m.ne(m.and(m.trunc(linear, 32), m.sub(size, m.number(1))), m.number(0));
-    m.if(m.and(m.and(checked, user), unaligned), () => m.raise(AC, 0));
+    m.if(m.and(m.and(checked, user), unaligned), () => {
+      const canonical = m.eq(m.sar(m.shl(linear, 16), 16), linear);
+      m.if(canonical, () => m.raise(AC, 0));
+    });
   }
   const breakpoints = m.and(m.trunc(m.getAt(vcpu.dr, 7), 32), m.number(0xff));
   m.if(m.ne(breakpoints, m.number(0)), () => {
@@ -81,7 +84,11 @@ function locate(m: CoreEmitter, context: EmitterContext, path: Path, linear: Nod
 /** Both pages of an access that crosses must be there before either part is made. */
 function locateBoth(m: CoreEmitter, context: EmitterContext, path: Path, linear: Node, bytes: number, write: boolean): void {
   locate(m, context, path, linear, write);
-  locate(m, context, path, m.add(linear, m.const(64, bytes - 1)), write);
+  locate(m, context, path, nextPage(m, linear), write);
+}
+
+function nextPage(m: CoreEmitter, linear: Node): Node {
+  return m.and(m.add(linear, m.const(64, 0x1000)), m.const(64, ~0xfffn));
 }
 
 function defineLoad(module: ModuleBuilder, context: EmitterContext, path: Path, type: AccessType): void {
@@ -214,7 +221,7 @@ export function defineAccesses(module: ModuleBuilder, context: EmitterContext, c
     const machine = locate(m, context, program, linear, true);
     const code = m.and(m.get(vcpu.frameEntry), m.number(FRAME_CODE));
     m.if(m.ne(m.shr(last, 12), m.shr(linear, 12)), () => {
-      locate(m, context, program, last, true);
+      locate(m, context, program, nextPage(m, linear), true);
       b.return([m.number(0)]);
     });
     m.if(m.eq(machine, m.number(DEVICE)), () => b.return([m.number(0)]));
@@ -225,7 +232,8 @@ export function defineAccesses(module: ModuleBuilder, context: EmitterContext, c
     if (linear === undefined || bytes === undefined) return undefined;
     checkAccess(m, context, linear, 1, true);
     locate(m, context, program, linear, true);
-    locate(m, context, program, m.add(linear, m.zext(m.sub(bytes, m.number(1)), 64)), true);
+    const last = m.add(linear, m.zext(m.sub(bytes, m.number(1)), 64));
+    m.if(m.ne(m.shr(last, 12), m.shr(linear, 12)), () => void locate(m, context, program, nextPage(m, linear), true));
     return [];
   });
 }
