@@ -243,9 +243,9 @@ export abstract class Context extends ReferenceValues {
     checkAccess(this.ram, linear, bytes, access, this.#isUser);
   }
 
-  /** SDM Vol. 3A §6.15 "Interrupt 17 - Alignment Check Exception (#AC)". */
+  /** SDM Vol. 3A §6.15 "Interrupt 17 - Alignment Check Exception (#AC)"; processors spare 128-bit accesses. */
   #checkAlignment(linear: bigint, bytes: number): void {
-    if ((linear & BigInt(bytes - 1)) === 0n || !this.#isUser) return;
+    if ((linear & BigInt(bytes - 1)) === 0n || bytes === 16 || !this.#isUser) return;
     const asked = (this.state.number(vcpu.rflags) & RFLAGS_AC) !== 0 && (this.state.get(vcpu.cr0) & CR0_AM) !== 0n;
     if (asked) throw new GuestFault(AC, 0);
   }
