@@ -59,7 +59,7 @@ const ACCEPTED: readonly (readonly [ours: string, theirs: string, why: string])[
 ];
 
 /** Where iced shows operands that our forms do not name, or the other way round: hints and fences use none. */
-const NO_OPERANDS = new Set(['NOP', 'XLAT', 'LFENCE', 'MFENCE', 'SFENCE']);
+const NO_OPERANDS = new Set(['NOP', 'PREFETCHh', 'PREFETCHW', 'XLAT', 'LFENCE', 'MFENCE', 'SFENCE']);
 /** REX.W shows a 64-bit register, which the 32-bit result fills as well. */
 const WIDE = new Set('MOVMSKPS MOVMSKPD PMOVMSKB PINSRB PINSRW PEXTRB PEXTRW EXTRACTPS'.split(' '));
 
