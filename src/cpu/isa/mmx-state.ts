@@ -42,3 +42,10 @@ export function writeMmx(m: Algebra, dst: Operand, value: Value): void {
   m.write(dst, value);
   m.setAt(vcpu.stExponent, m.index(dst), m.const(16, 0xffff));
 }
+
+/** Stores from an MMX register. Processors clear TOP even where the store then faults. */
+export function storeMmx(m: Algebra, dst: Operand, value: Value): void {
+  m.set(vcpu.fpuTop, m.const(32, 0));
+  m.write(dst, value);
+  enterMmx(m);
+}

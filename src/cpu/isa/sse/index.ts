@@ -3,6 +3,7 @@
 import type { Instruction } from '../instruction.ts';
 import { sseControl } from './control.ts';
 import { extensions } from './extend.ts';
+import { floatArithmetic } from './float-arithmetic.ts';
 import { floatLogic } from './float-logic.ts';
 import { horizontal } from './horizontal.ts';
 import { insertExtract } from './insert-extract.ts';
@@ -28,5 +29,6 @@ export const sse: readonly Instruction[] = [
   ...insertExtract,
   ...extensions,
   ...floatLogic,
+  ...floatArithmetic,
   ...sseControl,
 ];

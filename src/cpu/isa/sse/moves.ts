@@ -2,7 +2,7 @@
 
 import { vcpu } from '../../state.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
-import { enterMmx, requireMmx, writeMmx } from '../mmx-state.ts';
+import { enterMmx, requireMmx, storeMmx, writeMmx } from '../mmx-state.ts';
 import { unsigned } from '../widths.ts';
 import { requireSse } from './available.ts';
 
@@ -55,8 +55,7 @@ const MOVDmmx = defineInstruction({
     if (dst.kind === 'mmx') {
       writeMmx(m, dst, m.zext(value, 64));
     } else {
-      m.write(dst, unsigned(m, value, m.operandSize === 64 ? 64 : 32));
-      enterMmx(m);
+      storeMmx(m, dst, unsigned(m, value, m.operandSize === 64 ? 64 : 32));
     }
   },
 });
@@ -72,8 +71,7 @@ const MOVQmmx = defineInstruction({
     if (dst.kind === 'mmx') {
       writeMmx(m, dst, value);
     } else {
-      m.write(dst, value);
-      enterMmx(m);
+      storeMmx(m, dst, value);
     }
   },
 });

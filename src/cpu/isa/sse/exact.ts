@@ -1,0 +1,79 @@
+/**
+ * What the fast paths fall back to: the soft-float routines (`../fp/sse.ts`) for scalars and for each lane of a vector,
+ * with the exceptions of the whole instruction reported once.
+ */
+
+import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
+import { vcpu } from '../../state.ts';
+import { raiseSse } from '../fp/sse.ts';
+import { element, fromElements, type Shape } from './shapes.ts';
+
+/** Result and exception flags. */
+export type Outcome = readonly [result: Value, flags: Value];
+
+function outcome(results: Value[]): Outcome {
+  return [results[0], results[1]];
+}
+
+/** Calls a soft-float routine, which takes MXCSR last. */
+export function soft(m: Algebra, routine: Routine, ...args: Value[]): Outcome {
+  return outcome(m.call(routine, ...args, m.get(vcpu.mxcsr)));
+}
+
+/** Reports the exceptions of all outcomes together and gives their results. */
+export function report(m: Algebra, outcomes: readonly Outcome[]): Value[] {
+  raiseSse(
+    m,
+    outcomes.map(([, flags]) => flags).reduce((a, b) => m.or(a, b)),
+  );
+  return outcomes.map(([result]) => result);
+}
+
+/** A soft-float routine (without its last parameter, MXCSR) that reports its exceptions. */
+export function exactScalar(routine: Routine): Routine {
+  return defineRoutine({
+    name: `${routine.name}Reported`,
+    params: routine.params.slice(0, -1),
+    results: routine.results.slice(0, 1),
+    faults: true,
+    body: (m, ...args) => report(m, [soft(m, routine, ...args)]),
+  });
+}
+
+/** The same for vectors: `routines`, all of one signature, are repeated over the lanes. */
+export function exactPacked(name: string, shape: Shape, ...routines: readonly Routine[]): Routine {
+  const operands = routines[0].params.length - 1;
+  return exactLanes(name, shape, operands, (m, lane, args) => soft(m, routines[lane % routines.length], ...args));
+}
+
+/** Vectors to one vector, by lane. */
+export function exactLanes(
+  name: string,
+  shape: Shape,
+  operands: number,
+  compute: (m: Algebra, lane: number, args: readonly Value[]) => Outcome,
+): Routine {
+  return defineRoutine({
+    name,
+    params: Array.from({ length: operands }, () => 128),
+    results: [128],
+    faults: true,
+    body(m, ...vectors) {
+      const outcomes = Array.from({ length: shape.count }, (_, lane) =>
+        compute(
+          m,
+          lane,
+          vectors.map((vector) => element(m, shape, vector, lane)),
+        ),
+      );
+      return [fromElements(m, shape, report(m, outcomes))];
+    },
+  });
+}
+
+/** `fast`, or if `isRight` does not hold what the routine gives. */
+export function unlessExact(m: Algebra, isRight: Value, fast: Value, routine: Routine, ...args: Value[]): Value {
+  const result = m.variable(fast);
+  m.if(m.not(isRight), () => m.assign(result, m.call(routine, ...args)[0]));
+  return m.use(result);
+}

@@ -1,0 +1,185 @@
+/** Addition, subtraction, multiplication, division and square roots of floating-point numbers. */
+
+import type { Algebra, Routine, Value } from '../../algebra.ts';
+import { vcpu } from '../../state.ts';
+import {
+  mxcsrIsFast,
+  softAdd32,
+  softAdd64,
+  softDiv32,
+  softDiv64,
+  softMul32,
+  softMul64,
+  softSqrt32,
+  softSqrt64,
+  softSub32,
+  softSub64,
+} from '../fp/sse.ts';
+import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
+import { requireSse } from './available.ts';
+import { exactPacked, exactScalar, unlessExact } from './exact.ts';
+import {
+  all,
+  amples,
+  both,
+  compute,
+  denormals,
+  either,
+  F32,
+  F64,
+  finites,
+  isAmple,
+  isFiniteNumber,
+  isNoDenormal,
+  isZeroNumber,
+  none,
+  type Shape,
+  toBits,
+  zeros,
+} from './shapes.ts';
+
+/** What a finite result tells, if no operand was a denormal. */
+type Check =
+  /** Nothing but INEXACT was raised: sums that are tiny are exact, and square roots are not tiny. */
+  | 'finite'
+  /** A small one may have underflowed, unless it is 0 because the first, or either, operand is. */
+  | 'first-zero'
+  | 'either-zero';
+
+interface Operation {
+  readonly name: string;
+  readonly title: string;
+  readonly volume: string;
+  readonly opcode: string;
+  readonly operation: string;
+  readonly check: Check;
+  readonly exact32: Routine;
+  readonly exact64: Routine;
+}
+
+const binaryOperations: readonly Operation[] = [
+  {
+    name: 'ADD',
+    title: 'Add',
+    volume: '2A',
+    opcode: '0F 58',
+    operation: 'add',
+    check: 'finite',
+    exact32: softAdd32,
+    exact64: softAdd64,
+  },
+  {
+    name: 'MUL',
+    title: 'Multiply',
+    volume: '2B',
+    opcode: '0F 59',
+    operation: 'mul',
+    check: 'either-zero',
+    exact32: softMul32,
+    exact64: softMul64,
+  },
+  {
+    name: 'SUB',
+    title: 'Subtract',
+    volume: '2C',
+    opcode: '0F 5C',
+    operation: 'sub',
+    check: 'finite',
+    exact32: softSub32,
+    exact64: softSub64,
+  },
+  {
+    name: 'DIV',
+    title: 'Divide',
+    volume: '2A',
+    opcode: '0F 5E',
+    operation: 'div',
+    check: 'first-zero',
+    exact32: softDiv32,
+    exact64: softDiv64,
+  },
+];
+
+const SQRT: Operation = {
+  name: 'SQRT',
+  title: 'Square Root of',
+  volume: '2C',
+  opcode: '0F 51',
+  operation: 'sqrt',
+  check: 'finite',
+  exact32: softSqrt32,
+  exact64: softSqrt64,
+};
+
+/** Whether the result of WebAssembly's operation (as bits) is SSE's, MXCSR being as `mxcsrIsFast` wants it. */
+function isRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[], result: Value): Value {
+  const noDenormals = operands.map((bits) => isNoDenormal(m, s, bits)).reduce((x, y) => m.and(x, y));
+  const finite = isFiniteNumber(m, s, result);
+  if (check === 'finite') return m.and(noDenormals, finite);
+  const exactly0 = (check === 'first-zero' ? operands.slice(0, 1) : operands)
+    .map((bits) => isZeroNumber(m, bits))
+    .reduce((x, y) => m.or(x, y));
+  return m.and(noDenormals, m.or(isAmple(m, s, result), m.and(finite, exactly0)));
+}
+
+function areRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[], result: Value): Value {
+  const noDenormals = none(
+    m,
+    operands.map((vector) => denormals(m, s, vector)).reduce((x, y) => either(m, x, y)),
+  );
+  const finite = finites(m, s, result);
+  if (check === 'finite') return m.and(noDenormals, all(m, s, finite));
+  const exactly0 = (check === 'first-zero' ? operands.slice(0, 1) : operands)
+    .map((vector) => zeros(m, s, vector))
+    .reduce((x, y) => either(m, x, y));
+  return m.and(noDenormals, all(m, s, both(m, finite, either(m, amples(m, s, result), exactly0))));
+}
+
+function isFast(m: Algebra): Value {
+  return mxcsrIsFast(m, m.get(vcpu.mxcsr));
+}
+
+interface Variant {
+  readonly suffix: 'PS' | 'PD' | 'SS' | 'SD';
+  readonly precision: string;
+  readonly feature: Feature;
+  readonly prefix: string;
+  readonly shape: Shape;
+  readonly packed: boolean;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { suffix: 'PS', precision: 'Packed Single', feature: 'sse', prefix: 'NP', shape: F32, packed: true },
+  { suffix: 'PD', precision: 'Packed Double', feature: 'sse2', prefix: '66', shape: F64, packed: true },
+  { suffix: 'SS', precision: 'Scalar Single', feature: 'sse', prefix: 'F3', shape: F32, packed: false },
+  { suffix: 'SD', precision: 'Scalar Double', feature: 'sse2', prefix: 'F2', shape: F64, packed: false },
+];
+
+function family(of: Operation, operands: 1 | 2): Instruction[] {
+  const { operation, check } = of;
+  return VARIANTS.map(({ suffix, precision, feature, prefix, shape: s, packed }) => {
+    const routine = s === F32 ? of.exact32 : of.exact64;
+    const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
+    const name = `${of.name}${suffix}`;
+    const low = suffix.toLowerCase();
+    return defineInstruction({
+      name,
+      sdm: `Vol. ${of.volume} "${name} - ${of.title} ${precision}-Precision Floating-Point Values"`,
+      feature,
+      forms: [`${prefix} ${of.opcode} /r V${low},W${low}`],
+      semantics(m, dst, src) {
+        requireSse(m);
+        const b = m.read(src);
+        const args = operands === 2 ? [m.read(dst), b] : [b];
+        const fast = packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
+        const right = (packed ? areRight : isRight)(m, s, check, args, fast);
+        m.write(dst, unlessExact(m, m.and(isFast(m), right), fast, exact, ...args));
+      },
+    });
+  });
+}
+
+export const floatArithmetic: readonly Instruction[] = [
+  ...binaryOperations.flatMap((operation) => family(operation, 2)),
+  ...family(SQRT, 1),
+];
