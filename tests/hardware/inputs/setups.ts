@@ -60,7 +60,6 @@ export const setups: Readonly<Record<string, Setup>> = {
   'masked-move': maskedMove,
   'vector-shift': vectorShift,
   'explicit-lengths': explicitLengths,
-  'x87-any': stack('any'),
   'x87-fraction': stack('fraction'),
   'x87-log1p': stack('log1p'),
   'x87-angle': stack('angle'),

@@ -98,7 +98,7 @@ function writeText(random: Prng, view: DataView, offset: number, length: number)
   }
 }
 
-/** Fill `length` bytes with values of a type; one fill in eight of a scalar type is plain integers instead. */
+/** Fill `length` bytes with values of a type, or with an integer where not one value of the type fits. */
 export function writeData(random: Prng, view: DataView, offset: number, length: number, type: DataType): void {
   switch (type) {
     case 'f32':

@@ -28,6 +28,9 @@ const RUN_HEADER = 4;
 /** RFLAGS.RF, which faults set in the saved image and which is no state of the program (SDM Vol. 3B §18.3.1.1). */
 const RESUME = 0x1_0000;
 const PAGE_FAULT = 14;
+/** Linux hides what is mapped in its half: it reports each fault there as one of a present page. The cases have none. */
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
+const PRESENT = 1;
 
 function writeCases(path: string, forms: readonly Form[]): void {
   const file = openSync(path, 'w');
@@ -63,8 +66,9 @@ function writeCases(path: string, forms: readonly Form[]): void {
 function readAnswer(bytes: Buffer, at: number, inputs: CaseInputs, answer: Answer): number {
   const runs = bytes.readUInt16LE(at + 4);
   const vector = bytes[at + 7];
-  const errorCode = Number(bytes.readBigUInt64LE(at + 8));
   const cr2 = vector === PAGE_FAULT ? bytes.readBigUInt64LE(at + 16) : undefined;
+  const reported = Number(bytes.readBigUInt64LE(at + 8));
+  const errorCode = cr2 !== undefined && cr2 >= KERNEL_HALF ? reported & ~PRESENT : reported;
   answer.fault = bytes[at + 6] ? { vector, errorCode, cr2 } : undefined;
   answer.state.bytes.set(bytes.subarray(at + ANSWER_HEADER, at + ANSWER_HEADER + STATE_BYTES));
   answer.window.set(inputs.window);
