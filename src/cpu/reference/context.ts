@@ -229,13 +229,13 @@ export abstract class Context extends ReferenceValues {
 
   protected loadLinearAt(type: Type, linear: bigint): ReferenceValue {
     const bytes = bytesOf(type);
-    this.#checkAlignment(linear, bytes);
+    this.checkAlignmentAt(linear, bytes);
     return make(type, loadBits(this.ram, linear, bytes, this.#isUser));
   }
 
   protected storeLinearAt(linear: bigint, value: Value): void {
     const bytes = bytesOf(value.type);
-    this.#checkAlignment(linear, bytes);
+    this.checkAlignmentAt(linear, bytes);
     storeBits(this.ram, linear, bytes, bitsOf(value), this.#isUser);
   }
 
@@ -244,7 +244,7 @@ export abstract class Context extends ReferenceValues {
   }
 
   /** SDM Vol. 3A §6.15 "Interrupt 17 - Alignment Check Exception (#AC)"; processors spare 128-bit accesses. */
-  #checkAlignment(linear: bigint, bytes: number): void {
+  protected checkAlignmentAt(linear: bigint, bytes: number): void {
     if ((linear & BigInt(bytes - 1)) === 0n || bytes === 16 || !this.#isUser) return;
     const asked = (this.state.number(vcpu.rflags) & RFLAGS_AC) !== 0 && (this.state.get(vcpu.cr0) & CR0_AM) !== 0n;
     if (asked) throw new GuestFault(AC, 0);

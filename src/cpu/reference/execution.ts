@@ -89,6 +89,7 @@ export class Execution extends Context implements Algebra {
         return make(type, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0));
       case 'memory': {
         const linear = this.#operandLinear(operand, access);
+        this.checkAlignmentAt(linear, bytesOf(type));
         if (access === 'write') this.checkAt(linear, bytesOf(type), 'write');
         return this.loadLinearAt(type, linear);
       }
