@@ -163,7 +163,9 @@ export abstract class Context extends ReferenceValues {
   }
 
   probeWrite(address: Address, bytes: number): void {
-    this.checkAt(this.linearAt(address, bytes, 'write'), bytes, 'write');
+    const linear = this.linearAt(address, bytes, 'write');
+    this.checkAlignmentAt(linear, bytes);
+    this.checkAt(linear, bytes, 'write');
   }
 
   loadSystem(type: Type, linear: Value): ReferenceValue {
@@ -245,7 +247,8 @@ export abstract class Context extends ReferenceValues {
 
   /** SDM Vol. 3A §6.15 "Interrupt 17 - Alignment Check Exception (#AC)"; processors spare 128-bit accesses. */
   protected checkAlignmentAt(linear: bigint, bytes: number): void {
-    if ((linear & BigInt(bytes - 1)) === 0n || bytes === 16 || !this.#isUser) return;
+    const isChecked = bytes === 2 || bytes === 4 || bytes === 8;
+    if (!isChecked || (linear & BigInt(bytes - 1)) === 0n || !this.#isUser) return;
     const asked = (this.state.number(vcpu.rflags) & RFLAGS_AC) !== 0 && (this.state.get(vcpu.cr0) & CR0_AM) !== 0n;
     if (asked) throw new GuestFault(AC, 0);
   }
