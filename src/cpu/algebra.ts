@@ -106,7 +106,9 @@ export type HostCall =
   | 'random' // -> 64
   | 'controlWritten' // (register: 32) a control register, EFER or a segment changed what translations depend on
   | 'invalidatePage' // (linear: 64)
-  | 'invalidateContext'; // (kind: 32, pcid: 32, linear: 64) as INVPCID's types 0-3
+  | 'invalidateContext' // (kind: 32, pcid: 32, linear: 64) as INVPCID's types 0-3
+  | 'readCr8' // -> 64
+  | 'writeCr8'; // (value: 64), below 16
 
 export interface Algebra {
   // ---- What is known at decode time ----------------------------------------------------------------------------
@@ -278,6 +280,11 @@ export interface Algebra {
    * (#GP(0)) and must come last but for register writes that cannot fault... call it before those.
    */
   jump(target: Value): void;
+  /**
+   * Continues at that CS offset (type 64) after a far transfer: the definition has checked it against the new CS, and
+   * all state is written. `vcpu.rip` as a routine left it is not looked at.
+   */
+  jumpFar(target: Value): void;
   /** Relative branch to the J operand; where `condition` is false execution falls through. */
   branch(condition: Value | undefined, target: Operand): void;
   /** Runs this same instruction again (a repeated string instruction that has more to do). */

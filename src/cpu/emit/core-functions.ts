@@ -21,6 +21,8 @@ export const hostSignatures: Readonly<Record<HostCall, { params: readonly Type[]
   controlWritten: { params: [32], results: [] },
   invalidatePage: { params: [64], results: [] },
   invalidateContext: { params: [32, 32, 64], results: [] },
+  readCr8: { params: [], results: [64] },
+  writeCr8: { params: [64], results: [] },
 };
 
 export class CoreFunctions {

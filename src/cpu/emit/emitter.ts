@@ -203,6 +203,7 @@ export abstract class Emitter extends Values implements Algebra {
   abstract ip(): Node;
   abstract nextIp(): Node;
   abstract jump(target: Value): void;
+  abstract jumpFar(target: Value): void;
   abstract branch(condition: Value | undefined, target: Operand): void;
   abstract again(): void;
   abstract stop(reason: 'halt' | 'shutdown' | 'yield'): void;

@@ -117,6 +117,9 @@ export class RoutineEmitter extends Emitter {
   override jump(): void {
     this.#unavailable();
   }
+  override jumpFar(): void {
+    this.#unavailable();
+  }
   override branch(): void {
     this.#unavailable();
   }

@@ -21,6 +21,7 @@ import { sse } from './sse/index.ts';
 import { stack } from './stack.ts';
 import { statusFlags } from './status-flags.ts';
 import { strings } from './strings.ts';
+import { system } from './system/index.ts';
 import { x87 } from './x87.ts';
 
 export const instructions: readonly Instruction[] = [
@@ -45,4 +46,5 @@ export const instructions: readonly Instruction[] = [
   ...misc,
   ...sse,
   ...x87,
+  ...system,
 ];

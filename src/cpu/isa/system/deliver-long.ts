@@ -3,31 +3,38 @@
 import { type Algebra, CS, defineRoutine, GP, NP, SS, SS_FAULT, TR, TS, type Value } from '../../algebra.ts';
 import { RSP, vcpu } from '../../state.ts';
 import { checksGateDpl, externalBit, setsResumeFlag } from './deliver.ts';
-import { ACCESS_UNUSABLE, descriptorAccess, descriptorAddress, descriptorDpl, selectorError, setSegment } from './descriptors.ts';
+import {
+  ACCESS_UNUSABLE,
+  descriptorAccess,
+  descriptorAddress,
+  descriptorDpl,
+  selectorError,
+  setSegment,
+} from './descriptors.ts';
+import { isCanonical } from './modes.ts';
 import { FLAG_IF, FLAG_NT, FLAG_RF, FLAG_TF, FLAG_VM, readRflags } from './rflags.ts';
 
 const GATE_INTERRUPT = 0xe;
 const GATE_TRAP = 0xf;
 /** Offsets in the 64-bit TSS (§7.7): RSP0 and IST1. */
-const TSS_RSP0 = 4;
+export const TSS_RSP0 = 4;
 const TSS_IST1 = 0x24;
 
-/** A stack pointer from the TSS; #TS beyond its limit, #SS where it is not canonical. */
-function stackFromTss(m: Algebra, offset: Value): Value {
+/** A stack pointer from the TSS; #TS beyond its limit, with `external` (type 32) as the EXT bit. */
+export function stackFromTss(m: Algebra, offset: Value, external: Value): Value {
   const limit = m.getAt(vcpu.segmentLimit, TR);
-  const error = selectorError(m, m.getAt(vcpu.segmentSelector, TR));
+  const error = selectorError(m, m.getAt(vcpu.segmentSelector, TR), external);
   m.if(m.ltU(limit, m.add(offset, m.const(32, 7))), () => m.raise(TS, error));
   return m.loadSystem(64, m.add(m.getAt(vcpu.segmentBase, TR), m.zext(offset, 64)));
 }
 
-/** (vector, has error code, error code, source) */
+/** (vector, has error code, error code, source, offset to return to) */
 export const deliverLong = defineRoutine({
   name: 'deliverLong',
-  params: [32, 32, 32, 32],
+  params: [32, 32, 32, 32, 64],
   results: [],
   faults: true,
-  body(m, vector, hasCode, code, source) {
-    if (vector === undefined || hasCode === undefined || code === undefined || source === undefined) return [];
+  body(m, vector, hasCode, code, source, returnIp) {
     const external = externalBit(m, source);
     const cpl = m.get(vcpu.cpl);
 
@@ -49,8 +56,8 @@ export const deliverLong = defineRoutine({
     // The code segment.
     const selector = m.trunc(m.shr(gate, 16), 16);
     m.if(m.isZero(m.and(selector, m.const(16, 0xfffc))), () => m.raise(GP, external));
-    const error = m.or(selectorError(m, selector), external);
-    const descriptor = m.loadSystem(64, descriptorAddress(m, selector));
+    const error = selectorError(m, selector, external);
+    const descriptor = m.loadSystem(64, descriptorAddress(m, selector, GP, external));
     const access = descriptorAccess(m, descriptor);
     const dpl = descriptorDpl(m, access);
     const isCode = m.eq(m.and(access, m.const(32, 0x18)), m.const(32, 0x18));
@@ -60,16 +67,21 @@ export const deliverLong = defineRoutine({
     const newCpl = m.select(m.bit(access, 2), cpl, dpl);
     const inner = m.ltU(newCpl, cpl);
 
+    const offset = m.or(
+      m.or(m.and(gate, m.const(64, 0xffffn)), m.and(m.shr(gate, 32), m.const(64, 0xffff0000n))),
+      m.shl(gateHigh, 32),
+    );
+    m.if(m.not(isCanonical(m, offset)), () => m.raise(GP, external));
+
     // The stack: IST, or the TSS's for a more privileged level, or the one in use; aligned to 16 bytes.
     const ist = m.and(m.trunc(m.shr(gate, 32), 32), m.const(32, 7));
     const top = m.variable(m.getGpr(RSP, 64));
     m.if(
       m.ne(ist, m.const(32, 0)),
-      () => m.assign(top, stackFromTss(m, m.add(m.shl(ist, 3), m.const(32, TSS_IST1 - 8)))),
-      () => m.if(inner, () => m.assign(top, stackFromTss(m, m.add(m.shl(newCpl, 3), m.const(32, TSS_RSP0))))),
+      () => m.assign(top, stackFromTss(m, m.add(m.shl(ist, 3), m.const(32, TSS_IST1 - 8)), external)),
+      () => m.if(inner, () => m.assign(top, stackFromTss(m, m.add(m.shl(newCpl, 3), m.const(32, TSS_RSP0)), external))),
     );
-    const canonical = m.eq(m.sar(m.shl(m.use(top), 16), 16), m.use(top));
-    m.if(m.not(canonical), () => m.raise(SS_FAULT, external));
+    m.if(m.not(isCanonical(m, m.use(top))), () => m.raise(SS_FAULT, external));
     m.assign(top, m.and(m.use(top), m.const(64, -16n)));
     const resume = m.select(setsResumeFlag(m, vector, source), m.const(32, FLAG_RF), m.const(32, 0));
     const flags = m.or(readRflags(m), resume);
@@ -86,14 +98,10 @@ export const deliverLong = defineRoutine({
     push(m.getGpr(RSP, 64));
     push(m.zext(flags, 64));
     push(m.zext(m.getAt(vcpu.segmentSelector, CS), 64));
-    push(m.get(vcpu.rip));
+    push(returnIp);
     m.if(m.ne(hasCode, m.const(32, 0)), () => push(m.zext(code, 64)));
 
     // Nothing faults from here on.
-    const offset = m.or(
-      m.or(m.and(gate, m.const(64, 0xffffn)), m.and(m.shr(gate, 32), m.const(64, 0xffff0000n))),
-      m.shl(gateHigh, 32),
-    );
     m.setGpr(RSP, m.use(top));
     m.set(vcpu.rip, offset);
     const rpl = m.trunc(newCpl, 16);

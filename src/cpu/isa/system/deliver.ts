@@ -2,7 +2,7 @@
  * Delivery of exceptions and interrupts: SDM Vol. 3A chapter 6, with double and triple faults (§6.15 "Interrupt 8").
  */
 
-import { DB, type Algebra, BP, defineRoutine, DF, OF, PF, type Value } from '../../algebra.ts';
+import { type Algebra, BP, DB, DF, defineRoutine, OF, PF, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { deliverLegacy } from './deliver-legacy.ts';
 import { deliverLong } from './deliver-long.ts';
@@ -17,18 +17,17 @@ export const SOURCE_EXTERNAL = 3;
 
 const NO_FAULT = 0xffff;
 
-/** (vector, has error code, error code, source): one attempt. */
-const deliverOnce = defineRoutine({
+/** (vector, has error code, error code, source, offset to return to): one attempt. `rip` is the handler's then. */
+export const deliverOnce = defineRoutine({
   name: 'deliverOnce',
-  params: [32, 32, 32, 32],
+  params: [32, 32, 32, 32, 64],
   results: [],
   faults: true,
-  body(m, vector, hasCode, code, source) {
-    if (vector === undefined || hasCode === undefined || code === undefined || source === undefined) return [];
+  body(m, vector, hasCode, code, source, returnIp) {
     m.if(
       m.bit(m.get(vcpu.efer), 10),
-      () => void m.call(deliverLong, vector, hasCode, code, source),
-      () => void m.call(deliverLegacy, vector, hasCode, code, source),
+      () => void m.call(deliverLong, vector, hasCode, code, source, returnIp),
+      () => void m.call(deliverLegacy, vector, hasCode, code, source, returnIp),
     );
     return [];
   },
@@ -79,7 +78,14 @@ export const deliverException = defineRoutine({
       () => {
         m.set(vcpu.faultVector, m.const(32, NO_FAULT));
         m.if(m.eq(m.use(vector), m.const(32, PF)), () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
-        const faulted = m.attempt(deliverOnce, m.use(vector), m.use(hasCode), m.use(code), m.use(source));
+        const faulted = m.attempt(
+          deliverOnce,
+          m.use(vector),
+          m.use(hasCode),
+          m.use(code),
+          m.use(source),
+          m.get(vcpu.rip),
+        );
         m.assign(trying, m.const(1, 0));
         m.if(faulted, () => {
           const first = m.use(vector);

@@ -15,21 +15,25 @@ export const ACCESS_BIG = 1 << 14;
 export const ACCESS_GRANULARITY = 1 << 15;
 export const ACCESS_UNUSABLE = 1 << 16;
 
-/** Linear address (type 64) of the 8-byte descriptor that `selector` (type 16) names; #`vector`(selector) beyond the table. */
-export function descriptorAddress(m: Algebra, selector: Value, vector = GP): Value {
+/**
+ * Linear address (type 64) of the 8-byte descriptor that `selector` (type 16) names; #`vector`(selector) beyond the
+ * table, with `external` (type 32) as the EXT bit of the error code.
+ */
+export function descriptorAddress(m: Algebra, selector: Value, vector = GP, external?: Value): Value {
   const offset = m.and(m.zext(selector, 32), m.const(32, 0xfff8));
   const local = m.bit(selector, 2);
   const limit = m.select(local, m.getAt(vcpu.segmentLimit, LDTR), m.get(vcpu.gdtrLimit));
   const base = m.select(local, m.getAt(vcpu.segmentBase, LDTR), m.get(vcpu.gdtrBase));
   const noTable = m.and(local, m.bit(m.getAt(vcpu.segmentAccess, LDTR), 16));
   const outside = m.ltU(limit, m.add(offset, m.const(32, 7)));
-  m.if(m.or(noTable, outside), () => m.raise(vector, selectorError(m, selector)));
+  m.if(m.or(noTable, outside), () => m.raise(vector, selectorError(m, selector, external)));
   return m.add(base, m.zext(offset, 64));
 }
 
-/** Error code (type 32) that names a selector: its RPL bits cleared. */
-export function selectorError(m: Algebra, selector: Value): Value {
-  return m.and(m.zext(selector, 32), m.const(32, 0xfffc));
+/** Error code (type 32) that names a selector, its RPL bits cleared; `external` (type 32) is the EXT bit. */
+export function selectorError(m: Algebra, selector: Value, external?: Value): Value {
+  const error = m.and(m.zext(selector, 32), m.const(32, 0xfffc));
+  return external === undefined ? error : m.or(error, external);
 }
 
 /** Access rights of a descriptor (type 64) as VMCS have them, type 32. */
@@ -57,10 +61,17 @@ export function descriptorLimit(m: Algebra, descriptor: Value): Value {
   return m.select(m.bit(descriptor, 55), pages, limit);
 }
 
-/** Fills a segment register's hidden part from a descriptor (type 64) that has passed its checks. */
+/** Fills a segment register's hidden part from a code or data descriptor (type 64) that has passed its checks. */
 export function setSegment(m: Algebra, segment: number | Value, selector: Value, descriptor: Value): void {
   m.setAt(vcpu.segmentSelector, segment, selector);
   m.setAt(vcpu.segmentBase, segment, descriptorBase(m, descriptor));
   m.setAt(vcpu.segmentLimit, segment, descriptorLimit(m, descriptor));
-  m.setAt(vcpu.segmentAccess, segment, descriptorAccess(m, descriptor));
+  m.setAt(vcpu.segmentAccess, segment, m.or(descriptorAccess(m, descriptor), m.const(32, 1)));
+}
+
+/** Sets the accessed bit of a code or data descriptor in its table, where it is not set yet. */
+export function markAccessed(m: Algebra, address: Value, access: Value): void {
+  m.if(m.not(m.bit(access, 0)), () =>
+    m.storeSystem(m.add(address, m.const(64, 5)), m.trunc(m.or(access, m.const(32, 1)), 8)),
+  );
 }

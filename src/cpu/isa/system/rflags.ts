@@ -21,12 +21,19 @@ export const FLAG_VIF = 1 << 19;
 export const FLAG_VIP = 1 << 20;
 export const FLAG_ID = 1 << 21;
 export const FLAGS_ARITHMETIC = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
+/** Everything but what is fixed. */
+export const FLAGS_ALL = 0x3f7fd5;
+/** What a program may change at any privilege. */
+export const FLAGS_FREE = FLAGS_ARITHMETIC | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
 const FIXED_ONE = 2;
 
 /** All of RFLAGS, type 32. */
 export function readRflags(m: Algebra): Value {
   const at = (flag: Value, position: number): Value => m.shl(m.zext(flag, 32), position);
-  const low = m.or(m.or(at(m.getFlag('CF'), 0), at(m.getFlag('PF'), 2)), m.or(at(m.getFlag('AF'), 4), at(m.getFlag('ZF'), 6)));
+  const low = m.or(
+    m.or(at(m.getFlag('CF'), 0), at(m.getFlag('PF'), 2)),
+    m.or(at(m.getFlag('AF'), 4), at(m.getFlag('ZF'), 6)),
+  );
   const high = m.or(at(m.getFlag('SF'), 7), at(m.getFlag('OF'), 11));
   return m.or(m.or(m.get(vcpu.rflags), m.const(32, FIXED_ONE)), m.or(low, high));
 }
