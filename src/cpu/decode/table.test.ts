@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { instructions } from '../isa/index.ts';
 import { defineInstruction, type Feature } from '../isa/instruction.ts';
 import { Decoded } from './decoded.ts';
 import { Decoder } from './decoder.ts';
@@ -92,4 +93,15 @@ test('instructions of features that are not given do not exist', () => {
   const all = [instruction('BSF', '0F BC /r Gv,Ev'), tzcnt];
   assert.equal(nameOf(new Decoder(all, new Set()), [0xf3, 0x0f, 0xbc, 0xc0]), 'BSF');
   assert.equal(nameOf(new Decoder(all, new Set<Feature>(['bmi1'])), [0xf3, 0x0f, 0xbc, 0xc0]), 'TZCNT');
+});
+
+test('the forms of all instructions are well-formed and none conflict', () => {
+  const used = new DecodeTable(instructions).check();
+  const written = instructions.flatMap((instruction) => instruction.forms);
+  const texts = new Set(used.map((form) => form.text));
+  // A form that other, more specific ones hide entirely could never be decoded.
+  assert.deepEqual(
+    written.filter((text) => !texts.has(text)),
+    [],
+  );
 });
