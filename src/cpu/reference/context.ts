@@ -125,15 +125,13 @@ export abstract class Context extends ReferenceValues {
     for (const flag of [CF, PF, AF, ZF, SF, OF]) {
       if (flag !== undefined && flag.type !== 1) throw new DefinitionError(`a flag of type ${flag.type}`);
     }
-    const before = this.state.get(vcpu.flagResult);
-    const derived = result === undefined ? before : bitsOf(this.sext(result, 64));
-    if (result !== undefined) this.state.set(vcpu.flagZero, derived);
-    if (SF === undefined && PF === undefined) {
-      this.state.set(vcpu.flagResult, derived);
-    } else {
-      this.state.set(vcpu.flagResult, derived);
-      const sign = SF ?? this.getFlag('SF');
-      const parity = PF ?? this.getFlag('PF');
+    if (result !== undefined) {
+      const wide = bitsOf(this.sext(result, 64));
+      this.state.set(vcpu.flagZero, wide);
+      this.state.set(vcpu.flagResult, wide);
+    }
+    if (SF !== undefined || PF !== undefined) {
+      const [sign, parity] = [SF ?? this.getFlag('SF'), PF ?? this.getFlag('PF')];
       this.state.set(vcpu.flagResult, (bitsOf(sign) << 63n) | (1n - bitsOf(parity)));
     }
     if (ZF !== undefined) this.state.set(vcpu.flagZero, 1n - bitsOf(ZF));
