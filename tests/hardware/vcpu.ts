@@ -26,6 +26,7 @@ const HANDLERS = 0xffff_9000_0000_0000n;
 const IDT_GATES = 256;
 const TSS_BYTES = 104;
 const TSS_RSP0 = 4;
+const TSS_IO_MAP = 0x66;
 const FRAME_BYTES = 40n;
 const KERNEL_CODE = 0x10;
 
@@ -72,6 +73,8 @@ export function systemPages(): Uint8Array[] {
     view.setUint32(at + 8, Number(offset >> 32n), true);
   }
   view.setBigUint64(Number(TSS - SYSTEM) + TSS_RSP0, STACK_TOP, true);
+  // The I/O permission bitmap would begin beyond the limit: there is none.
+  view.setUint16(Number(TSS - SYSTEM) + TSS_IO_MAP, TSS_BYTES, true);
   return Array.from({ length: SYSTEM_PAGES }, (_, i) => bytes.subarray(i * PAGE, (i + 1) * PAGE));
 }
 
