@@ -71,6 +71,27 @@ export function exactLanes(
   });
 }
 
+/** A vector to another by its first `count` elements (zeros above); further parameters, type 32, go to `convert`. */
+export function exactConversion(
+  name: string,
+  from: Shape,
+  to: Shape,
+  count: number,
+  convert: (m: Algebra, element: Value, ...rest: Value[]) => Outcome,
+  furtherParameters = 0,
+): Routine {
+  return defineRoutine({
+    name: `${name}${count}`,
+    params: [128, ...Array.from({ length: furtherParameters }, (): 32 => 32)],
+    results: [128],
+    faults: true,
+    body(m, vector, ...rest) {
+      const outcomes = Array.from({ length: count }, (_, lane) => convert(m, element(m, from, vector, lane), ...rest));
+      return [fromElements(m, to, report(m, outcomes))];
+    },
+  });
+}
+
 /** `fast`, or if `isRight` does not hold what the routine gives. */
 export function unlessExact(m: Algebra, isRight: Value, fast: Value, routine: Routine, ...args: Value[]): Value {
   const result = m.variable(fast);

@@ -15,7 +15,7 @@ import {
   softSub32,
   softSub64,
 } from '../fp/sse.ts';
-import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
+import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
 import { exactPacked, exactScalar, unlessExact } from './exact.ts';
 import {
@@ -26,7 +26,6 @@ import {
   denormals,
   either,
   F32,
-  F64,
   finites,
   isAmple,
   isFiniteNumber,
@@ -37,6 +36,7 @@ import {
   toBits,
   zeros,
 } from './shapes.ts';
+import { operandsOf, VARIANTS } from './variants.ts';
 
 /** What a finite result tells, if no operand was a denormal. */
 type Check =
@@ -139,34 +139,18 @@ function isFast(m: Algebra): Value {
   return mxcsrIsFast(m, m.get(vcpu.mxcsr));
 }
 
-interface Variant {
-  readonly suffix: 'PS' | 'PD' | 'SS' | 'SD';
-  readonly precision: string;
-  readonly feature: Feature;
-  readonly prefix: string;
-  readonly shape: Shape;
-  readonly packed: boolean;
-}
-
-const VARIANTS: readonly Variant[] = [
-  { suffix: 'PS', precision: 'Packed Single', feature: 'sse', prefix: 'NP', shape: F32, packed: true },
-  { suffix: 'PD', precision: 'Packed Double', feature: 'sse2', prefix: '66', shape: F64, packed: true },
-  { suffix: 'SS', precision: 'Scalar Single', feature: 'sse', prefix: 'F3', shape: F32, packed: false },
-  { suffix: 'SD', precision: 'Scalar Double', feature: 'sse2', prefix: 'F2', shape: F64, packed: false },
-];
-
 function family(of: Operation, operands: 1 | 2): Instruction[] {
   const { operation, check } = of;
-  return VARIANTS.map(({ suffix, precision, feature, prefix, shape: s, packed }) => {
+  return VARIANTS.map((variant) => {
+    const { suffix, precision, feature, prefix, shape: s, packed } = variant;
     const routine = s === F32 ? of.exact32 : of.exact64;
     const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
     const name = `${of.name}${suffix}`;
-    const low = suffix.toLowerCase();
     return defineInstruction({
       name,
       sdm: `Vol. ${of.volume} "${name} - ${of.title} ${precision}-Precision Floating-Point Values"`,
       feature,
-      forms: [`${prefix} ${of.opcode} /r V${low},W${low}`],
+      forms: [`${prefix} ${of.opcode} /r ${operandsOf(variant)}`],
       semantics(m, dst, src) {
         requireSse(m);
         const b = m.read(src);

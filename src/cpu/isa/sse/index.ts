@@ -2,8 +2,12 @@
 
 import type { Instruction } from '../instruction.ts';
 import { sseControl } from './control.ts';
+import { toFloats } from './convert-float.ts';
+import { toIntegers } from './convert-integer.ts';
 import { extensions } from './extend.ts';
 import { floatArithmetic } from './float-arithmetic.ts';
+import { floatCompare } from './float-compare.ts';
+import { floatExtrema } from './float-extrema.ts';
 import { floatLogic } from './float-logic.ts';
 import { horizontal } from './horizontal.ts';
 import { insertExtract } from './insert-extract.ts';
@@ -30,5 +34,9 @@ export const sse: readonly Instruction[] = [
   ...extensions,
   ...floatLogic,
   ...floatArithmetic,
+  ...floatExtrema,
+  ...floatCompare,
+  ...toIntegers,
+  ...toFloats,
   ...sseControl,
 ];

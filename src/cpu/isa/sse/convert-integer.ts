@@ -1,0 +1,248 @@
+/** Conversions of floating-point numbers to integers, scalar and packed. */
+
+import type { Algebra, Routine, Value } from '../../algebra.ts';
+import { vcpu } from '../../state.ts';
+import { equals } from '../fp/format.ts';
+import { mxcsrIsFast, mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 } from '../fp/sse.ts';
+import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
+import { enterMmx, requireMmx, writeMmx } from '../mmx-state.ts';
+import { widthOf } from '../widths.ts';
+import { requireSse } from './available.ts';
+import { exactConversion, exactScalar, type Outcome, soft, unlessExact } from './exact.ts';
+import { every, low } from './lanes.ts';
+import { all, both, compute, F32, F64, type Shape, toBits } from './shapes.ts';
+
+const TRUNCATION = 3;
+/** RC, the mask of PE and PE. */
+const ROUNDING_BITS = 0x7020;
+const NEAREST_AND_INEXACT = 0x1020;
+const INEXACT_BITS = 0x1020;
+
+type How = 'truncated' | 'rounded';
+
+/** Rounding control for the exact routines. */
+function rounding(m: Algebra, how: How): Value {
+  return how === 'truncated' ? m.const(32, TRUNCATION) : mxcsrRounding(m, m.get(vcpu.mxcsr));
+}
+
+const scalarRoutines: { readonly [key: string]: Routine } = {
+  '32to32': exactScalar(softF32ToI32),
+  '32to64': exactScalar(softF32ToI64),
+  '64to32': exactScalar(softF64ToI32),
+  '64to64': exactScalar(softF64ToI64),
+};
+
+/**
+ * Fast path: an integer that converts back to the number rounded is right. An inexact one needs MXCSR to have INEXACT
+ * masked and raised already, and the number's own rounding to be to nearest unless the conversion truncates.
+ */
+function toInteger(m: Algebra, s: Shape, how: How, bits: Value, width: 32 | 64): Value {
+  const mxcsr = m.get(vcpu.mxcsr);
+  const [mask, wanted] = how === 'truncated' ? [INEXACT_BITS, INEXACT_BITS] : [ROUNDING_BITS, NEAREST_AND_INEXACT];
+  const silent = equals(m, m.and(mxcsr, m.const(32, mask)), wanted);
+  const whole = compute(m, s, how === 'truncated' ? 'trunc' : 'nearest', [bits]);
+  const integer = m.op(`i${width}.trunc_sat_${s.scalar}_s`, [whole]);
+  const back = m.op(`${s.scalar}.convert_i${width}_s`, [integer]);
+  // Saturation gives the greatest integer, which as a float is one more: the only one that could be mistaken.
+  const saturated = equals(m, integer, (1n << BigInt(width - 1)) - 1n);
+  const isWhole = m.trunc(m.op(`${s.scalar}.eq`, [back, whole]), 1);
+  const isExact = m.eq(toBits(m, s, whole), bits);
+  const right = m.and(m.and(isWhole, m.not(saturated)), m.or(silent, isExact));
+  return unlessExact(m, right, integer, scalarRoutines[`${s.width}to${width}`], bits, rounding(m, how));
+}
+
+interface Row {
+  readonly name: string;
+  readonly title: string;
+  readonly feature: Feature;
+  readonly form: string;
+  readonly source: Shape;
+  readonly how: How;
+}
+
+function scalar({ name, title, feature, form, source: s, how }: Row): Instruction {
+  return defineInstruction({
+    name,
+    sdm: `Vol. 2A "${name} - ${title}"`,
+    feature,
+    forms: [form],
+    semantics(m, dst, src) {
+      requireSse(m);
+      const bits = m.read(src);
+      m.write(dst, toInteger(m, s, how, bits, widthOf(dst) === 64 ? 64 : 32));
+    },
+  });
+}
+
+/** (vector, rounding) -> doublewords. */
+function exactDoublewords(s: Shape, count: number): Routine {
+  const routine = s === F32 ? softF32ToI32 : softF64ToI32;
+  const convert = (m: Algebra, bits: Value, mode: Value): Outcome => soft(m, routine, bits, mode);
+  return exactConversion(`toDoublewords${s.width}`, s, F32, count, convert, 1);
+}
+
+const exactFour = exactDoublewords(F32, 4);
+const exactTwoSingles = exactDoublewords(F32, 2);
+const exactTwoDoubles = exactDoublewords(F64, 2);
+
+/** A vector of floats to doublewords. Fast path: all lanes are in range and INEXACT is nothing new. */
+function toDoublewords(m: Algebra, s: Shape, how: How, vector: Value): Value {
+  const whole = m.op(`${s.vector}.${how === 'truncated' ? 'trunc' : 'nearest'}`, [vector]);
+  const fast = m.op(s === F32 ? 'i32x4.trunc_sat_f32x4_s' : 'i32x4.trunc_sat_f64x2_s_zero', [whole]);
+  const least = s === F32 ? 0xcf000000 : 0xc1e0000000000000n;
+  const beyond = s === F32 ? 0x4f000000 : 0x41e0000000000000n;
+  const inRange = both(
+    m,
+    m.op(`${s.vector}.ge`, [whole, every(m, s.width, least)]),
+    m.op(`${s.vector}.lt`, [whole, every(m, s.width, beyond)]),
+  );
+  const right = m.and(mxcsrIsFast(m, m.get(vcpu.mxcsr)), all(m, s, inRange));
+  return unlessExact(m, right, fast, s === F32 ? exactFour : exactTwoDoubles, vector, rounding(m, how));
+}
+
+function packed({ name, title, feature, form, source: s, how }: Row): Instruction {
+  return defineInstruction({
+    name,
+    sdm: `Vol. 2A "${name} - ${title}"`,
+    feature,
+    forms: [form],
+    semantics(m, dst, src) {
+      requireSse(m);
+      m.setXmm(dst, toDoublewords(m, s, how, m.read(src)));
+    },
+  });
+}
+
+/** Two floats to an MMX register. */
+function toMmx({ name, title, feature, form, source: s, how }: Row): Instruction {
+  const routine = s === F32 ? exactTwoSingles : exactTwoDoubles;
+  return defineInstruction({
+    name,
+    sdm: `Vol. 2A "${name} - ${title}"`,
+    feature,
+    forms: [form],
+    semantics(m, dst, src) {
+      requireSse(m);
+      requireMmx(m);
+      const vector = m.zext(m.read(src), 128);
+      // MMX state is entered even if the conversion then ends with #XM.
+      enterMmx(m);
+      writeMmx(m, dst, low(m, m.call(routine, vector, rounding(m, how))[0]));
+    },
+  });
+}
+
+function rows(
+  make: (row: Row) => Instruction,
+  ...table: readonly (readonly [string, string, Feature, string, Shape, How])[]
+) {
+  return table.map(([name, title, feature, form, source, how]) => make({ name, title, feature, form, source, how }));
+}
+
+export const toIntegers: readonly Instruction[] = [
+  ...rows(
+    scalar,
+    [
+      'CVTSS2SI',
+      'Convert Scalar Single-Precision Floating-Point Value to Doubleword Integer',
+      'sse',
+      'F3 0F 2D /r Gy,Wss',
+      F32,
+      'rounded',
+    ],
+    [
+      'CVTTSS2SI',
+      'Convert with Truncation Scalar Single-Precision Floating-Point Value to Integer',
+      'sse',
+      'F3 0F 2C /r Gy,Wss',
+      F32,
+      'truncated',
+    ],
+    [
+      'CVTSD2SI',
+      'Convert Scalar Double-Precision Floating-Point Value to Doubleword Integer',
+      'sse2',
+      'F2 0F 2D /r Gy,Wsd',
+      F64,
+      'rounded',
+    ],
+    [
+      'CVTTSD2SI',
+      'Convert with Truncation Scalar Double-Precision Floating-Point Value to Signed Integer',
+      'sse2',
+      'F2 0F 2C /r Gy,Wsd',
+      F64,
+      'truncated',
+    ],
+  ),
+  ...rows(
+    packed,
+    [
+      'CVTPS2DQ',
+      'Convert Packed Single-Precision Floating-Point Values to Packed Signed Doubleword Integer Values',
+      'sse2',
+      '66 0F 5B /r Vdq,Wps',
+      F32,
+      'rounded',
+    ],
+    [
+      'CVTTPS2DQ',
+      'Convert with Truncation Packed Single-Precision Floating-Point Values to Packed Signed Doubleword Integer Values',
+      'sse2',
+      'F3 0F 5B /r Vdq,Wps',
+      F32,
+      'truncated',
+    ],
+    [
+      'CVTPD2DQ',
+      'Convert Packed Double-Precision Floating-Point Values to Packed Doubleword Integers',
+      'sse2',
+      'F2 0F E6 /r Vdq,Wpd',
+      F64,
+      'rounded',
+    ],
+    [
+      'CVTTPD2DQ',
+      'Convert with Truncation Packed Double-Precision Floating-Point Values to Packed Doubleword Integers',
+      'sse2',
+      '66 0F E6 /r Vdq,Wpd',
+      F64,
+      'truncated',
+    ],
+  ),
+  ...rows(
+    toMmx,
+    [
+      'CVTPS2PI',
+      'Convert Packed Single-Precision FP Values to Packed Dword Integers',
+      'sse',
+      'NP 0F 2D /r Pq,Wq',
+      F32,
+      'rounded',
+    ],
+    [
+      'CVTTPS2PI',
+      'Convert with Truncation Packed Single-Precision FP Values to Packed Dword Integers',
+      'sse',
+      'NP 0F 2C /r Pq,Wq',
+      F32,
+      'truncated',
+    ],
+    [
+      'CVTPD2PI',
+      'Convert Packed Double-Precision FP Values to Packed Dword Integers',
+      'sse2',
+      '66 0F 2D /r Pq,Wpd',
+      F64,
+      'rounded',
+    ],
+    [
+      'CVTTPD2PI',
+      'Convert with Truncation Packed Double-Precision FP Values to Packed Dword Integers',
+      'sse2',
+      '66 0F 2C /r Pq,Wpd',
+      F64,
+      'truncated',
+    ],
+  ),
+];

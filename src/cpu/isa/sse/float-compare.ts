@@ -1,0 +1,162 @@
+/** Comparisons of floating-point numbers: to masks by a predicate, and to RFLAGS. */
+
+import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
+import { EQUAL, LESS, UNORDERED } from '../fp/compare.ts';
+import { equals, flagIf, INVALID } from '../fp/format.ts';
+import { softCompare32, softCompare64, softCompareQuiet32, softCompareQuiet64 } from '../fp/sse.ts';
+import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
+import { requireSse } from './available.ts';
+import { exactScalar, type Outcome, report, soft, unlessExact } from './exact.ts';
+import { areComparable } from './float-extrema.ts';
+import { immediate } from './lanes.ts';
+import { compute, either, element, F32, F64, fromElements, isComparable, type Shape } from './shapes.ts';
+import { operandsOf, VARIANTS } from './variants.ts';
+
+/**
+ * For each predicate (EQ LT LE UNORD NEQ NLT NLE ORD, SDM Vol. 2A Table 3-1) a digit with the relations (LESS = bit 0,
+ * EQUAL, GREATER, UNORDERED) for which it holds: the last one is EQ's.
+ */
+const TRUTH = 0x7ced8312;
+/** Predicates that raise INVALID for quiet NaNs, too: LT, LE, NLT, NLE. */
+const SIGNALLING = 0b0110_0110;
+
+/** A mask of the type of `a`, and flags. The predicate has type 32 and is below 8. */
+function compareExactly(m: Algebra, s: Shape, a: Value, b: Value, predicate: Value): Outcome {
+  const [relation, flags] = soft(m, s === F32 ? softCompareQuiet32 : softCompareQuiet64, a, b);
+  const holds = m.bit(m.shr(m.const(32, TRUTH), m.add(m.shl(predicate, 2), relation)), 0);
+  const signals = m.and(m.bit(m.shr(m.const(32, SIGNALLING), predicate), 0), equals(m, relation, UNORDERED));
+  return [m.sext(holds, s.width), m.or(flags, flagIf(m, signals, INVALID))];
+}
+
+function exactMask(s: Shape): Routine {
+  return defineRoutine({
+    name: `compareTo${s.width}`,
+    params: [s.width, s.width, 32],
+    results: [s.width],
+    faults: true,
+    body: (m, a, b, predicate) => report(m, [compareExactly(m, s, a, b, predicate)]),
+  });
+}
+
+function exactMasks(s: Shape): Routine {
+  return defineRoutine({
+    name: `compareTo${s.vector}`,
+    params: [128, 128, 32],
+    results: [128],
+    faults: true,
+    body(m, a, b, predicate) {
+      const outcomes = Array.from({ length: s.count }, (_, lane) =>
+        compareExactly(m, s, element(m, s, a, lane), element(m, s, b, lane), predicate),
+      );
+      return [fromElements(m, s, report(m, outcomes))];
+    },
+  });
+}
+
+/** By predicate, from the answers for operands without NaNs. Negation is bit 2. */
+function choose(m: Algebra, predicate: Value, equal: Value, less: Value, lessOrEqual: Value, never: Value): Value {
+  const odd = m.select(m.bit(predicate, 1), never, less);
+  const even = m.select(m.bit(predicate, 1), lessOrEqual, equal);
+  return m.select(m.bit(predicate, 0), odd, even);
+}
+
+const comparisons: readonly Instruction[] = VARIANTS.map((variant) => {
+  const { suffix, precision, feature, prefix, shape: s, packed } = variant;
+  const exact = packed ? exactMasks(s) : exactMask(s);
+  return defineInstruction({
+    name: `CMP${suffix}`,
+    sdm: `Vol. 2A "CMP${suffix} - Compare ${precision}-Precision Floating-Point Values"`,
+    feature,
+    forms: [`${prefix} 0F C2 /r ${operandsOf(variant)},Ib`],
+    semantics(m, dst, src, imm) {
+      requireSse(m);
+      const b = m.read(src);
+      const a = m.read(dst);
+      const predicate = m.and(immediate(m, m.read(imm)), m.const(32, 7));
+      if (packed) {
+        const equal = m.op(`${s.vector}.eq`, [a, b]);
+        const less = m.op(`${s.vector}.lt`, [a, b]);
+        const chosen = choose(m, predicate, equal, less, either(m, equal, less), m.const(128, 0));
+        const negated = m.op('i32x4.splat', [m.sext(m.bit(predicate, 2), 32)]);
+        const fast = m.op('v128.xor', [chosen, negated]);
+        m.write(dst, unlessExact(m, areComparable(m, s, a, b), fast, exact, a, b, predicate));
+      } else {
+        const equal = m.trunc(compute(m, s, 'eq', [a, b]), 1);
+        const less = m.trunc(compute(m, s, 'lt', [a, b]), 1);
+        const chosen = choose(m, predicate, equal, less, m.or(equal, less), m.const(1, 0));
+        const fast = m.sext(m.xor(chosen, m.bit(predicate, 2)), s.width);
+        const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
+        m.write(dst, unlessExact(m, comparable, fast, exact, a, b, predicate));
+      }
+    },
+  });
+});
+
+/** COMIS* and UCOMIS*: ZF PF CF = 000 greater, 001 less, 100 equal, 111 unordered. */
+function toFlags(name: string, sdm: string, feature: Feature, form: string, s: Shape, routine: Routine): Instruction {
+  const exact = exactScalar(routine);
+  return defineInstruction({
+    name,
+    sdm,
+    feature,
+    forms: [form],
+    semantics(m, first, second) {
+      requireSse(m);
+      const b = m.read(second);
+      const a = m.read(first);
+      const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
+      const less = m.variable(m.trunc(compute(m, s, 'lt', [a, b]), 1));
+      const equal = m.variable(m.trunc(compute(m, s, 'eq', [a, b]), 1));
+      const unordered = m.variable(m.const(1, 0));
+      m.if(m.not(comparable), () => {
+        const [relation] = m.call(exact, a, b);
+        const none = equals(m, relation, UNORDERED);
+        m.assign(unordered, none);
+        m.assign(less, m.or(none, equals(m, relation, LESS)));
+        m.assign(equal, m.or(none, equals(m, relation, EQUAL)));
+      });
+      const clear = m.const(1, 0);
+      m.setFlags({ ZF: m.use(equal), PF: m.use(unordered), CF: m.use(less), OF: clear, SF: clear, AF: clear });
+    },
+  });
+}
+
+function title(name: string, kind: string, precision: string): string {
+  return `"${name} - ${kind} Scalar ${precision}-Precision Floating-Point Values and Set EFLAGS"`;
+}
+
+export const floatCompare: readonly Instruction[] = [
+  ...comparisons,
+  toFlags(
+    'UCOMISS',
+    `Vol. 2C ${title('UCOMISS', 'Unordered Compare', 'Single')}`,
+    'sse',
+    'NP 0F 2E /r Vss,Wss',
+    F32,
+    softCompareQuiet32,
+  ),
+  toFlags(
+    'UCOMISD',
+    `Vol. 2C ${title('UCOMISD', 'Unordered Compare', 'Double')}`,
+    'sse2',
+    '66 0F 2E /r Vsd,Wsd',
+    F64,
+    softCompareQuiet64,
+  ),
+  toFlags(
+    'COMISS',
+    `Vol. 2A ${title('COMISS', 'Compare Ordered', 'Single')}`,
+    'sse',
+    'NP 0F 2F /r Vss,Wss',
+    F32,
+    softCompare32,
+  ),
+  toFlags(
+    'COMISD',
+    `Vol. 2A ${title('COMISD', 'Compare Ordered', 'Double')}`,
+    'sse2',
+    '66 0F 2F /r Vsd,Wsd',
+    F64,
+    softCompare64,
+  ),
+];

@@ -1,0 +1,63 @@
+/**
+ * MIN and MAX: the second operand unless the first one is less (or greater). So of two zeros it is the second one, and
+ * if either operand is a NaN, too.
+ */
+
+import type { Algebra, Routine, Value } from '../../algebra.ts';
+import { softMax32, softMax64, softMin32, softMin64 } from '../fp/sse.ts';
+import { defineInstruction, type Instruction } from '../instruction.ts';
+import { requireSse } from './available.ts';
+import { exactPacked, exactScalar, unlessExact } from './exact.ts';
+import { compute, denormals, either, F32, isComparable, nans, none, type Shape } from './shapes.ts';
+import { operandsOf, VARIANTS } from './variants.ts';
+
+interface Extremum {
+  readonly name: 'MIN' | 'MAX';
+  readonly opcode: string;
+  /** WebAssembly's `b < a ? b : a`, or `a < b ? b : a`, which is ours with the operands exchanged. */
+  readonly pseudo: 'pmin' | 'pmax';
+  readonly order: 'lt' | 'gt';
+  readonly exact32: Routine;
+  readonly exact64: Routine;
+}
+
+const EXTREMA: readonly Extremum[] = [
+  { name: 'MIN', opcode: '0F 5D', pseudo: 'pmin', order: 'lt', exact32: softMin32, exact64: softMin64 },
+  { name: 'MAX', opcode: '0F 5F', pseudo: 'pmax', order: 'gt', exact32: softMax32, exact64: softMax64 },
+];
+
+/** No denormals and no NaNs in two vectors: comparing them raises nothing. */
+export function areComparable(m: Algebra, s: Shape, a: Value, b: Value): Value {
+  const oddities = [a, b].map((vector) => either(m, denormals(m, s, vector), nans(m, s, vector)));
+  return none(m, either(m, oddities[0], oddities[1]));
+}
+
+function family({ name, opcode, pseudo, order, exact32, exact64 }: Extremum): Instruction[] {
+  return VARIANTS.map((variant) => {
+    const { suffix, precision, feature, prefix, shape: s, packed } = variant;
+    const routine = s === F32 ? exact32 : exact64;
+    const exact = packed ? exactPacked(`${pseudo}${s.width}`, s, routine) : exactScalar(routine);
+    const title = name === 'MIN' ? 'Minimum' : 'Maximum';
+    return defineInstruction({
+      name: `${name}${suffix}`,
+      sdm: `Vol. 2B "${name}${suffix} - ${title} of ${precision}-Precision Floating-Point Values"`,
+      feature,
+      forms: [`${prefix} ${opcode} /r ${operandsOf(variant)}`],
+      semantics(m, dst, src) {
+        requireSse(m);
+        const b = m.read(src);
+        const a = m.read(dst);
+        if (packed) {
+          const fast = m.op(`${s.vector}.${pseudo}`, [b, a]);
+          m.write(dst, unlessExact(m, areComparable(m, s, a, b), fast, exact, a, b));
+        } else {
+          const fast = m.select(m.trunc(compute(m, s, order, [a, b]), 1), a, b);
+          const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
+          m.write(dst, unlessExact(m, comparable, fast, exact, a, b));
+        }
+      },
+    });
+  });
+}
+
+export const floatExtrema: readonly Instruction[] = EXTREMA.flatMap(family);
