@@ -1,6 +1,7 @@
 /** All MMX and SSE instructions. */
 
 import type { Instruction } from '../instruction.ts';
+import { approximations } from './approximate.ts';
 import { sseControl } from './control.ts';
 import { toFloats } from './convert-float.ts';
 import { toIntegers } from './convert-integer.ts';
@@ -8,6 +9,7 @@ import { extensions } from './extend.ts';
 import { floatArithmetic } from './float-arithmetic.ts';
 import { floatCompare } from './float-compare.ts';
 import { floatExtrema } from './float-extrema.ts';
+import { floatHorizontal } from './float-horizontal.ts';
 import { floatLogic } from './float-logic.ts';
 import { horizontal } from './horizontal.ts';
 import { insertExtract } from './insert-extract.ts';
@@ -17,6 +19,7 @@ import { vectorMoves } from './moves.ts';
 import { packedMultiply } from './multiply.ts';
 import { packedShifts } from './packed-shifts.ts';
 import { partialMoves } from './partial-moves.ts';
+import { rounding } from './round.ts';
 import { shuffles } from './shuffles.ts';
 import { unpackAndPack } from './unpack.ts';
 
@@ -38,5 +41,8 @@ export const sse: readonly Instruction[] = [
   ...floatCompare,
   ...toIntegers,
   ...toFloats,
+  ...floatHorizontal,
+  ...rounding,
+  ...approximations,
   ...sseControl,
 ];
