@@ -16,6 +16,8 @@ const ALIASES: { readonly [name: string]: readonly string[] } = {
   'CWD/CDQ/CQO': ['CWD', 'CDQ', 'CQO'],
   CMPS: ['CMPSW', 'CMPSD', 'CMPSQ'],
   FWAIT: ['WAIT'],
+  INS: ['INSW', 'INSD'],
+  IRET: ['IRETD', 'IRETQ'],
   JrCXZ: ['JCXZ', 'JECXZ', 'JRCXZ'],
   LODS: ['LODSW', 'LODSD', 'LODSQ'],
   MOVS: ['MOVSW', 'MOVSD', 'MOVSQ'],
@@ -24,12 +26,20 @@ const ALIASES: { readonly [name: string]: readonly string[] } = {
   MOVD: ['MOVQ'],
   NOP: ['RESERVEDNOP', 'ENDBR32', 'ENDBR64', 'CLDEMOTE', 'RDSSPD', 'RDSSPQ'],
   PREFETCHW: ['PREFETCH', 'PREFETCHWT1', 'RESERVEDNOP'],
+  OUTS: ['OUTSW', 'OUTSD'],
   POPA: ['POPAD'],
+  POPF: ['POPFD', 'POPFQ'],
   PREFETCHh: ['PREFETCHNTA', 'PREFETCHT0', 'PREFETCHT1', 'PREFETCHT2', 'PREFETCHIT0', 'PREFETCHIT1', 'RESERVEDNOP'],
   PUSHA: ['PUSHAD'],
+  PUSHF: ['PUSHFD', 'PUSHFQ'],
+  RET: ['RETF'],
   SCAS: ['SCASW', 'SCASD', 'SCASQ'],
   SHL: ['SAL'],
   STOS: ['STOSW', 'STOSD', 'STOSQ'],
+  SYSEXIT: ['SYSEXITQ'],
+  SYSRET: ['SYSRETQ'],
+  VMCALL: ['VMMCALL'],
+  WBINVD: ['WBNOINVD'],
   XLAT: ['XLATB'],
 };
 
@@ -47,21 +57,26 @@ const ABSENT = new Set(
   (
     'AESKLE AMX_BF16 AMX_COMPLEX AMX_FP16 AMX_INT8 AMX_TILE AVX AVX2 AVX512BW AVX512DQ AVX512F AVX_IFMA AVX_NE_CONVERT ' +
     'AVX_VNNI AVX_VNNI_INT16 AVX_VNNI_INT8 CET_SS CLZERO CMPCCXADD D3NOW D3NOWEXT ENQCMD F16C FMA FMA4 FRED GFNI HLE_or_RTM ' +
-    'INVEPT INVLPGB INVVPID KL LKGS LWP MCOMMIT MONITORX MOVDIR64B MPX MSRLIST OSS PADLOCK_ACE PADLOCK_GMI PADLOCK_PHE ' +
+    'INVEPT INVLPGB INVVPID KL LKGS LWP MCOMMIT MONITOR MONITORX MOVDIR64B MPX MSRLIST OSS PADLOCK_ACE PADLOCK_GMI PADLOCK_PHE ' +
     'PADLOCK_PMM PADLOCK_RNG PADLOCK_UNDOC PCONFIG PKU PTWRITE RAO_INT RDPRU RMPQUERY RTM SERIALIZE SEV_ES SEV_SNP SGX1 ' +
     'SKINIT_or_SVM SM3 SM4 SMM SMX SSE4A SVM TBM TDX TSE TSXLDTRK UINTR VAES VMX WAITPKG WBNOINVD WRMSRNS XOP XSAVEC XSAVES'
   ).split(' '),
 );
 
-/** Other differences, ours and theirs, and why. */
-const ACCEPTED: readonly (readonly [ours: string, theirs: string, why: string])[] = [
-  ['undefined', 'SALC', 'not in the manual'],
+/** Other instructions that we leave undefined, in which modes, and why. */
+const UNDEFINED: readonly (readonly [name: string, modes: readonly CodeMode[], why: string])[] = [
+  ['SALC', [16, 32], 'not in the manual'],
+  ['SYSCALL', [16, 32], 'Intel processors have it in 64-bit mode only'],
+  ['SYSRET', [16, 32], 'as SYSCALL'],
 ];
 
 /** Where iced shows operands that our forms do not name, or the other way round: hints and fences use none. */
 const NO_OPERANDS = new Set(['NOP', 'PREFETCHh', 'PREFETCHW', 'XLAT', 'LFENCE', 'MFENCE', 'SFENCE']);
-/** REX.W shows a 64-bit register, which the 32-bit result fills as well. */
-const WIDE = new Set('MOVMSKPS MOVMSKPD PMOVMSKB PINSRB PINSRW PEXTRB PEXTRW EXTRACTPS'.split(' '));
+/** Where iced shows a register as wide as the operand size though only 16 or 32 bits of it take part. */
+const WIDE = new Set(
+  'MOVMSKPS MOVMSKPD PMOVMSKB PINSRB PINSRW PEXTRB PEXTRW EXTRACTPS LLDT LTR LMSW VERR VERW LAR LSL'.split(' '),
+);
+const WIDE_FORMS = new Set(['8E /r Sw,Ew ends']);
 
 const decoder = new Decoder(instructions);
 
@@ -175,11 +190,19 @@ function theirOperands(instruction: iced.Instruction, ours: Decoded): string[] {
   }
   // ST(0) is implied in many of our forms.
   if (operands.length === ours.operands.length + 1 && operands[0] === 'ST0') operands.shift();
+  if (ours.instruction.name === 'OUT') operands.reverse();
   return operands.map((operand, i) => {
-    if (operand[0] === '#')
-      return `#${BigInt.asUintN((ours.operands[i]?.type as number) ?? 64, BigInt(operand.slice(1)))}`;
-    return WIDE.has(ours.instruction.name) && GPR_64.includes(operand) ? GPR_32[GPR_64.indexOf(operand)] : operand;
+    const mine = ours.operands[i];
+    if (operand[0] === '#') return `#${BigInt.asUintN((mine?.type as number) ?? 64, BigInt(operand.slice(1)))}`;
+    const isWide = WIDE.has(ours.instruction.name) || WIDE_FORMS.has(ours.form.text);
+    return isWide && mine?.kind === 'gpr' ? narrowed(operand, mine.type as number) : operand;
   });
+}
+
+/** The same register as wide as `bits`. */
+function narrowed(name: string, bits: number): string {
+  const number = Math.max(GPR_16.indexOf(name), GPR_32.indexOf(name), GPR_64.indexOf(name));
+  return BY_SIZE[bits][number] ?? name;
 }
 
 interface Tally {
@@ -199,9 +222,10 @@ function compare(bytes: Uint8Array, mode: CodeMode, tally: Tally): void {
     if (!tally.differences.has(key)) tally.differences.set(key, `${key}: ${detail} [${hex}]`);
   };
   if (!isSameName(ourName, theirName)) {
-    const isAbsent =
-      ourName === 'undefined' && them.cpuidFeatures().some((feature) => ABSENT.has(iced.CpuidFeature[feature]));
-    const isAccepted = isAbsent || ACCEPTED.some(([a, b]) => a === ourName && b === theirName);
+    const isKnown =
+      them.cpuidFeatures().some((feature) => ABSENT.has(iced.CpuidFeature[feature])) ||
+      UNDEFINED.some(([name, modes]) => name === theirName && modes.includes(mode));
+    const isAccepted = ourName === 'undefined' && isKnown;
     if (!isAccepted) note(`${ourName} for ${theirName}`, '');
   } else if (ours instanceof Decoded) {
     if (ours.length !== them.length) note(`${ourName}: length`, `${ours.length} for ${them.length}`);

@@ -178,7 +178,7 @@ const SYSEXIT = defineInstruction({
 const SWAPGS = defineInstruction({
   name: 'SWAPGS',
   sdm: 'Vol. 2B "SWAPGS - Swap GS Base Register"',
-  forms: ['NP 0F 01 F8 o64 cpl0'],
+  forms: ['0F 01 F8 o64 cpl0'],
   semantics(m) {
     const base = m.getAt(vcpu.segmentBase, GS);
     m.setAt(vcpu.segmentBase, GS, m.get(vcpu.kernelGsBase));
