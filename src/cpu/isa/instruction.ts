@@ -67,6 +67,7 @@ export type Feature =
   | 'fxsr'
   | 'xsave'
   | 'xsaveopt'
+  | 'xsavec'
   | 'rdtscp'
   | 'rdrand'
   | 'rdseed'

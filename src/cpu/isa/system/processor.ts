@@ -49,10 +49,11 @@ const WRMSR = defineInstruction({
   },
 });
 
-/** #GP(0) at CPL above 0 with CR4.TSD. */
-function requireTimeStamp(m: Algebra): void {
+/** The time-stamp counter into EDX:EAX; #GP(0) at CPL above 0 with CR4.TSD. */
+function readTimeStamp(m: Algebra): void {
   const user = m.ne(m.get(vcpu.cpl), m.const(32, 0));
   m.if(m.and(user, anySet(m, m.get(vcpu.cr4), CR4_TSD)), () => m.raise(GP, 0));
+  setWideAccumulator(m, m.add(m.host('tsc'), m.get(vcpu.tscOffset)));
 }
 
 const RDTSC = defineInstruction({
@@ -60,8 +61,7 @@ const RDTSC = defineInstruction({
   sdm: 'Vol. 2B "RDTSC - Read Time-Stamp Counter"',
   forms: ['0F 31 ends'],
   semantics(m) {
-    requireTimeStamp(m);
-    setWideAccumulator(m, m.host('tsc'));
+    readTimeStamp(m);
   },
 });
 
@@ -71,8 +71,7 @@ const RDTSCP = defineInstruction({
   feature: 'rdtscp',
   forms: ['0F 01 F9 ends'],
   semantics(m) {
-    requireTimeStamp(m);
-    setWideAccumulator(m, m.host('tsc'));
+    readTimeStamp(m);
     m.setGpr(RCX, m.trunc(m.get(vcpu.tscAux), 32));
   },
 });
