@@ -11,6 +11,8 @@ import { interrupts } from './interrupts.ts';
 import { ports } from './ports.ts';
 import { processor } from './processor.ts';
 import { segmentRegisters } from './segment-registers.ts';
+import { verification } from './verify.ts';
+import { xsave } from './xsave.ts';
 
 export const system: readonly Instruction[] = [
   ...controlRegisters,
@@ -23,4 +25,6 @@ export const system: readonly Instruction[] = [
   ...fastCalls,
   ...ports,
   ...processor,
+  ...verification,
+  ...xsave,
 ];
