@@ -101,7 +101,19 @@ function products(m: Algebra, s: Shape, a: Value, b: Value, control: Value): Val
   return report(m, outcomes);
 }
 
-/** (a, b, immediate) -> the dot product in the lanes that bits 3-0 choose. Each step reports its exceptions. */
+/** Every lane of `terms` plus the one `step` away from it; all lanes report together. */
+function neighbourSums(m: Algebra, s: Shape, terms: readonly Value[], step: number, ownFirst: boolean): Value[] {
+  const outcomes = terms.map((own, lane) => {
+    const other = terms[lane ^ step];
+    return soft(m, s === F32 ? softAdd32 : softAdd64, ...(ownFirst ? [own, other] : [other, own]));
+  });
+  return report(m, outcomes);
+}
+
+/**
+ * (a, b, immediate) -> the dot product in the lanes that bits 3-0 choose. Each step reports its exceptions. All lanes
+ * have the same sum but for the choice between NaNs: the order of operands is that of processors.
+ */
 function dotProduct(s: Shape): Routine {
   return defineRoutine({
     name: `dotProduct${s.width}`,
@@ -109,15 +121,10 @@ function dotProduct(s: Shape): Routine {
     results: [128],
     faults: true,
     body(m, a, b, control) {
-      const add = s === F32 ? softAdd32 : softAdd64;
-      let terms = products(m, s, a, b, control);
-      while (terms.length > 1) {
-        const sums = Array.from({ length: terms.length / 2 }, (_, i) => soft(m, add, terms[2 * i], terms[2 * i + 1]));
-        terms = report(m, sums);
-      }
-      const chosen = Array.from({ length: s.count }, (_, lane) =>
-        m.select(m.bit(control, lane), terms[0], m.const(s.width, 0)),
-      );
+      const terms = products(m, s, a, b, control);
+      const pairs = neighbourSums(m, s, terms, 1, s === F64);
+      const sums = s === F64 ? pairs : neighbourSums(m, s, pairs, 2, true);
+      const chosen = sums.map((sum, lane) => m.select(m.bit(control, lane), sum, m.const(s.width, 0)));
       return [fromElements(m, s, chosen)];
     },
   });

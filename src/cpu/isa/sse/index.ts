@@ -1,7 +1,9 @@
 /** All MMX and SSE instructions. */
 
 import type { Instruction } from '../instruction.ts';
+import { aes } from './aes.ts';
 import { approximations } from './approximate.ts';
+import { carryLess } from './carry-less.ts';
 import { sseControl } from './control.ts';
 import { toFloats } from './convert-float.ts';
 import { toIntegers } from './convert-integer.ts';
@@ -20,7 +22,9 @@ import { packedMultiply } from './multiply.ts';
 import { packedShifts } from './packed-shifts.ts';
 import { partialMoves } from './partial-moves.ts';
 import { rounding } from './round.ts';
+import { sha } from './sha.ts';
 import { shuffles } from './shuffles.ts';
+import { stringCompare } from './string-compare.ts';
 import { unpackAndPack } from './unpack.ts';
 
 export const sse: readonly Instruction[] = [
@@ -44,5 +48,9 @@ export const sse: readonly Instruction[] = [
   ...floatHorizontal,
   ...rounding,
   ...approximations,
+  ...stringCompare,
+  ...aes,
+  ...carryLess,
+  ...sha,
   ...sseControl,
 ];
