@@ -9,6 +9,9 @@ export interface Monitor {
   /** Leaves the value in the vCPU's `msrValue`; false is #GP. */
   readMsr(index: number): boolean;
   writeMsr(index: number, value: bigint): boolean;
+  /** Task priority, 0 to 15. */
+  readCr8(): number;
+  writeCr8(priority: number): void;
   /** Time-stamp counter before the guest's offset. */
   tsc(): bigint;
   random(): bigint;

@@ -37,6 +37,7 @@ export class Guest implements RunnableGuest {
   readonly #board: PcBoard;
   readonly #frames: FrameTable;
   readonly #cpu: GuestCpu;
+  readonly #engine: Engine;
   readonly #exits: ExitCounts;
   readonly #random: Random;
   readonly #bootMs: number;
@@ -54,6 +55,7 @@ export class Guest implements RunnableGuest {
     const memory = new MachineMemory(1 << 20);
     this.#frames = new FrameTable(memory, options.memoryBytes);
     const engine = new Engine(memory, { countHits: options.countHits ?? false });
+    this.#engine = engine;
     this.#exits = new ExitCounts(options.trace, () => this.#cpu.vcpu.instructions);
     this.#random = new Random(options.seed);
     this.#clock = new VirtualClock(deterministic, {
@@ -119,8 +121,8 @@ export class Guest implements RunnableGuest {
   }
 
   /** For debuggers: the vCPU and memory, to be looked at while the guest does not run. */
-  get debug(): { readonly cpu: Vcpu; readonly frames: FrameTable } {
-    return { cpu: this.#cpu.vcpu, frames: this.#frames };
+  get debug(): { readonly cpu: Vcpu; readonly frames: FrameTable; readonly engine: Engine } {
+    return { cpu: this.#cpu.vcpu, frames: this.#frames, engine: this.#engine };
   }
 
   // ---- From outside ------------------------------------------------------------------------------------------------

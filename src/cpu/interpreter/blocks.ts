@@ -69,6 +69,8 @@ export class Blocks {
   readonly #crossing = new Uint8Array(2 * LONGEST);
   /** Called when a frame gets its first block, and when it has none left. */
   frameChanged: (frame: number, hasCode: boolean) => void = () => {};
+  /** An instruction's variant was met for the first time. */
+  onNewVariant: ((decoded: Decoded, mode: HandlerMode, code: Uint8Array) => void) | undefined;
   decodedInstructions = 0;
   invalidations = 0;
 
@@ -291,7 +293,7 @@ export class Blocks {
         const pseudo = decoded === 'undefined' ? this.#engine.pseudo.undefined : this.#engine.pseudo.tooLong;
         view.setUint32(operation + layout.OPERATION_HANDLER, pseudo.slot, true);
       } else {
-        this.#writeOperation(operation, decoded, offsets[i] as number, request.mode);
+        this.#writeOperation(operation, decoded, offsets[i] as number, request);
       }
       operation += layout.OPERATION_BYTES;
     }
@@ -302,7 +304,11 @@ export class Blocks {
     view.setUint8(operation + layout.OPERATION_REMAINING, 0);
   }
 
-  #writeOperation(operation: number, decoded: Decoded, offset: number, mode: number): void {
+  #writeOperation(operation: number, decoded: Decoded, offset: number, request: BlockRequest): void {
+    const { mode } = request;
+    // Of an instruction that crosses into another frame, `code` has only the part in the first.
+    const at = (request.machine & ~(FRAME_BYTES - 1)) + offset;
+    const code = this.#engine.memory.u8.subarray(at, at + decoded.length);
     const { view } = this.#engine.memory;
     const relative = decoded.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);
     const displacement = relative < 0 ? 0 : (decoded.operands[relative]?.immediate as number);
@@ -315,7 +321,9 @@ export class Blocks {
       stackAddressSize: decoded.mode === 64 ? 64 : (mode & CODE_STACK_32) !== 0 ? 32 : 16,
       linked,
     };
+    const known = this.#engine.handlerCount;
     view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.handler(decoded, handlerMode), true);
+    if (this.#engine.handlerCount > known) this.onNewVariant?.(decoded, handlerMode, code);
     view.setUint8(operation + layout.OPERATION_LENGTH, decoded.length);
     const { memory } = decoded;
     view.setInt32(operation + layout.OPERATION_DISPLACEMENT, displacement, true);

@@ -17,6 +17,7 @@ import { CODE_MAP_BYTES } from '../layout.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
 import { Blocks } from './blocks.ts';
+import { commonCode } from './common-code.ts';
 import {
   BLOCK_CACHE_ENTRIES,
   BLOCK_CACHE_ENTRY_BYTES,
@@ -47,7 +48,7 @@ export class Engine implements EmitterContext {
   readonly pseudo: PseudoOperations;
   readonly #exports: CoreExports;
   readonly #routines = new Map<Routine, FunctionRef>();
-  readonly #variants = new Variants();
+  readonly variants = new Variants((decoded, mode) => this.#makeHandler(decoded, mode));
   /** The module being filled, if any. */
   #module: ModuleBuilder | undefined;
   /** By address of the vCPU block. */
@@ -65,6 +66,7 @@ export class Engine implements EmitterContext {
     const blockCache = memory.region(BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
     this.blocks = new Blocks(this, codeMap, blockCache);
     this.#buildCore(codeMap, blockCache);
+    this.#addCommonCode();
   }
 
   #buildCore(codeMap: number, blockCache: number): void {
@@ -178,13 +180,26 @@ export class Engine implements EmitterContext {
 
   /** Slot of the handler for a decoded instruction; a new one exists once `flush` has run. */
   handler(decoded: Decoded, mode: HandlerMode): number {
-    const ref = this.#variants.find(decoded, mode, () => {
-      const made = this.reserve([], []);
-      this.#module ??= this.space.module();
-      this.#module.define(made, (builder) => HandlerEmitter.emit(builder, this, decoded, mode));
-      return made;
-    });
-    return ref.slot;
+    return this.variants.find(decoded, mode).slot;
+  }
+
+  #makeHandler(decoded: Decoded, mode: HandlerMode): FunctionRef {
+    const made = this.reserve([], []);
+    this.#module ??= this.space.module();
+    this.#module.define(made, (builder) => HandlerEmitter.emit(builder, this, decoded, mode));
+    return made;
+  }
+
+  /** Common 64-bit code, from `common-code.ts`: a hexadecimal instruction each, with `*` behind it if linked. */
+  #addCommonCode(): void {
+    const bytes = new Uint8Array(16);
+    for (const text of commonCode) {
+      const linked = text.endsWith('*');
+      const hex = linked ? text.slice(0, -1) : text;
+      for (let i = 0; i < hex.length; i += 2) bytes[i >> 1] = Number.parseInt(hex.slice(i, i + 2), 16);
+      const decoded = this.decoder.decode(bytes, 0, hex.length / 2, 64, true);
+      if (typeof decoded !== 'string') this.variants.addSeed(decoded, { flat: false, stackAddressSize: 64, linked });
+    }
   }
 
   /** Generates what `handler` has promised. */
@@ -196,6 +211,6 @@ export class Engine implements EmitterContext {
   }
 
   get handlerCount(): number {
-    return this.#variants.count;
+    return this.variants.count;
   }
 }

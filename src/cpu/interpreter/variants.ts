@@ -47,24 +47,69 @@ function relevantSegment(decoded: Decoded, segment: Segment): number {
   return decoded.mode === 64 && (segment === 0 || segment === 1) ? 3 : segment;
 }
 
+/** An instruction of a kind that guests use much, standing for its variant. */
+interface Seed {
+  readonly decoded: Decoded;
+  readonly mode: HandlerMode;
+}
+
+/** How many neighbours in the list of common code are generated together with one that is needed. */
+const BATCH = 64;
+
 export class Variants {
   readonly #byForm = new Map<Form, Map<number, FunctionRef>>();
+  readonly #seeds: Seed[] = [];
+  /** Place in `#seeds` by variant. */
+  readonly #seedOf = new Map<Form, Map<number, number>>();
+  readonly #make: (decoded: Decoded, mode: HandlerMode) => FunctionRef;
   count = 0;
 
-  /** The handler's reference; `make` reserves and schedules one that is new. */
-  find(decoded: Decoded, mode: HandlerMode, make: () => FunctionRef): FunctionRef {
+  /** `make` reserves and schedules a handler. */
+  constructor(make: (decoded: Decoded, mode: HandlerMode) => FunctionRef) {
+    this.#make = make;
+  }
+
+  /** Adds to the list of common code. Neighbours in the list should be used at about the same time. */
+  addSeed(decoded: Decoded, mode: HandlerMode): void {
+    let seeds = this.#seedOf.get(decoded.form);
+    if (seeds === undefined) {
+      seeds = new Map();
+      this.#seedOf.set(decoded.form, seeds);
+    }
+    seeds.set(key(decoded, mode), this.#seeds.length);
+    this.#seeds.push({ decoded, mode });
+  }
+
+  forgetSeeds(): void {
+    this.#seeds.length = 0;
+    this.#seedOf.clear();
+  }
+
+  /** The handler's reference; a new one is made, together with those that common code needs next. */
+  find(decoded: Decoded, mode: HandlerMode): FunctionRef {
+    const wanted = key(decoded, mode);
+    const found = this.#byForm.get(decoded.form)?.get(wanted);
+    if (found !== undefined) return found;
+    const seed = this.#seedOf.get(decoded.form)?.get(wanted);
+    if (seed !== undefined) {
+      for (const next of this.#seeds.slice(seed + 1, seed + BATCH)) this.#add(next.decoded, next.mode);
+    }
+    return this.#add(decoded, mode);
+  }
+
+  #add(decoded: Decoded, mode: HandlerMode): FunctionRef {
     let variants = this.#byForm.get(decoded.form);
     if (variants === undefined) {
       variants = new Map();
       this.#byForm.set(decoded.form, variants);
     }
     const wanted = key(decoded, mode);
-    let found = variants.get(wanted);
-    if (found === undefined) {
-      found = make();
-      variants.set(wanted, found);
+    let ref = variants.get(wanted);
+    if (ref === undefined) {
+      ref = this.#make(decoded, mode);
+      variants.set(wanted, ref);
       this.count++;
     }
-    return found;
+    return ref;
   }
 }
