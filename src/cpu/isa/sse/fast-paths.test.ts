@@ -1,0 +1,172 @@
+/**
+ * The fast paths against the exact routines. With INEXACT raised already (MXCSR 0x1fa0) a definition may take its fast
+ * path; without (0x1f80) it has to call the exact routine for everything but exact conversions. Both ways must give the
+ * same result, and the same exception flags but for that one.
+ */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { vcpu } from '../../state.ts';
+import { SseMachine } from './test-machine.ts';
+
+const INEXACT = 0x20n;
+const MAY_BE_FAST = 0x1fa0n;
+const EXACT = 0x1f80n;
+const RANDOM_PAIRS = 400;
+
+interface Format {
+  readonly width: 32 | 64;
+  readonly edges: readonly bigint[];
+}
+
+function edgesOf(fraction: number, bias: number): bigint[] {
+  const unit = 1n << BigInt(fraction);
+  const power = (exponent: number): bigint => BigInt(exponent + bias) * unit;
+  const special = BigInt(2 * bias + 1) * unit;
+  const magnitudes = [
+    0n,
+    1n,
+    unit - 1n,
+    unit,
+    unit + 1n,
+    2n * unit,
+    // Square roots of the least normal number, so that products of these straddle it.
+    power(-(bias - 1) / 2) | 1n,
+    power(-Math.floor(bias / 2)),
+    power(-Math.floor(bias / 2)) - 1n,
+    power(-1),
+    power(0) - 1n,
+    power(0),
+    power(0) + 1n,
+    power(1) | (unit >> 1n),
+    power(fraction),
+    power(30) | (unit - 1n),
+    power(31) - 1n,
+    power(31),
+    power(63) - 1n,
+    power(63),
+    power(bias),
+    special - 1n,
+    special,
+    special + 1n,
+    special | (unit >> 1n) | 5n,
+  ];
+  const sign = 1n << BigInt(fraction === 23 ? 31 : 63);
+  return magnitudes.flatMap((bits) => [bits, bits | sign]);
+}
+
+const SINGLE: Format = { width: 32, edges: edgesOf(23, 127) };
+const DOUBLE: Format = { width: 64, edges: edgesOf(52, 1023) };
+
+let seed = 7;
+function random32(): bigint {
+  seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+  return BigInt((seed ^ (seed >>> 15)) >>> 0);
+}
+
+/** Anything, or a number with few bits near 1, so that exact results are among them. */
+function randomNumber({ width }: Format): bigint {
+  const bits = width === 32 ? random32() : (random32() << 32n) | random32();
+  if (random32() % 2n === 0n) return bits;
+  const fraction = width === 32 ? 23n : 52n;
+  const exponent = (width === 32 ? 120n : 1016n) + (random32() % 16n);
+  return (exponent << fraction) | ((random32() % 8n) << (fraction - 3n));
+}
+
+function* pairs(format: Format, second: boolean): Generator<[bigint, bigint]> {
+  for (const a of format.edges) {
+    if (second) for (const b of format.edges) yield [a, b];
+    else yield [a, a];
+  }
+  for (let i = 0; i < RANDOM_PAIRS; i++) yield [randomNumber(format), randomNumber(format)];
+}
+
+/** The pair in the lowest lanes; above them numbers that every operation is exact on, or the pair turned around. */
+function vectors(format: Format, a: bigint, b: bigint, packed: boolean): [bigint, bigint] {
+  if (!packed) return [a, b];
+  const width = BigInt(format.width);
+  const one = format.width === 32 ? 0x3f800000n : 0x3ff0000000000000n;
+  const [x, y] = random32() % 2n === 0n ? [one, one] : [b, a];
+  const fill = (low: bigint, next: bigint): bigint =>
+    format.width === 64
+      ? low | (next << width)
+      : low | (next << width) | (one << (2n * width)) | (next << (3n * width));
+  return [fill(a, x), fill(b, y)];
+}
+
+interface Outcome {
+  readonly xmm0: string;
+  readonly rax: string;
+  readonly mxcsr: string;
+}
+
+function outcome(machine: SseMachine, code: readonly number[], mxcsr: bigint, a: bigint, b: bigint): Outcome {
+  const { state } = machine;
+  state.set(vcpu.mxcsr, mxcsr);
+  state.set(vcpu.xmm, a, 0);
+  state.set(vcpu.xmm, b, 1);
+  state.set(vcpu.gpr, 0n, 0);
+  assert.equal(machine.run(code), undefined);
+  const hex = (value: bigint): string => value.toString(16);
+  return {
+    xmm0: hex(state.get(vcpu.xmm, 0)),
+    rax: hex(state.get(vcpu.gpr, 0)),
+    mxcsr: hex(state.get(vcpu.mxcsr) | INEXACT),
+  };
+}
+
+function check(name: string, code: readonly number[], format: Format, packed: boolean, binary: boolean): void {
+  it(name, () => {
+    const machine = new SseMachine();
+    for (const [first, second] of pairs(format, binary)) {
+      const [a, b] = vectors(format, first, second, packed);
+      const fast = outcome(machine, code, MAY_BE_FAST, a, b);
+      const exact = outcome(machine, code, EXACT, a, b);
+      assert.deepEqual(fast, exact, `${name} of ${a.toString(16)} and ${b.toString(16)}`);
+    }
+  });
+}
+
+describe('the fast path gives what the exact routine gives', () => {
+  const prefixes: readonly [suffix: string, prefix: readonly number[], format: Format, packed: boolean][] = [
+    ['PS', [], SINGLE, true],
+    ['PD', [0x66], DOUBLE, true],
+    ['SS', [0xf3], SINGLE, false],
+    ['SD', [0xf2], DOUBLE, false],
+  ];
+  const operations: readonly [name: string, opcode: number, binary: boolean][] = [
+    ['ADD', 0x58, true],
+    ['MUL', 0x59, true],
+    ['SUB', 0x5c, true],
+    ['DIV', 0x5e, true],
+    ['SQRT', 0x51, false],
+  ];
+  for (const [suffix, prefix, format, packed] of prefixes) {
+    for (const [name, opcode, binary] of operations) {
+      check(`of ${name}${suffix}`, [...prefix, 0x0f, opcode, 0xc1], format, packed, binary);
+    }
+  }
+  check('of ADDSUBPS', [0xf2, 0x0f, 0xd0, 0xc1], SINGLE, true, true);
+  check('of ADDSUBPD', [0x66, 0x0f, 0xd0, 0xc1], DOUBLE, true, true);
+  check('of HADDPS', [0xf2, 0x0f, 0x7c, 0xc1], SINGLE, true, true);
+  check('of HSUBPD', [0x66, 0x0f, 0x7d, 0xc1], DOUBLE, true, true);
+  check('of CVTSD2SS', [0xf2, 0x0f, 0x5a, 0xc1], DOUBLE, false, false);
+  check('of CVTPD2PS', [0x66, 0x0f, 0x5a, 0xc1], DOUBLE, true, false);
+  check('of CVTSS2SI', [0xf3, 0x0f, 0x2d, 0xc1], SINGLE, false, false);
+  check('of CVTSS2SI of 64 bits', [0xf3, 0x48, 0x0f, 0x2d, 0xc1], SINGLE, false, false);
+  check('of CVTSD2SI', [0xf2, 0x0f, 0x2d, 0xc1], DOUBLE, false, false);
+  check('of CVTSD2SI of 64 bits', [0xf2, 0x48, 0x0f, 0x2d, 0xc1], DOUBLE, false, false);
+  check('of CVTTSD2SI', [0xf2, 0x0f, 0x2c, 0xc1], DOUBLE, false, false);
+  check('of CVTTSD2SI of 64 bits', [0xf2, 0x48, 0x0f, 0x2c, 0xc1], DOUBLE, false, false);
+  check('of CVTPS2DQ', [0x66, 0x0f, 0x5b, 0xc1], SINGLE, true, false);
+  check('of CVTTPS2DQ', [0xf3, 0x0f, 0x5b, 0xc1], SINGLE, true, false);
+  check('of CVTPD2DQ', [0xf2, 0x0f, 0xe6, 0xc1], DOUBLE, true, false);
+  check('of CVTTPD2DQ', [0x66, 0x0f, 0xe6, 0xc1], DOUBLE, true, false);
+  check('of CVTDQ2PS', [0x0f, 0x5b, 0xc1], SINGLE, true, false);
+  for (const mode of [0, 1, 2, 3, 4]) {
+    check(`of ROUNDPS, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x08, 0xc1, mode], SINGLE, true, false);
+    check(`of ROUNDPD, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x09, 0xc1, mode], DOUBLE, true, false);
+    check(`of ROUNDSS, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0a, 0xc1, mode], SINGLE, false, false);
+    check(`of ROUNDSD, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0b, 0xc1, mode], DOUBLE, false, false);
+  }
+});
