@@ -56,12 +56,12 @@ export class Guest implements RunnableGuest {
     this.#frames = new FrameTable(memory, options.memoryBytes);
     const engine = new Engine(memory, { countHits: options.countHits ?? false });
     this.#engine = engine;
-    this.#exits = new ExitCounts(options.trace, () => this.#cpu.vcpu.instructions);
+    /** Devices ask for the time while they are built, before there is a vCPU. */
+    let cpu: GuestCpu | undefined;
+    const instructions = (): number => cpu?.vcpu.instructions ?? 0;
+    this.#exits = new ExitCounts(options.trace, instructions);
     this.#random = new Random(options.seed);
-    this.#clock = new VirtualClock(deterministic, {
-      instructions: () => this.#cpu.vcpu.instructions,
-      hostMs: () => host.nowMs(),
-    });
+    this.#clock = new VirtualClock(deterministic, { instructions, hostMs: () => host.nowMs() });
     this.#bootMs = deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs();
     const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
     const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
@@ -75,12 +75,12 @@ export class Guest implements RunnableGuest {
         end: (end) => this.#finish(end),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
-            irqTrace.line(`${this.#cpu.vcpu.instructions} irq ${irq} ${level ? 'high' : 'low'}`),
+            irqTrace.line(`${instructions()} irq ${irq} ${level ? 'high' : 'low'}`),
         }),
       },
       options.optionalDevices,
     );
-    this.#cpu = new GuestCpu(
+    cpu = new GuestCpu(
       {
         engine,
         frames: this.#frames,
@@ -93,6 +93,7 @@ export class Guest implements RunnableGuest {
       0,
       true,
     );
+    this.#cpu = cpu;
     engine.blocks.frameChanged = (frame, hasCode) => {
       this.#frames.setCode(frame, hasCode);
       if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
