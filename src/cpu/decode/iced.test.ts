@@ -21,6 +21,8 @@ const ALIASES: { readonly [name: string]: readonly string[] } = {
   JrCXZ: ['JCXZ', 'JECXZ', 'JRCXZ'],
   LODS: ['LODSW', 'LODSD', 'LODSQ'],
   MOVS: ['MOVSW', 'MOVSD', 'MOVSQ'],
+  PCMPESTRI: ['PCMPESTRI64'],
+  PCMPESTRM: ['PCMPESTRM64'],
   FNOP: ['FNENI', 'FNDISI', 'FNSETPM'],
   FSTP: ['FSTPNCE'],
   MOVD: ['MOVQ'],
@@ -74,7 +76,7 @@ const UNDEFINED: readonly (readonly [name: string, modes: readonly CodeMode[], w
 const NO_OPERANDS = new Set(['NOP', 'PREFETCHh', 'PREFETCHW', 'XLAT', 'LFENCE', 'MFENCE', 'SFENCE']);
 /** Where iced shows a register as wide as the operand size though only 16 or 32 bits of it take part. */
 const WIDE = new Set(
-  'MOVMSKPS MOVMSKPD PMOVMSKB PINSRB PINSRW PEXTRB PEXTRW EXTRACTPS LLDT LTR LMSW VERR VERW LAR LSL'.split(' '),
+  'MOVMSKPS MOVMSKPD PMOVMSKB PINSRB PINSRW PEXTRB PEXTRW EXTRACTPS ARPL LLDT LTR LMSW VERR VERW LAR LSL'.split(' '),
 );
 const WIDE_FORMS = new Set(['8E /r Sw,Ew ends']);
 
