@@ -128,12 +128,18 @@ export function enterState(fields: StateFields, state: MachineState): void {
   }
 }
 
-/** The state as it is now. */
+/**
+ * The state as the recorder would see it, through an interrupt. Returning from one to CPL 3 gives null selectors the
+ * value 0 whatever their RPL (SDM Vol. 2A "IRET", RETURN-TO-OUTER-PRIVILEGE-LEVEL).
+ */
 export function leaveState(fields: StateFields, state: MachineState): void {
   for (let i = 0; i < 16; i++) state.gpr[i] = fields.get(vcpu.gpr, i);
   state.rip = fields.get(vcpu.rip);
   state.rflags = packedFlags(fields) | FIXED_RFLAGS;
-  for (let i = 0; i < 6; i++) state.selectors[i] = Number(fields.get(vcpu.segmentSelector, i));
+  for (let i = 0; i < 6; i++) {
+    const selector = Number(fields.get(vcpu.segmentSelector, i));
+    state.selectors[i] = selector < 4 ? 0 : selector;
+  }
   state.fsBase = fields.get(vcpu.segmentBase, FS);
   state.gsBase = fields.get(vcpu.segmentBase, GS);
   const top = Number(fields.get(vcpu.fpuTop));
