@@ -12,7 +12,7 @@ import { SseMachine } from './test-machine.ts';
 const INEXACT = 0x20n;
 const MAY_BE_FAST = 0x1fa0n;
 const EXACT = 0x1f80n;
-const RANDOM_PAIRS = 400;
+const RANDOM_PAIRS = 200;
 
 interface Format {
   readonly width: 32 | 64;
@@ -56,7 +56,9 @@ function edgesOf(fraction: number, bias: number): bigint[] {
 }
 
 const SINGLE: Format = { width: 32, edges: edgesOf(23, 127) };
-const DOUBLE: Format = { width: 64, edges: edgesOf(52, 1023) };
+/** Doubles around the least normal single: one that is rounded up to it is tiny. */
+const LEAST_SINGLES = [0x380f_ffff_ffff_ffffn, 0x380f_ffff_e000_0001n, 0x3810_0000_0000_0000n, 0x36a0_0000_0000_0000n];
+const DOUBLE: Format = { width: 64, edges: [...edgesOf(52, 1023), ...LEAST_SINGLES] };
 
 let seed = 7;
 function random32(): bigint {
@@ -169,4 +171,26 @@ describe('the fast path gives what the exact routine gives', () => {
     check(`of ROUNDSS, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0a, 0xc1, mode], SINGLE, false, false);
     check(`of ROUNDSD, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0b, 0xc1, mode], DOUBLE, false, false);
   }
+});
+
+describe('a conversion to integers', () => {
+  const convert = (code: readonly number[], number: bigint): { rax: bigint; mxcsr: bigint } => {
+    const machine = new SseMachine();
+    machine.state.set(vcpu.mxcsr, EXACT);
+    machine.state.set(vcpu.xmm, number, 1);
+    assert.equal(machine.run(code), undefined);
+    return { rax: machine.state.get(vcpu.gpr, 0), mxcsr: machine.state.get(vcpu.mxcsr) };
+  };
+  const toQuadword = [0xf2, 0x48, 0x0f, 0x2c, 0xc1];
+  const toDoubleword = [0xf2, 0x0f, 0x2c, 0xc1];
+  const INDEFINITE = 0x8000_0000_0000_0000n;
+
+  it('is invalid one past the greatest integer', () => {
+    assert.deepEqual(convert(toQuadword, 0x43e0_0000_0000_0000n), { rax: INDEFINITE, mxcsr: EXACT | 1n });
+    assert.deepEqual(convert(toDoubleword, 0x41e0_0000_0000_0000n), { rax: 0x8000_0000n, mxcsr: EXACT | 1n });
+  });
+  it('has the least integer', () => {
+    assert.deepEqual(convert(toQuadword, 0xc3e0_0000_0000_0000n), { rax: INDEFINITE, mxcsr: EXACT });
+    assert.deepEqual(convert(toDoubleword, 0xc1e0_0000_0000_0000n), { rax: 0x8000_0000n, mxcsr: EXACT });
+  });
 });
