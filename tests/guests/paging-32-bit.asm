@@ -1,0 +1,140 @@
+; 32-bit and PAE paging in 32-bit code: SDM Vol. 3A §4.3 "32-bit Paging", §4.4 "PAE Paging".
+
+%define GUEST "paging-32-bit"
+%include "guest.inc"
+
+directory equ spare_tables              ; 32-bit paging's page directory
+low_table equ spare_tables + PAGE       ; 32-bit paging's page table for the first 4 MiB
+pointers  equ spare_tables + 2 * PAGE   ; PAE paging's page-directory-pointer table
+
+code32
+main:
+  call make_long_tables
+  mov edi, directory
+  mov eax, P + W + PS
+  mov ecx, RAM_END >> 22
+.identity:
+  mov [edi], eax
+  mov edx, eax
+  or edx, U
+  mov [edi + (USER >> 20)], edx
+  add eax, 1 << 22
+  add edi, 4
+  loop .identity
+
+  mov dword [directory + (WINDOW >> 20)], window_table + P + W + U
+  mov eax, CR4_PSE | CR4_OSFXSR
+  mov cr4, eax
+  mov eax, directory
+  mov cr3, eax
+  set_cr0 CR0_PG | CR0_WP, 0
+  call narrow
+
+  set_cr0 0, CR0_PG
+  mov edi, window_table
+  xor eax, eax
+  mov ecx, 1024
+  rep stosd
+  mov dword [pointers], identity_directory + P
+  mov dword [pointers + 8], user_directory + P
+  set_cr4 CR4_PAE, CR4_PSE | CR4_PGE
+  mov eax, pointers
+  mov cr3, eax
+  write_msr MSR_EFER, EFER_NXE
+  set_cr0 CR0_PG, 0
+  call wide
+  call wide_only
+  jmp finish32
+
+narrow:
+  %define PREFIX "32-bit: "
+  %define ENTRY 4
+  %define FETCH 0
+  %define DIRECTORY (directory + (WINDOW >> 20))
+  %define LARGE (WINDOW + 0x800000)
+  %define LARGE_ENTRY (directory + (LARGE >> 20))
+  %define LARGE_RESERVED (1 << 21)
+  %include "paging-checks.inc"
+
+  ; Without CR4.PSE bit 7 is ignored, and the entry is that of a page table. The code needs one too then.
+  mov edi, low_table
+  mov eax, P + W
+.small_page:
+  mov [edi], eax
+  add eax, PAGE
+  add edi, 4
+  cmp edi, low_table + PAGE
+  jne .small_page
+  mov dword [directory], low_table + P + W
+  mov dword [LARGE_ENTRY], window_table + P + W + PS
+  set_cr4 0, CR4_PSE
+  mov dword [window_table], FRAMES + P + W
+  mov dword [WINDOW + 0x50], 0x99
+  mov eax, [LARGE + 0x50]
+  check_eq "CR4.PSE clear: no large pages", eax, 0x99
+  set_cr4 CR4_PSE, 0
+  mov dword [directory], P + W + PS
+  flush
+
+  ; PSE-36: bits 13-20 are address bits 32-39, where there is no memory.
+  mov dword [LARGE_ENTRY], FRAMES + P + W + U + PS + (1 << 13)
+  invlpg [LARGE]
+  try
+  mov eax, [LARGE]
+  survives "bit 13 of a large page is address bit 32"
+  mov ebx, [FRAMES]
+  cmp eax, ebx
+  check_if "and leads elsewhere", ne
+  mov dword [LARGE_ENTRY], 0
+  invlpg [LARGE]
+  ret
+
+wide:
+  %define PREFIX "PAE: "
+  %define ENTRY 8
+  %define FETCH E_I
+  %define DIRECTORY (user_directory + 256 * 8)
+  %define LARGE (WINDOW + 0x800000)
+  %define LARGE_ENTRY (user_directory + 260 * 8)
+  %define LARGE_RESERVED (1 << 13)
+  %include "paging-checks.inc"
+  ret
+
+wide_only:
+  %include "wide-entries.inc"
+
+  ; ---- The page-directory-pointer table: read when CR3 is written (§4.4.1 "PDPTE Registers") ----
+  mov dword [pointers + 16], window_table + P + W
+  mov eax, cr3
+  qemu_differs "checks pointer entries when they are used"
+  try
+  mov cr3, eax
+  caught "reserved bit 1 of a pointer entry", X_GP, 0
+  mov dword [pointers + 16], window_table + P
+  mov dword [pointers + 20], 1 << 31
+  qemu_differs "checks pointer entries when they are used"
+  try
+  mov cr3, eax
+  caught "bit 63 of a pointer entry is reserved", X_GP, 0
+  mov dword [pointers + 16], W + U
+  mov dword [pointers + 20], 0
+  try
+  mov cr3, eax
+  survives "an absent pointer entry may have them"
+  mov ebx, 0x80000000
+  page_fault "absent pointer entry", E_W, ebx, {mov [ebx], eax}
+  ; CR3's bits 5-11 choose the table.
+  mov esi, pointers
+  mov edi, pointers + 0x40
+  mov ecx, 8
+  cld
+  rep movsd
+  mov dword [pointers + 0x40 + 24], user_directory + P
+  mov eax, pointers + 0x40
+  mov cr3, eax
+  mov dword [FRAMES], 0xcafe
+  mov ebx, 0xc0000000 + FRAMES
+  check_eq "the table may begin at any 32 bytes", [ebx], 0xcafe
+  ret
+
+%include "end.inc"
