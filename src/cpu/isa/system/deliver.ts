@@ -4,6 +4,7 @@
 
 import { type Algebra, BP, DB, DF, defineRoutine, OF, PF, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
+import { DR7_GD } from './control-bits.ts';
 import { deliverLegacy } from './deliver-legacy.ts';
 import { deliverLong } from './deliver-long.ts';
 
@@ -78,6 +79,8 @@ export const deliverException = defineRoutine({
       () => {
         m.set(vcpu.faultVector, m.const(32, NO_FAULT));
         m.if(m.eq(m.use(vector), m.const(32, PF)), () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
+        const debug = m.and(m.eq(m.use(vector), m.const(32, DB)), m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION)));
+        m.if(debug, () => m.setAt(vcpu.dr, 7, m.and(m.getAt(vcpu.dr, 7), m.const(64, ~DR7_GD))));
         const faulted = m.attempt(
           deliverOnce,
           m.use(vector),

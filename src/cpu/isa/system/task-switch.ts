@@ -87,6 +87,8 @@ const LAYOUT_32: Layout = {
 };
 const TSS_CR3 = 0x1c;
 const TSS_TRAP = 0x64;
+/** `pendingEvents`: the run loop has something to do that does not wait for IF. */
+const EVENT_ANY = 2;
 const LIMIT_16 = 0x2b;
 const LIMIT_32 = 0x67;
 
@@ -332,7 +334,10 @@ export const switchTask = defineRoutine({
     m.if(nests, () => m.set(vcpu.rflags, m.or(m.get(vcpu.rflags), m.const(32, FLAG_NT))));
     m.if(m.bit(access, 3), () => {
       const traps = m.bit(m.loadSystem(16, m.add(base, m.const(64, TSS_TRAP))), 0);
-      m.if(traps, () => m.set(vcpu.pendingDebug, m.or(m.get(vcpu.pendingDebug), m.const(32, DR6_BT))));
+      m.if(traps, () => {
+        m.set(vcpu.pendingDebug, m.or(m.get(vcpu.pendingDebug), m.const(32, DR6_BT)));
+        m.set(vcpu.pendingEvents, m.or(m.get(vcpu.pendingEvents), m.const(32, EVENT_ANY)));
+      });
     });
 
     const target = m.variable(ip!);
