@@ -1,12 +1,11 @@
 /** Conversions of integers to floating-point numbers, and between the two precisions. */
 
 import type { Algebra, Operand, Routine, Value } from '../../algebra.ts';
-import { vcpu } from '../../state.ts';
-import { mxcsrIsFast, softF32ToF64, softF64ToF32, softI64ToF32, softI64ToF64 } from '../fp/sse.ts';
+import { softF32ToF64, softF64ToF32, softI64ToF32, softI64ToF64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx } from '../mmx-state.ts';
 import { requireSse } from './available.ts';
-import { exactConversion, exactScalar, soft, unlessExact } from './exact.ts';
+import { exactConversion, exactScalar, mxcsrAllows, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
 import {
   all,
@@ -26,10 +25,6 @@ import {
   zeros,
 } from './shapes.ts';
 
-function isFast(m: Algebra): Value {
-  return mxcsrIsFast(m, m.get(vcpu.mxcsr));
-}
-
 const exactIntegerToSingle = exactScalar(softI64ToF32);
 const exactIntegerToDouble = exactScalar(softI64ToF64);
 
@@ -46,7 +41,7 @@ function fromInteger(name: string, precision: string, feature: Feature, form: st
       const fast = toBits(m, s, m.op(`${s.scalar}.convert_i${integer.type}_s`, [integer]));
       const isExact = s === F64 && integer.type === 32;
       const exact = s === F32 ? exactIntegerToSingle : exactIntegerToDouble;
-      m.write(dst, isExact ? fast : unlessExact(m, isFast(m), fast, exact, m.sext(integer, 64)));
+      m.write(dst, isExact ? fast : unlessExact(m, mxcsrAllows(m), fast, exact, m.sext(integer, 64)));
     },
   });
 }
@@ -68,7 +63,7 @@ const CVTDQ2PS = defineInstruction({
   semantics(m, dst, src) {
     requireSse(m);
     const integers = m.read(src);
-    m.write(dst, unlessExact(m, isFast(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
+    m.write(dst, unlessExact(m, mxcsrAllows(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
   },
 });
 
@@ -148,7 +143,7 @@ const CVTSD2SS = defineInstruction({
     const fast = toBits(m, F32, m.op('f32.demote_f64', [toFloat(m, F64, bits)]));
     // An ample single has no denormal double behind it.
     const right = m.or(isAmple(m, F32, fast), isZeroNumber(m, bits));
-    m.write(dst, unlessExact(m, m.and(isFast(m), right), fast, exactNarrowed, bits));
+    m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exactNarrowed, bits));
   },
 });
 
@@ -185,7 +180,7 @@ const CVTPD2PS = defineInstruction({
     const finite = m.op('f64x2.lt', [size, every(m, 64, F64.infinity)]);
     const ample = m.op('f64x2.gt', [size, every(m, 64, LEAST_NORMAL_SINGLE)]);
     const right = all(m, F64, both(m, finite, either(m, ample, zeros(m, F64, doubles))));
-    m.write(dst, unlessExact(m, m.and(isFast(m), right), fast, exactTwoNarrowed, doubles));
+    m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exactTwoNarrowed, doubles));
   },
 });
 

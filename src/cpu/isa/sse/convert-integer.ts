@@ -3,12 +3,12 @@
 import type { Algebra, Routine, Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { equals } from '../fp/format.ts';
-import { mxcsrIsFast, mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 } from '../fp/sse.ts';
+import { mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx, writeMmx } from '../mmx-state.ts';
 import { widthOf } from '../widths.ts';
 import { requireSse } from './available.ts';
-import { exactConversion, exactScalar, type Outcome, soft, unlessExact } from './exact.ts';
+import { exactConversion, exactScalar, mxcsrAllows, type Outcome, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
 import { all, both, compute, F32, F64, type Shape, toBits } from './shapes.ts';
 
@@ -96,7 +96,7 @@ function toDoublewords(m: Algebra, s: Shape, how: How, vector: Value): Value {
     m.op(`${s.vector}.ge`, [whole, every(m, s.width, least)]),
     m.op(`${s.vector}.lt`, [whole, every(m, s.width, beyond)]),
   );
-  const right = m.and(mxcsrIsFast(m, m.get(vcpu.mxcsr)), all(m, s, inRange));
+  const right = m.and(mxcsrAllows(m), all(m, s, inRange));
   return unlessExact(m, right, fast, s === F32 ? exactFour : exactTwoDoubles, vector, rounding(m, how));
 }
 

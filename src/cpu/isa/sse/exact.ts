@@ -5,7 +5,7 @@
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
-import { raiseSse } from '../fp/sse.ts';
+import { mxcsrIsFast, raiseSse } from '../fp/sse.ts';
 import { element, fromElements, type Shape } from './shapes.ts';
 
 /** Result and exception flags. */
@@ -90,6 +90,11 @@ export function exactConversion(
       return [fromElements(m, to, report(m, outcomes))];
     },
   });
+}
+
+/** MXCSR asks for nothing that WebAssembly's arithmetic does not do. */
+export function mxcsrAllows(m: Algebra): Value {
+  return mxcsrIsFast(m, m.get(vcpu.mxcsr));
 }
 
 /** `fast`, or if `isRight` does not hold what the routine gives. */

@@ -1,9 +1,7 @@
 /** Addition, subtraction, multiplication, division and square roots of floating-point numbers. */
 
 import type { Algebra, Routine, Value } from '../../algebra.ts';
-import { vcpu } from '../../state.ts';
 import {
-  mxcsrIsFast,
   softAdd32,
   softAdd64,
   softDiv32,
@@ -17,7 +15,7 @@ import {
 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, exactScalar, unlessExact } from './exact.ts';
+import { exactPacked, exactScalar, mxcsrAllows, unlessExact } from './exact.ts';
 import {
   all,
   amples,
@@ -135,10 +133,6 @@ function areRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[]
   return m.and(noDenormals, all(m, s, both(m, finite, either(m, amples(m, s, result), exactly0))));
 }
 
-function isFast(m: Algebra): Value {
-  return mxcsrIsFast(m, m.get(vcpu.mxcsr));
-}
-
 function family(of: Operation, operands: 1 | 2): Instruction[] {
   const { operation, check } = of;
   return VARIANTS.map((variant) => {
@@ -157,7 +151,7 @@ function family(of: Operation, operands: 1 | 2): Instruction[] {
         const args = operands === 2 ? [m.read(dst), b] : [b];
         const fast = packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
         const right = (packed ? areRight : isRight)(m, s, check, args, fast);
-        m.write(dst, unlessExact(m, m.and(isFast(m), right), fast, exact, ...args));
+        m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exact, ...args));
       },
     });
   });

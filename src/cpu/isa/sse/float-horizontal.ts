@@ -1,19 +1,17 @@
 /** Floating-point operations between neighbours (SSE3) and dot products (SSE4.1). */
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
-import { vcpu } from '../../state.ts';
-import { mxcsrIsFast, softAdd32, softAdd64, softMul32, softMul64, softSub32, softSub64 } from '../fp/sse.ts';
+import { softAdd32, softAdd64, softMul32, softMul64, softSub32, softSub64 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, type Outcome, report, soft, unlessExact } from './exact.ts';
+import { exactPacked, mxcsrAllows, type Outcome, report, soft, unlessExact } from './exact.ts';
 import { immediate, lanes, shuffle } from './lanes.ts';
 import { all, denormals, either, element, F32, F64, finites, fromElements, none, type Shape } from './shapes.ts';
 
 /** Whether a sum or difference by lanes (of operands that may have changed sign) is SSE's. */
 function isRightSum(m: Algebra, s: Shape, a: Value, b: Value, sum: Value): Value {
   const noDenormals = none(m, either(m, denormals(m, s, a), denormals(m, s, b)));
-  const fast = mxcsrIsFast(m, m.get(vcpu.mxcsr));
-  return m.and(fast, m.and(noDenormals, all(m, s, finites(m, s, sum))));
+  return m.and(mxcsrAllows(m), m.and(noDenormals, all(m, s, finites(m, s, sum))));
 }
 
 interface Variant {

@@ -1,4 +1,4 @@
-/** Operations between neighbouring integers, signs and absolute values (SSSE3), and the minimum of words (SSE4.1). */
+/** Operations between neighbouring integers, signs and absolute values (SSSE3); least word and test of bits (SSE4.1). */
 
 import type { Algebra, Value } from '../../algebra.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
@@ -56,7 +56,7 @@ const PHMINPOSUW = defineInstruction({
   },
 });
 
-/** Of PTEST's two flags: CF that no bit of `b` is missing in `a`, ZF that none is in both. */
+/** CF: no bit of the second operand is missing in the first. ZF: none is in both. */
 const PTEST = defineInstruction({
   name: 'PTEST',
   sdm: 'Vol. 2B "PTEST - Logical Compare"',
