@@ -15,6 +15,8 @@ export interface Monitor {
   /** Time-stamp counter before the guest's offset. */
   tsc(): bigint;
   random(): bigint;
+  /** An exception or interrupt is about to be delivered; only asked for in traces. */
+  eventDelivered(vector: number, errorCode: number): void;
   /** Gives the page a frame (one of its own, if `write`); returns the new frame-table entry. */
   assignFrame(physical: number, write: boolean): number;
 }

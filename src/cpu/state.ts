@@ -129,6 +129,8 @@ const transient = {
   /** Table from guest-physical page to frame, and its number of entries. */
   frameTable: [32],
   framePages: [32],
+  /** Exceptions and interrupts delivered, by vector. */
+  eventCounts: [32, 256],
   /** Counted only by code emitted with `countHits`. */
   tlbHits: [64],
   tlbMisses: [64],

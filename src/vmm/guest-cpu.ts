@@ -31,6 +31,25 @@ export interface GuestCpuParts {
 }
 
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
+/** Names for statistics and traces (SDM Vol. 3A Table 6-1). */
+const EXCEPTIONS: Readonly<Record<number, string>> = {
+  0: 'divide error',
+  1: 'debug exception',
+  3: 'breakpoint',
+  4: 'overflow',
+  5: 'bound range exceeded',
+  6: 'invalid opcode',
+  7: 'device not available',
+  8: 'double fault',
+  10: 'invalid TSS',
+  11: 'segment not present',
+  12: 'stack fault',
+  13: 'general protection',
+  14: 'page fault',
+  16: 'x87 floating-point error',
+  17: 'alignment check',
+  19: 'SIMD floating-point error',
+};
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 export class GuestCpu implements Monitor {
@@ -212,6 +231,23 @@ export class GuestCpu implements Monitor {
   random(): bigint {
     this.#parts.exits.count('RDRAND');
     return this.#parts.random.next();
+  }
+
+  eventDelivered(vector: number, errorCode: number): void {
+    const name = EXCEPTIONS[vector];
+    if (name === undefined) return;
+    const cr2 = vector === 14 ? ` address ${hex(this.vcpu.get(vcpu.faultLinear))}` : '';
+    this.#parts.exits.line(name, `error code ${hex(errorCode)}${cr2} ip ${hex(this.vcpu.get(vcpu.rip))}`);
+  }
+
+  /** Exceptions delivered so far, by name. */
+  exceptions(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const [vector, name] of Object.entries(EXCEPTIONS)) {
+      const count = this.vcpu.get32(vcpu.eventCounts, Number(vector));
+      if (count > 0) counts[name] = count;
+    }
+    return counts;
   }
 
   assignFrame(physical: number, write: boolean): number {

@@ -24,6 +24,8 @@ export interface GuestOptions {
   readonly trace?: Trace;
   /** Generate code that counts TLB hits. */
   readonly countHits?: boolean;
+  /** Name the generated functions after instructions, for profilers of the host. */
+  readonly namedCode?: boolean;
   /** The platform's gzip decoder; without it, compressed kernels unpack themselves. */
   readonly gunzip?: (compressed: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   readonly host: HostPlatform;

@@ -54,7 +54,11 @@ export class Guest implements RunnableGuest {
     const deterministic = options.time === 'deterministic';
     const memory = new MachineMemory(1 << 20);
     this.#frames = new FrameTable(memory, options.memoryBytes);
-    const engine = new Engine(memory, { countHits: options.countHits ?? false });
+    const engine = new Engine(memory, {
+      countHits: options.countHits ?? false,
+      traceEvents: options.trace?.kinds.has('exits') ?? false,
+      names: options.namedCode ?? false,
+    });
     this.#engine = engine;
     /** Devices ask for the time while they are built, before there is a vCPU. */
     let cpu: GuestCpu | undefined;
@@ -158,7 +162,7 @@ export class Guest implements RunnableGuest {
     return {
       instructions: cpu.instructions,
       virtualNs: this.#clock.now(),
-      exits: this.#exits.counts,
+      exits: { ...this.#exits.counts, ...this.#cpu.exceptions() },
       tlbHits: Number(cpu.get(vcpu.tlbHits)),
       tlbMisses: Number(cpu.get(vcpu.tlbMisses)),
       memoryTouchedBytes: this.#frames.touchedBytes,

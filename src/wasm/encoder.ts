@@ -114,6 +114,8 @@ export class ModuleWriter {
   readonly #bodies: (FunctionBody | undefined)[] = [];
   readonly #exports = new ByteWriter();
   #exportCount = 0;
+  readonly #names = new ByteWriter();
+  #nameCount = 0;
   readonly #elements: { tableIndex: number; functionIndex: number }[] = [];
 
   /** Index of a function type, shared between equal ones. */
@@ -177,6 +179,13 @@ export class ModuleWriter {
     this.#exports.u32(index);
   }
 
+  /** For debuggers and profilers. Names are to be given in the order of the indices. */
+  nameFunction(index: number, name: string): void {
+    this.#nameCount++;
+    this.#names.u32(index);
+    this.#names.name(name);
+  }
+
   /** Puts a function into the imported table at instantiation. */
   element(tableIndex: number, functionIndex: number): void {
     this.#elements.push({ tableIndex, functionIndex });
@@ -221,7 +230,25 @@ export class ModuleWriter {
     section(7, this.#exportCount, this.#exports);
     section(9, this.#elements.length, elements);
     section(10, this.#bodies.length, code);
+    if (this.#nameCount > 0) out.append(this.#nameSection());
     return out.bytes.slice(0, out.length) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** The custom section "name" with its function names (§7.4.1 "Name Section"). */
+  #nameSection(): Uint8Array {
+    const map = new ByteWriter();
+    map.u32(this.#nameCount);
+    map.append(this.#names.finish());
+    const content = new ByteWriter();
+    content.name('name');
+    content.u8(1);
+    content.u32(map.length);
+    content.append(map.finish());
+    const section = new ByteWriter();
+    section.u8(0);
+    section.u32(content.length);
+    section.append(content.finish());
+    return section.finish();
   }
 }
 

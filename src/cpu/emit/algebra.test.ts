@@ -15,12 +15,13 @@ const FLAGS: readonly Flag[] = ['CF', 'PF', 'AF', 'ZF', 'SF', 'OF'];
 const BASE = 0x1000;
 
 const memory = new MachineMemory(1 << 17);
-const space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false);
+const space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false, false);
 const context: EmitterContext = {
   core: new CoreFunctions(space),
   routine: () => assert.fail('no routine is called'),
   reserve: (params, results) => space.reserve(params, results),
   countHits: false,
+  traceEvents: false,
 };
 
 /** Where results are left: 16 bytes each, beyond the vCPU's fields. */
@@ -37,7 +38,7 @@ function run(args: readonly (readonly [Type, bigint])[], body: (m: Algebra, args
     memory.view.setBigUint64(BASE + ARGUMENTS.offset + 16 * i, bits & 0xffff_ffff_ffff_ffffn, true);
     memory.view.setBigUint64(BASE + ARGUMENTS.offset + 16 * i + 8, bits >> 64n, true);
   });
-  module.define(ref, (builder) => {
+  module.define(ref, 'test', (builder) => {
     RoutineEmitter.emit(builder, context, {
       name: 'test',
       params: [],

@@ -22,12 +22,15 @@ export class CodeSpace {
   readonly table: WebAssembly.Table;
   readonly #maximumPages: number;
   readonly #shared: boolean;
+  readonly #names: boolean;
   #slots = 1;
   /** Modules instantiated and bytes of WebAssembly in them. */
   modules = 0;
   moduleBytes = 0;
 
-  constructor(memory: WebAssembly.Memory, maximumPages: number, shared: boolean) {
+  /** `names`: functions carry their names, for profilers. */
+  constructor(memory: WebAssembly.Memory, maximumPages: number, shared: boolean, names: boolean) {
+    this.#names = names;
     this.memory = memory;
     this.#maximumPages = maximumPages;
     this.#shared = shared;
@@ -42,7 +45,7 @@ export class CodeSpace {
 
   /** A module to be filled; host functions come as imports and are wrapped as ordinary functions. */
   module(): ModuleBuilder {
-    return new ModuleBuilder(this, this.#maximumPages, this.#shared);
+    return new ModuleBuilder(this, this.#maximumPages, this.#shared, this.#names);
   }
 }
 
@@ -52,10 +55,12 @@ export class ModuleBuilder {
   readonly #indices = new Map<FunctionRef, number>();
   readonly #imports: Record<string, unknown> = {};
   readonly #linkage: Linkage;
-  #pending: { ref: FunctionRef; build: (b: FunctionBuilder) => void }[] = [];
+  readonly #named: boolean;
+  #pending: { ref: FunctionRef; name: string; build: (b: FunctionBuilder) => void }[] = [];
 
-  constructor(space: CodeSpace, maximumPages: number, shared: boolean) {
+  constructor(space: CodeSpace, maximumPages: number, shared: boolean, named: boolean) {
     this.#space = space;
+    this.#named = named;
     this.#writer.importMemory('v', 'm', maximumPages, shared);
     this.#writer.importTable('v', 't');
     this.#linkage = {
@@ -74,6 +79,7 @@ export class ModuleBuilder {
     this.#indices.set(hostRef, imported);
     this.#pending.push({
       ref,
+      name: `host ${wanted.name}`,
       build: (b) => {
         const args = wanted.params.map((_, i) => b.param(i + COMMON_PARAMS.length));
         b.return(b.call(hostRef, [b.param(0), ...args]));
@@ -82,8 +88,8 @@ export class ModuleBuilder {
   }
 
   /** Defines a function; its body is built when the module is finished, so order does not matter. */
-  define(ref: FunctionRef, build: (b: FunctionBuilder) => void): void {
-    this.#pending.push({ ref, build });
+  define(ref: FunctionRef, name: string, build: (b: FunctionBuilder) => void): void {
+    this.#pending.push({ ref, name, build });
   }
 
   /** Builds all bodies (which may define more functions) and puts them into the table. */
@@ -92,7 +98,7 @@ export class ModuleBuilder {
       const batch = this.#pending;
       this.#pending = [];
       for (const { ref } of batch) this.#indices.set(ref, this.#writer.declareFunction());
-      for (const { ref, build } of batch) {
+      for (const { ref, name, build } of batch) {
         const builder = new FunctionBuilder(ref.params, this.#linkage);
         build(builder);
         const { locals, code } = builder.finish();
@@ -100,6 +106,7 @@ export class ModuleBuilder {
         const type = { params: ref.params.map(wasmType), results: ref.results.map(wasmType) };
         this.#writer.defineFunction(index, type, locals, code);
         this.#writer.element(ref.slot, index);
+        if (this.#named) this.#writer.nameFunction(index, name);
       }
     }
     const bytes = this.#writer.finish();

@@ -51,6 +51,8 @@ export class CoreFunctions {
   readonly deviceWrite: FunctionRef;
   /** Monitor: (machine address, bytes) decoded code was written over. */
   readonly codeWritten: FunctionRef;
+  /** Monitor: (vector, error code), for traces. */
+  readonly eventDelivered: FunctionRef;
   /** Monitor: (linear, bytes, write) -> 1 when a data breakpoint of DR7 matches. */
   readonly dataAccess: FunctionRef;
   readonly contextChanged: FunctionRef;
@@ -83,6 +85,7 @@ export class CoreFunctions {
     this.deviceRead = space.reserve([64, 32], [64]);
     this.deviceWrite = space.reserve([64, 32, 64], []);
     this.codeWritten = space.reserve([32, 32], []);
+    this.eventDelivered = space.reserve([32, 32], []);
     this.dataAccess = space.reserve([64, 32, 32], [32]);
     this.segmentLinear = space.reserve([32, 64, 32, 32], [64]);
     this.contextChanged = space.reserve([], []);

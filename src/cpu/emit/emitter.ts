@@ -43,6 +43,8 @@ export interface EmitterContext {
   reserve(params: readonly Type[], results: readonly Type[]): FunctionRef;
   /** Emit code that counts TLB hits. */
   readonly countHits: boolean;
+  /** Emit code that tells the monitor of every exception and interrupt delivered. */
+  readonly traceEvents: boolean;
 }
 
 export abstract class Emitter extends Values implements Algebra {

@@ -143,8 +143,13 @@ function checkEvents(m: CoreEmitter): void {
 }
 
 /** Delivers what `faultVector` holds, and a double fault for a fault on the way; shuts down on a third. */
-function deliverPending(m: CoreEmitter, software: Value): void {
+function deliverPending(m: CoreEmitter, context: EmitterContext, software: Value): void {
   m.if(m.eq(m.get(vcpu.faultVector), m.number(NON_CANONICAL)), () => m.set(vcpu.faultVector, m.number(GP)));
+  const vector = m.and(m.get(vcpu.faultVector), m.number(0xff));
+  m.setAt(vcpu.eventCounts, vector, m.add(m.getAt(vcpu.eventCounts, vector), m.number(1)));
+  if (context.traceEvents) {
+    m.builder.call(context.core.eventDelivered, [m.vcpuBlock, m.operation, vector, m.get(vcpu.faultCode)]);
+  }
   const shutdown = m.call(deliverException, software)[0] as Node;
   m.if(m.ne(shutdown, m.number(0)), () => leave(m, EXIT_SHUTDOWN));
 }
@@ -195,7 +200,7 @@ function fetchFault(m: CoreEmitter, context: EmitterContext): void {
     m.set(vcpu.faultVector, m.number(NO_FAULT));
     leave(m, EXIT_BUDGET);
   });
-  deliverPending(m, m.number(0));
+  deliverPending(m, context, m.number(0));
   m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
 }
 
@@ -270,7 +275,7 @@ export function defineInterpreterCore(
       m.set(vcpu.exitOperation, m.operation);
       leave(m, EXIT_REPLAY);
     });
-    deliverPending(m, m.number(0));
+    deliverPending(m, context, m.number(0));
     m.builder.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
     return undefined;
   });
@@ -291,7 +296,7 @@ export function defineInterpreterCore(
     m.set(vcpu.faultVector, vector as Node);
     m.set(vcpu.faultHasCode, hasCode as Node);
     m.set(vcpu.faultCode, code as Node);
-    deliverPending(m, software as Node);
+    deliverPending(m, context, software as Node);
     m.set(vcpu.exitReason, m.number(0));
     return [];
   });

@@ -36,6 +36,10 @@ const FRAMES = 1 << 20;
 export interface EngineOptions {
   /** Emit code that counts TLB hits, for `--stats`. */
   readonly countHits?: boolean;
+  /** Emit code that tells the monitor of every exception and interrupt, for `--trace exits`. */
+  readonly traceEvents?: boolean;
+  /** Name the generated functions, so that profilers of the host show what they stand for. */
+  readonly names?: boolean;
 }
 
 export class Engine implements EmitterContext {
@@ -43,6 +47,7 @@ export class Engine implements EmitterContext {
   readonly space: CodeSpace;
   readonly core: CoreFunctions;
   readonly countHits: boolean;
+  readonly traceEvents: boolean;
   readonly decoder: Decoder;
   readonly blocks: Blocks;
   readonly pseudo: PseudoOperations;
@@ -57,7 +62,8 @@ export class Engine implements EmitterContext {
   constructor(memory: MachineMemory, options: EngineOptions = {}) {
     this.memory = memory;
     this.countHits = options.countHits ?? false;
-    this.space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false);
+    this.traceEvents = options.traceEvents ?? false;
+    this.space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false, options.names ?? false);
     this.core = new CoreFunctions(this.space);
     this.#exports = reserveExports(this.space);
     this.pseudo = reservePseudoOperations(this.space);
@@ -124,6 +130,11 @@ export class Engine implements EmitterContext {
         (_base: number, machine: number, bytes: number) => this.blocks.written(machine >>> 0, bytes),
       ],
       [
+        core.eventDelivered,
+        'eventDelivered',
+        (base: number, vector: number, code: number) => vcpu(base).monitor.eventDelivered(vector, code),
+      ],
+      [
         core.dataAccess,
         'dataAccess',
         (base: number, linear: bigint, bytes: number, write: number) =>
@@ -173,7 +184,7 @@ export class Engine implements EmitterContext {
       ref = this.reserve(routine.params, routineResults(routine));
       this.#routines.set(routine, ref);
       if (this.#module === undefined) throw new Error('a routine is needed but no module is being built');
-      this.#module.define(ref, (builder) => RoutineEmitter.emit(builder, this, routine));
+      this.#module.define(ref, routine.name, (builder) => RoutineEmitter.emit(builder, this, routine));
     }
     return ref;
   }
@@ -186,7 +197,9 @@ export class Engine implements EmitterContext {
   #makeHandler(decoded: Decoded, mode: HandlerMode): FunctionRef {
     const made = this.reserve([], []);
     this.#module ??= this.space.module();
-    this.#module.define(made, (builder) => HandlerEmitter.emit(builder, this, decoded, mode));
+    const { instruction, form } = decoded;
+    const name = `${instruction.name} '${form.text}'`;
+    this.#module.define(made, name, (builder) => HandlerEmitter.emit(builder, this, decoded, mode));
     return made;
   }
 

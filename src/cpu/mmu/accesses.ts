@@ -82,7 +82,7 @@ function locate(m: CoreEmitter, context: EmitterContext, path: Path, linear: Nod
 }
 
 /** Both pages of an access that crosses must be there before either part is made. */
-function locateBoth(m: CoreEmitter, context: EmitterContext, path: Path, linear: Node, bytes: number, write: boolean): void {
+function locateBoth(m: CoreEmitter, context: EmitterContext, path: Path, linear: Node, write: boolean): void {
   locate(m, context, path, linear, write);
   locate(m, context, path, nextPage(m, linear), write);
 }
@@ -99,7 +99,7 @@ function defineLoad(module: ModuleBuilder, context: EmitterContext, path: Path, 
     if (!path.system) checkAccess(m, context, linear, bytes, false);
     if (bytes > 1) {
       m.if(crosses(m, linear, bytes), () => {
-        locateBoth(m, context, path, linear, bytes, false);
+        locateBoth(m, context, path, linear, false);
         b.return([loadPieces(m, path, linear, type)]);
       });
     }
@@ -166,7 +166,7 @@ function defineStore(module: ModuleBuilder, context: EmitterContext, path: Path,
     if (!path.system) checkAccess(m, context, linear, bytes, true);
     if (bytes > 1) {
       m.if(crosses(m, linear, bytes), () => {
-        locateBoth(m, context, path, linear, bytes, true);
+        locateBoth(m, context, path, linear, true);
         // A replay must be asked for before the first byte is written.
         requireLast(m);
         storePieces(m, path, linear, value, type);

@@ -56,7 +56,7 @@ export function defineCore(
   ref: FunctionRef,
   build: (m: CoreEmitter, ...args: Node[]) => Node[] | undefined,
 ): void {
-  module.define(ref, (builder) => {
+  module.define(ref, name, (builder) => {
     const m = new CoreEmitter(builder, context, name, ref.results);
     const results = build(m, ...ref.params.slice(2).map((_, i) => builder.param(i + 2)));
     if (results !== undefined) builder.return(results);

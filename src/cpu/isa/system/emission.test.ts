@@ -16,9 +16,10 @@ const PAGES = 16;
 
 /** Emits handlers and the routines they call into one module; instantiating it validates all of them. */
 class Workshop implements EmitterContext {
-  readonly #space = new CodeSpace(new WebAssembly.Memory({ initial: PAGES, maximum: PAGES }), PAGES, false);
+  readonly #space = new CodeSpace(new WebAssembly.Memory({ initial: PAGES, maximum: PAGES }), PAGES, false, false);
   readonly core = new CoreFunctions(this.#space);
   readonly countHits = true;
+  readonly traceEvents = true;
   readonly #routines = new Map<Routine, FunctionRef>();
   readonly #module: ModuleBuilder = this.#space.module();
 
@@ -27,7 +28,7 @@ class Workshop implements EmitterContext {
     if (ref === undefined) {
       ref = this.#space.reserve(routine.params, routineResults(routine));
       this.#routines.set(routine, ref);
-      this.#module.define(ref, (builder) => RoutineEmitter.emit(builder, this, routine));
+      this.#module.define(ref, routine.name, (builder) => RoutineEmitter.emit(builder, this, routine));
     }
     return ref;
   }
@@ -36,7 +37,7 @@ class Workshop implements EmitterContext {
 
   handler(decoded: Decoded, flat: boolean): void {
     const stackAddressSize = decoded.mode === 64 ? 64 : flat ? 32 : 16;
-    this.#module.define(this.#space.reserve([], []), (builder) =>
+    this.#module.define(this.#space.reserve([], []), decoded.form.text, (builder) =>
       HandlerEmitter.emit(builder, this, decoded, { flat, stackAddressSize, linked: false }),
     );
   }
