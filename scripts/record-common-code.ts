@@ -51,4 +51,7 @@ for (const entry of seen) {
   }
   line += ` '${entry}',`;
 }
-writeFileSync(path, `${header}// biome-ignore format: a table\nexport const commonCode: readonly string[] = [\n${list}${line}\n];\n`);
+writeFileSync(
+  path,
+  `${header}// biome-ignore format: a table\nexport const commonCode: readonly string[] = [\n${list}${line}\n];\n`,
+);

@@ -49,7 +49,18 @@ export interface Address {
 
 /** An operand of the instruction at hand, as decoded. Its contents are reached through `read`, `write`, `memory`. */
 export interface Operand {
-  readonly kind: 'gpr' | 'memory' | 'immediate' | 'xmm' | 'mmx' | 'st' | 'segment' | 'control' | 'debug' | 'far' | 'constant';
+  readonly kind:
+    | 'gpr'
+    | 'memory'
+    | 'immediate'
+    | 'xmm'
+    | 'mmx'
+    | 'st'
+    | 'segment'
+    | 'control'
+    | 'debug'
+    | 'far'
+    | 'constant';
   /** Type of what `read` returns and `write` takes; undefined where the instruction reaches memory piecewise. */
   readonly type: Type | undefined;
 }

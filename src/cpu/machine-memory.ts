@@ -67,7 +67,9 @@ export class MachineMemory {
     // Keep a page beyond the last frame: eight-byte reads near its end must stay inside.
     const missing = end + WASM_PAGE - this.u8.length;
     if (missing <= 0) return;
-    const pages = Math.ceil(Math.max(missing, Math.min(GROWTH_BYTES, MAXIMUM_PAGES * WASM_PAGE - this.u8.length)) / WASM_PAGE);
+    const pages = Math.ceil(
+      Math.max(missing, Math.min(GROWTH_BYTES, MAXIMUM_PAGES * WASM_PAGE - this.u8.length)) / WASM_PAGE,
+    );
     try {
       this.memory.grow(pages);
     } catch (cause) {

@@ -31,7 +31,11 @@ export const OPTIONAL_DEVICES = ['isa-debug-exit', 'pc-testdev'] as const;
 export type OptionalDevice = (typeof OPTIONAL_DEVICES)[number];
 
 /** Why the machine stops. */
-export type BoardEnd = { kind: 'powered-off' } | { kind: 'reset' } | { kind: 'panicked' } | { kind: 'exit-code'; value: number };
+export type BoardEnd =
+  | { kind: 'powered-off' }
+  | { kind: 'reset' }
+  | { kind: 'panicked' }
+  | { kind: 'exit-code'; value: number };
 
 export interface PcHost {
   readonly clock: Clock;
@@ -79,7 +83,10 @@ export class PcBoard {
     this.ports.map(at.PIT_PORT, 4, pit);
     this.ports.map(at.SYSTEM_CONTROL_B_PORT, 1, pit.portB);
 
-    this.#rtc = this.#part('rtc', new RtcMc146818({ clock, irq: irq(at.RTC_IRQ), wallClockMs: () => host.wallClockMs() }));
+    this.#rtc = this.#part(
+      'rtc',
+      new RtcMc146818({ clock, irq: irq(at.RTC_IRQ), wallClockMs: () => host.wallClockMs() }),
+    );
     this.ports.map(at.RTC_PORT, 2, this.#rtc);
 
     const reset = (): void => host.end({ kind: 'reset' });
@@ -91,7 +98,10 @@ export class PcBoard {
     this.ports.map(at.RESET_PORT, 1, this.#part('reset', new ResetControl({ reset })));
 
     const serial = (name: string, port: 0 | 1, base: number, line: IrqLine): Serial16550 => {
-      const uart = this.#part(name, new Serial16550({ clock, irq: line, output: (byte) => host.serialOutput(port, byte) }));
+      const uart = this.#part(
+        name,
+        new Serial16550({ clock, irq: line, output: (byte) => host.serialOutput(port, byte) }),
+      );
       this.ports.map(base, 8, uart);
       return uart;
     };

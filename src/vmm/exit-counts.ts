@@ -2,7 +2,18 @@
 
 import type { Trace } from './guest-options.ts';
 
-export type ExitCause = 'I/O port' | 'MMIO' | 'CPUID' | 'MSR read' | 'MSR write' | 'RDTSC' | 'RDRAND' | 'HLT' | 'interrupt' | 'control register' | 'page assigned';
+export type ExitCause =
+  | 'I/O port'
+  | 'MMIO'
+  | 'CPUID'
+  | 'MSR read'
+  | 'MSR write'
+  | 'RDTSC'
+  | 'RDRAND'
+  | 'HLT'
+  | 'interrupt'
+  | 'control register'
+  | 'page assigned';
 
 export class ExitCounts {
   readonly counts: Record<string, number> = {};

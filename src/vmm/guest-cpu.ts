@@ -5,12 +5,12 @@
 
 import type { AccessSize } from '../base/bus.ts';
 import { Cpuid } from '../cpu/cpuid.ts';
-import { type Engine } from '../cpu/interpreter/engine.ts';
+import type { Engine } from '../cpu/interpreter/engine.ts';
 import { Vcpu } from '../cpu/interpreter/vcpu.ts';
+import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
 import { vcpu } from '../cpu/state.ts';
-import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import { LocalApic } from '../devices/local-apic.ts';
 import { type CpuStart, GENERAL_REGISTERS } from '../machine/cpu-start.ts';
 import type { PcBoard } from '../machine/pc.ts';
@@ -100,8 +100,7 @@ export class GuestCpu implements Monitor {
     this.#msrs = new Msrs(cpu, {
       tsc: () => this.tsc(),
       readApic: (index) => this.#readApicMsr(index),
-      writeApic: (index, value) =>
-        this.apic.writeMsr(index, Number(value & 0xffffffffn), Number(value >> 32n)),
+      writeApic: (index, value) => this.apic.writeMsr(index, Number(value & 0xffffffffn), Number(value >> 32n)),
       readParavirtual: (index) => this.kvmClock.readMsr(index),
       writeParavirtual: (index, value) => this.kvmClock.writeMsr(index, value),
       controlWritten: (register) => this.vcpu.controlWritten(register),
@@ -121,7 +120,7 @@ export class GuestCpu implements Monitor {
   /** Puts the vCPU into the state in which a loader hands over. */
   start(start: CpuStart): void {
     const cpu = this.vcpu;
-    GENERAL_REGISTERS.forEach((name, i) => cpu.set(vcpu.gpr, BigInt(start.general[name]), i));
+    for (const [i, name] of GENERAL_REGISTERS.entries()) cpu.set(vcpu.gpr, BigInt(start.general[name]), i);
     cpu.set(vcpu.rip, BigInt(start.rip));
     cpu.set32(vcpu.rflags, start.rflags);
     cpu.set(vcpu.flagZero, 1n);
@@ -149,6 +148,11 @@ export class GuestCpu implements Monitor {
     cpu.set32(vcpu.fpuEmpty, 0xff);
     cpu.set32(vcpu.mxcsr, 0x1f80);
     cpu.translations.flushAll();
+  }
+
+  /** What the vCPU's state does not hold, by name. */
+  savedParts(): Record<string, Uint8Array> {
+    return { msrs: this.#msrs.save(), 'kvm-clock': this.kvmClock.save() };
   }
 
   // ---- Monitor -----------------------------------------------------------------------------------------------------

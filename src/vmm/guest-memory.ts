@@ -91,7 +91,11 @@ export class FrameTable implements GuestMemory {
     return true;
   }
 
-  #pieces(address: number, length: number, each: (page: number, offset: number, start: number, length: number) => void): void {
+  #pieces(
+    address: number,
+    length: number,
+    each: (page: number, offset: number, start: number, length: number) => void,
+  ): void {
     for (let done = 0; done < length; ) {
       const offset = (address + done) % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - offset, length - done);

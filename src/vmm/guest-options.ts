@@ -1,7 +1,7 @@
 /** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
 
-import type { BoardEnd } from '../machine/pc.ts';
 import type { BootModule } from '../machine/load-options.ts';
+import type { BoardEnd } from '../machine/pc.ts';
 
 export interface GuestKernel {
   readonly image: Uint8Array;

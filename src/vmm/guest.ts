@@ -5,7 +5,6 @@
  *     run -> expired timers -> interrupts -> a slice of instructions -> (idle: wait for a timer or input) -> ...
  */
 
-import { createHash } from './hash.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
 import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { MachineMemory } from '../cpu/machine-memory.ts';
@@ -18,6 +17,7 @@ import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable } from './guest-memory.ts';
 import type { GuestEnd, GuestOptions, GuestStats, RunnableGuest } from './guest-options.ts';
+import { createHash } from './hash.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -303,7 +303,9 @@ export class Guest implements RunnableGuest {
     const hash = createHash();
     hash.update('vcpu', this.#cpu.vcpu.stateBytes());
     for (const [name, part] of this.#board.parts) hash.update(name, part.save());
-    hash.update('kvm-clock', this.#cpu.kvmClock.save());
+    for (const [name, bytes] of Object.entries(this.#cpu.savedParts())) hash.update(name, bytes);
+    hash.update('random', new TextEncoder().encode(this.#random.state.join()));
+    hash.update('time', new TextEncoder().encode(String(this.#clock.now())));
     for (const { page, bytes } of this.#frames.contents()) hash.update(`page ${page}`, bytes);
     return hash.digest();
   }

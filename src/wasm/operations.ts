@@ -30,7 +30,13 @@ function rows(prefix: string, first: number, signature: string, names: string, l
     if (name !== '-') {
       const full = prefix + name;
       const resultType = types[result] as ValueType;
-      table.set(full, { name: full, code, params: [...params].map((p) => types[p] as ValueType), result: resultType, lanes });
+      table.set(full, {
+        name: full,
+        code,
+        params: [...params].map((p) => types[p] as ValueType),
+        result: resultType,
+        lanes,
+      });
     }
     code++;
   }
@@ -123,7 +129,12 @@ rows('i16x8.', S + 0x83, 'v>i', 'all_true bitmask');
 rows('i16x8.', S + 0x85, 'vv>v', 'narrow_i32x4_s narrow_i32x4_u');
 rows('i16x8.', S + 0x87, 'v>v', 'extend_low_i8x16_s extend_high_i8x16_s extend_low_i8x16_u extend_high_i8x16_u');
 rows('i16x8.', S + 0x8b, 'vi>v', 'shl shr_s shr_u');
-rows('i16x8.', S + 0x8e, 'vv>v', 'add add_sat_s add_sat_u sub sub_sat_s sub_sat_u - mul min_s min_u max_s max_u - avgr_u');
+rows(
+  'i16x8.',
+  S + 0x8e,
+  'vv>v',
+  'add add_sat_s add_sat_u sub sub_sat_s sub_sat_u - mul min_s min_u max_s max_u - avgr_u',
+);
 rows('i16x8.', S + 0x9c, 'vv>v', 'extmul_low_i8x16_s extmul_high_i8x16_s extmul_low_i8x16_u extmul_high_i8x16_u');
 rows('f64x2.', S + 0x94, 'v>v', 'nearest');
 rows('i32x4.', S + 0xa0, 'v>v', 'abs neg');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Algebra, Flag, Type, Value } from '../algebra.ts';
 import { algebraCases, applyCase, conditionCases, flagCases, registerCases } from '../algebra-cases.ts';
-import { MachineMemory, MAXIMUM_PAGES } from '../machine-memory.ts';
+import { MAXIMUM_PAGES, MachineMemory } from '../machine-memory.ts';
 import { RAX, type StateField, vcpu } from '../state.ts';
 import { CodeSpace } from './code-space.ts';
 import { CoreFunctions } from './core-functions.ts';
@@ -48,7 +48,7 @@ function run(args: readonly (readonly [Type, bigint])[], body: (m: Algebra, args
         const values = args.map(([type], i) => m.trunc(m.getAt(ARGUMENTS, i), type));
         const results = body(m, values);
         types = results.map(({ type }) => type);
-        results.forEach((value, i) => m.setAt(RESULTS, i, m.zext(value, 128)));
+        for (const [i, value] of results.entries()) m.setAt(RESULTS, i, m.zext(value, 128));
         return [];
       },
     });

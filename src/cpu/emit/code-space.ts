@@ -14,7 +14,7 @@ export interface HostImport {
   readonly name: string;
   readonly params: readonly Type[];
   readonly results: readonly Type[];
-  readonly call: (...args: never[]) => number | bigint | void;
+  readonly call: (...args: never[]) => unknown;
 }
 
 export class CodeSpace {

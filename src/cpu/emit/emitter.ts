@@ -21,12 +21,12 @@ import {
   type Value,
   type Variable,
 } from '../algebra.ts';
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_READ, TLB_WRITE } from '../layout.ts';
 import { type StateField, vcpu } from '../state.ts';
 import type { CoreFunctions } from './core-functions.ts';
 import type { FunctionBuilder, FunctionRef, Node } from './function-builder.ts';
 import { LOAD32_8U, LOAD32_16U } from './function-builder.ts';
 import { Values } from './values.ts';
-import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_READ, TLB_WRITE } from '../layout.ts';
 
 /** No exception on its way. */
 export const NO_FAULT = 0xffff;

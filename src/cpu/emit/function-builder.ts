@@ -8,7 +8,7 @@
  */
 
 import { ByteWriter, F32, F64, I32, I64, V128, type ValueType } from '../../wasm/encoder.ts';
-import { type Operation, SIMD_PREFIX, MISC_PREFIX } from '../../wasm/operations.ts';
+import { MISC_PREFIX, type Operation, SIMD_PREFIX } from '../../wasm/operations.ts';
 import type { Type, Value, Variable } from '../algebra.ts';
 
 export function wasmType(type: Type): ValueType {
@@ -52,7 +52,12 @@ export class Node implements Value {
     code: number,
     args: readonly Node[],
     place: { list: List; epoch: number },
-    extra: { immediate?: number; lanes?: readonly number[] | undefined; constant?: number | bigint; impure?: boolean } = {},
+    extra: {
+      immediate?: number;
+      lanes?: readonly number[] | undefined;
+      constant?: number | bigint;
+      impure?: boolean;
+    } = {},
   ) {
     this.type = type;
     this.code = code;
@@ -73,7 +78,7 @@ interface Local extends Variable {
 type Effect =
   | { kind: 'store'; code: number; base: Node; value: Node; offset: number; epoch: number }
   | { kind: 'assign'; local: number; value: Node; epoch: number }
-  | { kind: 'if'; condition: Node; then: List; otherwise: List | undefined; epoch: number }
+  | { kind: 'if'; condition: Node; whenTrue: List; whenFalse: List | undefined; epoch: number }
   | { kind: 'while'; test: List; condition: Node; testEpoch: number; body: List; epoch: number }
   | { kind: 'call'; target: FunctionRef; args: readonly Node[]; results: readonly number[]; epoch: number }
   | { kind: 'return'; args: readonly Node[]; epoch: number }
@@ -112,8 +117,24 @@ export const STORE32_8 = 0x3a;
 export const STORE32_16 = 0x3b;
 export const STORE128 = SIMD_PREFIX + 0x0b;
 
-const loadCodes: Record<string, number> = { 8: LOAD32_8U, 16: LOAD32_16U, 32: LOAD32, 64: LOAD64, 128: LOAD128, f32: 0x2a, f64: 0x2b };
-const storeCodes: Record<string, number> = { 8: STORE32_8, 16: STORE32_16, 32: STORE32, 64: STORE64, 128: STORE128, f32: 0x38, f64: 0x39 };
+const loadCodes: Record<string, number> = {
+  8: LOAD32_8U,
+  16: LOAD32_16U,
+  32: LOAD32,
+  64: LOAD64,
+  128: LOAD128,
+  f32: 0x2a,
+  f64: 0x2b,
+};
+const storeCodes: Record<string, number> = {
+  8: STORE32_8,
+  16: STORE32_16,
+  32: STORE32,
+  64: STORE64,
+  128: STORE128,
+  f32: 0x38,
+  f64: 0x39,
+};
 
 export class FunctionBuilder {
   readonly #params: readonly ValueType[];
@@ -188,10 +209,10 @@ export class FunctionBuilder {
 
   if(condition: Node, then: () => void, otherwise?: () => void): void {
     const epoch = this.#epoch;
-    const thenList = this.#nested(this.#list.loopDepth, then);
-    const otherwiseList = otherwise && this.#nested(this.#list.loopDepth, otherwise);
+    const whenTrue = this.#nested(this.#list.loopDepth, then);
+    const whenFalse = otherwise && this.#nested(this.#list.loopDepth, otherwise);
     this.#epoch++;
-    this.#list.items.push({ kind: 'if', condition, then: thenList, otherwise: otherwiseList, epoch });
+    this.#list.items.push({ kind: 'if', condition, whenTrue, whenFalse, epoch });
   }
 
   while(condition: () => Node, body: () => void): void {
@@ -296,8 +317,8 @@ export class FunctionBuilder {
           markUse(item.value, list, item.epoch);
           break;
         case 'if':
-          if (item.otherwise !== undefined) this.#analyse(item.otherwise);
-          this.#analyse(item.then);
+          if (item.whenFalse !== undefined) this.#analyse(item.whenFalse);
+          this.#analyse(item.whenTrue);
           markUse(item.condition, list, item.epoch);
           break;
         case 'while':
@@ -339,10 +360,10 @@ export class FunctionBuilder {
         this.#emitNode(effect.condition, out);
         out.u8(0x04);
         out.u8(0x40);
-        this.#emitList(effect.then, out);
-        if (effect.otherwise !== undefined) {
+        this.#emitList(effect.whenTrue, out);
+        if (effect.whenFalse !== undefined) {
           out.u8(0x05);
-          this.#emitList(effect.otherwise, out);
+          this.#emitList(effect.whenFalse, out);
         }
         out.u8(0x0b);
         return;

@@ -46,7 +46,14 @@ export class RoutineEmitter extends Emitter {
       return segment < FS ? (offset as Node) : this.add(offset, this.getAt(vcpu.segmentBase, segment));
     }
     const number = typeof segment === 'number' ? this.i32(segment) : this.zext(segment, 32);
-    const args = [this.cpu, this.op_, number, this.zext(offset, 64), this.i32(bytes), this.i32(access === 'write' ? 1 : 0)];
+    const args = [
+      this.cpu,
+      this.op_,
+      number,
+      this.zext(offset, 64),
+      this.i32(bytes),
+      this.i32(access === 'write' ? 1 : 0),
+    ];
     const [linear] = this.b.call(this.context.core.segmentLinear, args);
     this.checkFault(segment === 2);
     return linear as Node;

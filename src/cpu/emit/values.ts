@@ -3,10 +3,10 @@
  * bits may have set bits above their width ("dirty") until an operation needs them clean.
  */
 
-import { operation, type Operation } from '../../wasm/operations.ts';
 import { I64, type ValueType } from '../../wasm/encoder.ts';
+import { type Operation, operation } from '../../wasm/operations.ts';
 import type { Type, Value } from '../algebra.ts';
-import { type FunctionBuilder, Node, wasmType } from './function-builder.ts';
+import { type FunctionBuilder, type Node, wasmType } from './function-builder.ts';
 
 const cache = new Map<string, Operation>();
 
@@ -19,7 +19,7 @@ function op(name: string): Operation {
   return found;
 }
 
-const typeOf: Record<ValueType, Type> = { 0x7f: 32, 0x7e: 64, 0x7d: 'f32', 0x7c: 'f64', 0x7b: 128 };
+const typeOf: Record<ValueType, Type> = { 127: 32, 126: 64, 125: 'f32', 124: 'f64', 123: 128 };
 
 function prefix(type: Type): 'i32' | 'i64' {
   if (typeof type === 'string' || type === 128) throw new Error(`an integer operation on type ${type}`);

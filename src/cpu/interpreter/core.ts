@@ -13,6 +13,7 @@ import { CS, GP, SS_FAULT, type Value } from '../algebra.ts';
 import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import { type EmitterContext, NO_FAULT, NON_CANONICAL, REPLAY } from '../emit/emitter.ts';
 import type { FunctionRef, Node } from '../emit/function-builder.ts';
+import { deliverException } from '../isa/system/deliver.ts';
 import {
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
@@ -28,7 +29,6 @@ import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
 import { DEVICE, LARGE_PAGE_MAP_BITS, programAccess } from '../mmu/translate.ts';
 import { ACCESS_FETCH } from '../mmu/walk.ts';
 import { vcpu } from '../state.ts';
-import { deliverException } from '../isa/system/deliver.ts';
 import {
   EXIT_BUDGET,
   EXIT_DECODE,
@@ -79,7 +79,11 @@ export interface CoreExports {
 }
 
 export function reserveExports(space: CodeSpace): CoreExports {
-  return { run: space.reserve([], []), runBlock: space.reserve([32], []), deliver: space.reserve([32, 32, 32, 32], []) };
+  return {
+    run: space.reserve([], []),
+    runBlock: space.reserve([32], []),
+    deliver: space.reserve([32, 32, 32, 32], []),
+  };
 }
 
 function leave(m: CoreEmitter, reason: number): void {
@@ -261,7 +265,10 @@ export function defineInterpreterCore(
 
   defineCore(module, context, 'unlinked', core.unlinked, (m, taken) => {
     m.set(vcpu.exitOperation, m.operation);
-    m.set(vcpu.exitReason, m.select(m.ne(taken as Node, m.number(0)), m.number(EXIT_TAKEN), m.number(EXIT_FALLTHROUGH)));
+    m.set(
+      vcpu.exitReason,
+      m.select(m.ne(taken as Node, m.number(0)), m.number(EXIT_TAKEN), m.number(EXIT_FALLTHROUGH)),
+    );
     return [];
   });
 
@@ -314,7 +321,11 @@ function defineContext(module: ModuleBuilder, context: EmitterContext): void {
     const alignment = m.and(m.and(ac, m.bit(m.get(vcpu.cr0), 18)), user);
     const breakpoints = m.ne(m.and(m.trunc(m.getAt(vcpu.dr, 7), 32), m.number(0xff)), m.number(0));
     const smapLifted = m.select(ac, m.number(TLB_SUPERVISOR_AC), m.number(TLB_SUPERVISOR));
-    const which = m.select(m.or(alignment, breakpoints), m.number(TLB_NONE), m.select(user, m.number(TLB_USER), smapLifted));
+    const which = m.select(
+      m.or(alignment, breakpoints),
+      m.number(TLB_NONE),
+      m.select(user, m.number(TLB_USER), smapLifted),
+    );
     m.set(vcpu.tlbBase, m.add(m.add(m.vcpuBlock, m.number(TLB)), m.mul(which, m.number(TLB_BYTES))));
 
     const mode = m.variable(m.select(user, m.number(CODE_USER), m.number(0)));

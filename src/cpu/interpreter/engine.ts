@@ -4,16 +4,16 @@
  */
 
 import type { Routine, Type } from '../algebra.ts';
-import { Decoder } from '../decode/decoder.ts';
 import type { Decoded } from '../decode/decoded.ts';
+import { Decoder } from '../decode/decoder.ts';
 import { CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
 import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/function-builder.ts';
 import { RoutineEmitter, routineResults } from '../emit/routine.ts';
 import { instructions } from '../isa/index.ts';
-import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { CODE_MAP_BYTES } from '../layout.ts';
+import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
 import { Blocks } from './blocks.ts';
@@ -111,7 +111,8 @@ export class Engine implements EmitterContext {
       [
         core.assignFrame,
         'assignFrame',
-        (base: number, physical: bigint, write: number) => vcpu(base).monitor.assignFrame(Number(physical), write !== 0),
+        (base: number, physical: bigint, write: number) =>
+          vcpu(base).monitor.assignFrame(Number(physical), write !== 0),
       ],
       [
         core.deviceRead,

@@ -5,11 +5,11 @@
 
 import type { Address, Operand, Segment, Type, Value, Variable } from '../algebra.ts';
 import { FS, GP, SS, UD } from '../algebra.ts';
+import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
+import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { bytesOf, Emitter, type EmitterContext } from '../emit/emitter.ts';
 import { type FunctionBuilder, LOAD64_32S, type Node } from '../emit/function-builder.ts';
 import { RSP, vcpu } from '../state.ts';
-import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
-import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { EXIT_HALT, EXIT_SHUTDOWN, EXIT_YIELD } from './exits.ts';
 import {
   BLOCK_COUNT,
@@ -449,4 +449,3 @@ export class HandlerEmitter extends Emitter {
     return value;
   }
 }
-

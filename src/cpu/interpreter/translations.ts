@@ -20,8 +20,8 @@ import {
 } from '../layout.ts';
 import type { MachineMemory } from '../machine-memory.ts';
 import { LARGE_PAGE_MAP, LARGE_PAGE_MAP_BITS } from '../mmu/translate.ts';
-import { EXECUTED_PAGE_MAP } from './core.ts';
 import { vcpu } from '../state.ts';
+import { EXECUTED_PAGE_MAP } from './core.ts';
 
 const PCIDS = 4096;
 const CR4_PCIDE = 1n << 17n;

@@ -10,8 +10,8 @@ import { AC, type Type } from '../algebra.ts';
 import type { ModuleBuilder } from '../emit/code-space.ts';
 import { bytesOf, type EmitterContext, REPLAY } from '../emit/emitter.ts';
 import type { FunctionRef, Node } from '../emit/function-builder.ts';
-import { CODE_GRANULE, CODE_MAP_BYTES, FRAME_CODE, TLB, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES } from '../layout.ts';
 import { OPERATION_REMAINING } from '../interpreter/operation.ts';
+import { CODE_GRANULE, CODE_MAP_BYTES, FRAME_CODE, TLB, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { type CoreEmitter, defineCore } from './core-emitter.ts';
 import { DEVICE, NO_TRANSLATION, programAccess } from './translate.ts';
@@ -37,7 +37,13 @@ function requireLast(m: CoreEmitter): void {
 }
 
 /** Alignment checks (SDM Vol. 3A §6.15 "Interrupt 17") and data breakpoints (Vol. 3B §17.2). */
-function checkAccess(m: CoreEmitter, context: EmitterContext, linear: Node, bytes: number | Node, write: boolean): void {
+function checkAccess(
+  m: CoreEmitter,
+  context: EmitterContext,
+  linear: Node,
+  bytes: number | Node,
+  write: boolean,
+): void {
   const size = typeof bytes === 'number' ? m.number(bytes) : bytes;
   if (bytes !== 1) {
     const checked = m.and(m.bit(m.get(vcpu.rflags), 18), m.bit(m.get(vcpu.cr0), 18));
@@ -158,7 +164,13 @@ function overCode(m: CoreEmitter, codeMap: number, machine: Node, bytes: number)
   return bytes === 1 ? bitAt(machine) : m.or(bitAt(machine), bitAt(m.add(machine, m.number(bytes - 1))));
 }
 
-function defineStore(module: ModuleBuilder, context: EmitterContext, path: Path, type: AccessType, codeMap: number): void {
+function defineStore(
+  module: ModuleBuilder,
+  context: EmitterContext,
+  path: Path,
+  type: AccessType,
+  codeMap: number,
+): void {
   const bytes = bytesOf(type);
   defineCore(module, context, `store${type}`, path.store(type), (m, linear, value) => {
     const { builder: b } = m;
@@ -237,4 +249,3 @@ export function defineAccesses(module: ModuleBuilder, context: EmitterContext, c
     return [];
   });
 }
-

@@ -117,9 +117,7 @@ function pageOf(m: Algebra, walk: Walk, entry: Value, shift: number): Value {
 
 /** 4-level and PAE paging: 8-byte entries, 9 index bits a level. */
 function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, long: boolean): void {
-  const table = m.variable(
-    m.and(m.get(vcpu.cr3), m.const(64, long ? ADDRESS : 0xffffffe0n)),
-  );
+  const table = m.variable(m.and(m.get(vcpu.cr3), m.const(64, long ? ADDRESS : 0xffffffe0n)));
   const done = m.variable(m.const(1, 0));
   const levels = long ? [39, 30, 21, 12] : [30, 21, 12];
   for (const shift of levels) {
@@ -193,10 +191,7 @@ function walkNarrow(m: Algebra, walk: Walk, page: Variable, allowed: Variable): 
     () => {
       enter(m, walk, wide, 0n);
       setAccessed(m, directory, directoryAddress);
-      const address = m.or(
-        m.and(wide, m.const(64, 0xfffff000n)),
-        m.and(m.shr(walk.linear, 10), m.const(64, 0xffcn)),
-      );
+      const address = m.or(m.and(wide, m.const(64, 0xfffff000n)), m.and(m.shr(walk.linear, 10), m.const(64, 0xffcn)));
       const entry = m.loadPhysical(32, address);
       enter(m, walk, m.zext(entry, 64), 0n);
       m.assign(allowed, leaf(m, walk, entry, address));
