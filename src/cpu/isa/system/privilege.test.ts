@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CS, DS, GP, GS, NP, SS, SS_FAULT, UD } from '../../algebra.ts';
+import { DS, GP, NP, SS_FAULT, UD } from '../../algebra.ts';
 import { RAX, RBX, RCX, RDX, RSP, vcpu } from '../../state.ts';
 import * as on from './test-machine.ts';
 import { TestMachine } from './test-machine.ts';
-
-/** Puts the machine at level 3, at USER_CODE; `code` runs there. */
-function enterUser(machine: TestMachine, code: string, rflags = 2): void {
-  const long = machine.mode === 'long';
-  machine.place(on.USER_CODE, code);
-  machine.setSegment(CS, on.CODE_3, 0, 0xffffffff, long ? 0xa0fb : 0xc0fb);
-  for (const segment of [0, SS, DS, 4, GS]) machine.setSegment(segment, on.DATA_3, 0, 0xffffffff, 0xc0f3);
-  machine.set(vcpu.cpl, 3);
-  machine.set(vcpu.rip, on.USER_CODE);
-  machine.set(vcpu.rflags, rflags);
-  machine.cpu.contextChanged();
-}
 
 const IOPL_3 = 0x3002;
 
@@ -42,7 +30,7 @@ test('privileged instructions give #GP(0) at level 3', () => {
   };
   for (const [name, code] of Object.entries(codes)) {
     const machine = new TestMachine('protected');
-    enterUser(machine, code);
+    machine.enterUser(code);
     assert.equal(machine.resume().vector, GP, name);
     assert.equal(machine.stack(0, 4), 0, `${name}: error code`);
     assert.equal(machine.stack(1, 4), on.USER_CODE, `${name}: return address`);
@@ -54,7 +42,7 @@ test('privileged instructions give #GP(0) at level 3', () => {
 test('CLAC and STAC are undefined at level 3', () => {
   for (const code of ['0f01ca', '0f01cb']) {
     const machine = new TestMachine('long');
-    enterUser(machine, code);
+    machine.enterUser(code);
     assert.equal(machine.resume().vector, UD);
   }
 });
@@ -63,11 +51,11 @@ test('UMIP takes SGDT, SIDT, SLDT, STR and SMSW away from level 3', () => {
   for (const code of ['0f0100', '0f0108', '0f00c0', '0f00c8', '0f01e0']) {
     const machine = new TestMachine('protected');
     machine.setGpr(RAX, 0x20000);
-    enterUser(machine, `${code} 0f0b`);
+    machine.enterUser(`${code} 0f0b`);
     assert.equal(machine.resume().vector, UD, `${code} without UMIP`);
     const guarded = new TestMachine('protected');
     guarded.set(vcpu.cr4, 1 << 11);
-    enterUser(guarded, `${code} 0f0b`);
+    guarded.enterUser(`${code} 0f0b`);
     assert.equal(guarded.resume().vector, GP, code);
   }
 });
@@ -80,7 +68,7 @@ test('POPF changes IF from level 3 only with IOPL 3, and IOPL never', () => {
     [IOPL_3, 0x3202],
   ] as const) {
     const machine = new TestMachine('protected');
-    enterUser(machine, code, rflags);
+    machine.enterUser(code, rflags);
     assert.equal(machine.resume().vector, UD);
     assert.equal(machine.gpr(RAX), expected);
   }
@@ -88,7 +76,7 @@ test('POPF changes IF from level 3 only with IOPL 3, and IOPL never', () => {
 
 test('CLI and STI work at level 3 with IOPL 3', () => {
   const machine = new TestMachine('protected');
-  enterUser(machine, 'fb 9c 58 fa 9c 5b 0f0b', IOPL_3);
+  machine.enterUser('fb 9c 58 fa 9c 5b 0f0b', IOPL_3);
   assert.equal(machine.resume().vector, UD);
   assert.equal(machine.gpr(RAX) & 0x200, 0x200);
   assert.equal(machine.gpr(RBX) & 0x200, 0);
@@ -99,12 +87,12 @@ test('with PVI, CLI and STI at level 3 move the virtual interrupt flag', () => {
   const VIP = 1 << 20;
   const machine = new TestMachine('protected');
   machine.set(vcpu.cr4, 2);
-  enterUser(machine, 'fb 0f0b', 2);
+  machine.enterUser('fb 0f0b', 2);
   assert.equal(machine.resume().vector, UD);
   assert.equal(machine.stack(2, 4) & (VIF | 0x200), VIF);
   const pending = new TestMachine('protected');
   pending.set(vcpu.cr4, 2);
-  enterUser(pending, 'fb', 2 | VIP);
+  pending.enterUser('fb', 2 | VIP);
   assert.equal(pending.resume().vector, GP);
 });
 
@@ -115,7 +103,7 @@ test('the I/O permission map opens single ports to level 3', () => {
   machine.setGpr(RDX, 0x10);
   machine.setGpr(RAX, 0x1234);
   // out dx, ax; in al, dx; out dx, eax
-  enterUser(machine, '66ef ec ef');
+  machine.enterUser('66ef ec ef');
   assert.equal(machine.resume().vector, GP);
   assert.equal(machine.stack(1, 4), on.USER_CODE + 3);
   assert.deepEqual(machine.portWrites, [{ port: 0x10, value: 0x1234, bytes: 2 }]);
@@ -125,7 +113,7 @@ test('the I/O permission map opens single ports to level 3', () => {
 test('a map beyond the TSS denies every port', () => {
   const machine = new TestMachine('protected');
   machine.write16(on.TSS + 0x66, 0xffff);
-  enterUser(machine, 'ec');
+  machine.enterUser('ec');
   assert.equal(machine.resume().vector, GP);
 });
 
@@ -163,7 +151,7 @@ test('loading a data segment checks its descriptor', () => {
     machine.descriptor(on.FREE, 0x1234, 0xff, access, 0);
     machine.setGpr(RAX, on.FREE | rpl);
     // mov fs, ax; ud2
-    if (cpl === 3) enterUser(machine, '8ee0 0f0b');
+    if (cpl === 3) machine.enterUser('8ee0 0f0b');
     else machine.place(on.CODE, '8ee0 0f0b');
     const ending = machine.resume();
     assert.equal(ending.vector, vector ?? UD, name);

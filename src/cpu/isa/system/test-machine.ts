@@ -5,7 +5,7 @@
  *     0x8000  HLT for vector n at + 16 n                     0x10000  code      stacks below 0x20000 and 0x30000
  */
 
-import { FS, GS, LDTR, TR } from '../../algebra.ts';
+import { CS, DS, ES, FS, GS, LDTR, SS, TR } from '../../algebra.ts';
 import { Engine } from '../../interpreter/engine.ts';
 import { Vcpu } from '../../interpreter/vcpu.ts';
 import { FRAME_RAM } from '../../layout.ts';
@@ -63,6 +63,18 @@ export interface Ending {
 
 let engine: Engine | undefined;
 
+/** `bytes` bytes of a value as they stand in code. */
+export function hex(value: number, bytes: number): string {
+  let text = '';
+  for (let i = 0; i < bytes; i++) text += ((value >>> (8 * i)) & 0xff).toString(16).padStart(2, '0');
+  return text;
+}
+
+/** A far pointer with a 32-bit offset. */
+export function far(selector: number, offset: number): string {
+  return hex(offset, 4) + hex(selector, 2);
+}
+
 export class TestMachine {
   readonly cpu: Vcpu;
   readonly mode: Mode;
@@ -97,6 +109,7 @@ export class TestMachine {
       cpuid: () => {},
       readMsr: () => false,
       writeMsr: () => false,
+      eventDelivered: () => {},
       readCr8: () => 0,
       writeCr8: () => {},
       tsc: () => 0x123456789an,
@@ -153,8 +166,8 @@ export class TestMachine {
   /** Code at 1000:0000, the stack below 2000:0000, handlers through an interrupt table at 0. */
   #enterReal(): void {
     for (let segment = 0; segment <= GS; segment++) this.setSegment(segment, 0, 0, 0xffff, 0x93);
-    this.setSegment(1, CODE >> 4, CODE, 0xffff, 0x93);
-    this.setSegment(2, 0x1000, 0x10000, 0xffff, 0x93);
+    this.setSegment(CS, CODE >> 4, CODE, 0xffff, 0x93);
+    this.setSegment(SS, 0x1000, 0x10000, 0xffff, 0x93);
     this.set(vcpu.rip, 0);
     this.setGpr(RSP, 0xfff0);
     this.set(vcpu.idtrBase, 0);
@@ -172,8 +185,8 @@ export class TestMachine {
     this.descriptor(DATA_3, 0, 0xfffff, ACCESS_DATA | DPL_3, FLAGS_32);
     this.descriptor(TASK, TSS, 0xfff, ACCESS_TSS_32 | 2, 0);
     this.setSegment(TR, TASK, TSS, 0xfff, 0x8b);
-    this.setSegment(1, CODE_0, 0, 0xffffffff, long ? 0xa09b : 0xc09b);
-    for (const segment of [0, 2, 3, FS, GS]) this.setSegment(segment, DATA_0, 0, 0xffffffff, 0xc093);
+    this.setSegment(CS, CODE_0, 0, 0xffffffff, long ? 0xa09b : 0xc09b);
+    for (const segment of [ES, SS, DS, FS, GS]) this.setSegment(segment, DATA_0, 0, 0xffffffff, 0xc093);
     this.write32(TSS + 4, INNER_STACK);
     if (!long) this.write32(TSS + 8, DATA_0);
     this.write16(TSS + 0x66, IO_MAP);
@@ -216,6 +229,7 @@ export class TestMachine {
 
   write(address: number, bytes: readonly number[]): void {
     this.#memory.u8.set(bytes, this.#ram + address);
+    engine?.blocks.written(this.#ram + address, bytes.length);
   }
 
   write16(address: number, value: number): void {
@@ -234,7 +248,7 @@ export class TestMachine {
 
   /** The `i`th value from the top of the stack, whose base is 0 but in real mode. */
   stack(i: number, bytes: 2 | 4 | 8): number {
-    return this.read(this.get(vcpu.segmentBase, 2) + this.gpr(RSP) + i * bytes, bytes);
+    return this.read(this.get(vcpu.segmentBase, SS) + this.gpr(RSP) + i * bytes, bytes);
   }
 
   // ---- Running -----------------------------------------------------------------------------------------------------
@@ -254,6 +268,18 @@ export class TestMachine {
         .match(/../g)
         ?.map((byte) => Number.parseInt(byte, 16)) ?? [],
     );
+  }
+
+  /** Goes to level 3, where `code` is about to run. */
+  enterUser(code: string, rflags = 2): void {
+    const accessRights = this.mode === 'long' ? 0xa0fb : 0xc0fb;
+    this.place(USER_CODE, code);
+    this.setSegment(CS, CODE_3, 0, 0xffffffff, accessRights);
+    for (const segment of [ES, SS, DS, FS, GS]) this.setSegment(segment, DATA_3, 0, 0xffffffff, 0xc0f3);
+    this.set(vcpu.cpl, 3);
+    this.set(vcpu.rip, USER_CODE);
+    this.set(vcpu.rflags, rflags);
+    this.cpu.contextChanged();
   }
 
   resume(): Ending {
