@@ -9,6 +9,7 @@ import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { CODE_GRANULE, CODE_MAP_BYTES } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import {
+  BLOCK_CACHE_ENTRIES,
   BLOCK_CACHE_ENTRY_BYTES,
   blockCacheIndex,
   CODE_32,
@@ -25,8 +26,10 @@ import * as layout from './operation.ts';
 const FRAME_BYTES = 4096;
 /** Longest instruction. */
 const LONGEST = 15;
-/** Operations are put into arenas of this size. */
+/** Operations are put into arenas of this size, */
 const ARENA_BYTES = 1 << 20;
+/** and all decoded code is dropped rather than take more of them. */
+const ARENA_LIMIT = 64;
 
 /** A block as the monitor knows it. */
 interface Block {
@@ -62,8 +65,12 @@ export class Blocks {
   readonly #codeMap: number;
   readonly #blockCache: number;
   readonly #frames = new Map<number, FrameCode>();
-  #arena = 0;
-  #arenaEnd = 0;
+  readonly #arenas: number[] = [];
+  /** The arena in use, and the next free address in it. */
+  #arena = -1;
+  #free = 0;
+  /** Grows when all decoded code is dropped: addresses of blocks and operations from before mean nothing now. */
+  generation = 0;
   /** Where blocks that run once are put. */
   readonly #scratch: number;
   readonly #crossing = new Uint8Array(2 * LONGEST);
@@ -82,7 +89,9 @@ export class Blocks {
   }
 
   /** Bytes of machine memory that decoded operations take. */
-  arenaBytes = 0;
+  get arenaBytes(): number {
+    return this.#arenas.length * ARENA_BYTES;
+  }
 
   /** The block for this code, decoded if it is new. Undefined when fetching its bytes from the next page faults. */
   find(request: BlockRequest): number | undefined {
@@ -97,6 +106,7 @@ export class Blocks {
       }
       this.#invalidate(known);
     }
+    if (this.#arena === ARENA_LIMIT - 1) this.#dropAll();
     return this.#decode(request, code, key);
   }
 
@@ -227,14 +237,31 @@ export class Blocks {
   }
 
   #allocate(bytes: number): number {
-    if (this.#arena + bytes > this.#arenaEnd) {
-      this.#arena = this.#engine.memory.region(ARENA_BYTES);
-      this.#arenaEnd = this.#arena + ARENA_BYTES;
-      this.arenaBytes += ARENA_BYTES;
+    if (this.#arena < 0 || this.#free + bytes > (this.#arenas[this.#arena] as number) + ARENA_BYTES) {
+      this.#arena++;
+      if (this.#arena === this.#arenas.length) this.#arenas.push(this.#engine.memory.region(ARENA_BYTES));
+      this.#free = this.#arenas[this.#arena] as number;
     }
-    const address = this.#arena;
-    this.#arena += bytes;
+    const address = this.#free;
+    this.#free += bytes;
     return address;
+  }
+
+  /** Forgets all blocks, so that their memory can be used again. No generated code may be running. */
+  #dropAll(): void {
+    const { memory } = this.#engine;
+    this.generation++;
+    for (const [frame, { blocks, incoming }] of this.#frames) {
+      const hadCode = blocks.size > 0 || incoming.size > 0;
+      blocks.clear();
+      incoming.clear();
+      const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
+      memory.u8.fill(0, place, place + CODE_MAP_BYTES);
+      if (hadCode) this.frameChanged(frame, false);
+    }
+    memory.u8.fill(0, this.#blockCache, this.#blockCache + BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
+    for (const vcpu of this.#engine.vcpus) vcpu.translations.forgetCode();
+    this.#arena = -1;
   }
 
   /** Decodes instructions until one ends the block, the page ends, or there are enough. */
@@ -243,21 +270,21 @@ export class Blocks {
     const codeSize = codeSizeOf(mode);
     const isProtected = (mode & CODE_REAL) === 0;
     const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
-    const { u8 } = this.#engine.memory;
+    const { memory } = this.#engine;
     const instructions: (Decoded | 'undefined' | 'too-long')[] = [];
     const offsets: number[] = [];
     let offset = machine & (FRAME_BYTES - 1);
     let secondFrame = 0;
     while (instructions.length < limit && offset < FRAME_BYTES) {
-      let decoded = this.#engine.decoder.decode(u8, frame + offset, FRAME_BYTES - offset, codeSize, isProtected);
+      let decoded = this.#engine.decoder.decode(memory.u8, frame + offset, FRAME_BYTES - offset, codeSize, isProtected);
       if (decoded === 'incomplete') {
         // An instruction that crosses into the next page stands alone in its block.
         if (instructions.length > 0) break;
         const next = request.nextFrame();
         if (next === undefined) return undefined;
         const here = FRAME_BYTES - offset;
-        this.#crossing.set(u8.subarray(frame + offset, frame + FRAME_BYTES));
-        this.#crossing.set(u8.subarray(next, next + LONGEST), here);
+        this.#crossing.set(memory.u8.subarray(frame + offset, frame + FRAME_BYTES));
+        this.#crossing.set(memory.u8.subarray(next, next + LONGEST), here);
         decoded = this.#engine.decoder.decode(this.#crossing, 0, here + LONGEST, codeSize, isProtected);
         if (decoded === 'incomplete') decoded = 'too-long';
         secondFrame = next;

@@ -69,7 +69,7 @@ export class Translations {
       const { u8 } = this.#memory;
       u8.fill(0, this.#base + PCID_TABLE, this.#base + PCID_TABLE + 2 * PCIDS);
       u8.fill(0, this.#base + TLB, this.#base + TLB + TLB_COUNT * TLB_BYTES);
-      this.#clearJumpCache();
+      this.forgetCode();
       const maps = this.#base + LARGE_PAGE_MAP;
       u8.fill(0, maps, maps + LARGE_PAGE_MAP_BITS / 8);
       this.#lastAsid = 1;
@@ -77,7 +77,8 @@ export class Translations {
     return this.#lastAsid;
   }
 
-  #clearJumpCache(): void {
+  /** Blocks that the jump cache knows are gone. */
+  forgetCode(): void {
     const { u8 } = this.#memory;
     const start = this.#base + JUMP_CACHE;
     u8.fill(0, start, start + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES);
@@ -101,7 +102,7 @@ export class Translations {
       const entry = this.#base + TLB + which * TLB_BYTES + index * TLB_ENTRY_BYTES;
       this.#memory.u8.fill(0, entry, entry + 24);
     }
-    if (this.#mapHas(EXECUTED_PAGE_MAP, address >> 12n)) this.#clearJumpCache();
+    if (this.#mapHas(EXECUTED_PAGE_MAP, address >> 12n)) this.forgetCode();
   }
 
   /** INVPCID's types (SDM Vol. 2A "INVPCID"). 0: one address, 1: one PCID, 2: all, 3: all but global. */

@@ -15,6 +15,7 @@ import type { Engine } from './engine.ts';
 import * as exits from './exits.ts';
 import {
   BLOCK_COUNT,
+  BLOCK_SECOND_FRAME,
   OPERATION_DISPLACEMENT,
   OPERATION_FALLTHROUGH,
   OPERATION_IP,
@@ -223,7 +224,8 @@ export class Vcpu {
   #replay(): void {
     this.replays++;
     const request = this.#request();
-    if (request !== undefined) this.#engine.blocks.split(request.machine);
+    if (request === undefined) this.set32(vcpu.faultVector, NO_FAULT);
+    else this.#engine.blocks.split(request.machine);
     const rest = this.get32(vcpu.budget);
     this.#runOnce(1, 1);
     // The budget for one instruction was set aside from the rest.
@@ -268,11 +270,16 @@ export class Vcpu {
     const target = this.get(vcpu.ipBase) + BigInt(offset);
     const long = (this.get32(vcpu.codeMode) & CODE_SIZE_MASK) === CODE_64;
     this.set(vcpu.rip, long ? target : target & 0xffffffffn);
+    const { blocks, memory } = this.#engine;
     const request = this.#request();
-    const block = request && this.#engine.blocks.find(request);
-    if (block !== undefined && view.getUint32(block + 12, true) === 0) {
+    // What cannot be fetched faults when its turn comes.
+    if (request === undefined) this.set32(vcpu.faultVector, NO_FAULT);
+    const { generation } = blocks;
+    const block = request && blocks.find(request);
+    const standsAlone = block !== undefined && memory.view.getUint32(block + BLOCK_SECOND_FRAME, true) !== 0;
+    if (block !== undefined && !standsAlone && blocks.generation === generation) {
       const place = taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH;
-      this.#engine.memory.view.setUint32(operation + place, block, true);
+      memory.view.setUint32(operation + place, block, true);
     }
     this.set32(vcpu.exitReason, exits.EXIT_DECODE);
   }
