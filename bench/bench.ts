@@ -18,7 +18,7 @@ const HELP = `Usage: npm run bench -- [options]
   --rounds N    rounds of each benchmark, Vivarium and QEMU by turns (default 5)
   --only NAMES  only these, separated by commas: ${NAMES.join(', ')}
   --quick       one round, and shorter loops
-  --json        write the results to docs/bench.json
+  --json        write the results to docs/bench.json; for whole runs only
   --cache DIR   where Debian's kernel is kept (default node_modules/.cache/vivarium)
   --help        show this help
 
@@ -59,6 +59,8 @@ if (!Number.isInteger(rounds) || rounds < 1) usage('--rounds takes a whole numbe
 const names = options.only.flatMap((list) => list.split(','));
 const unknown = names.find((name) => !NAMES.includes(name));
 if (unknown !== undefined) usage(`there is no benchmark called ${unknown}.`);
+if (options.json && (options.quick || names.length > 0))
+  usage('--json writes whole runs only, without --only and --quick.');
 const wanted = (name: string): boolean => names.length === 0 || names.includes(name);
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
