@@ -17,13 +17,17 @@ export function resizeLine(size: TerminalSize): Uint8Array {
   return new TextEncoder().encode(`${size.rows} ${size.columns}\n`);
 }
 
-/** The words for its init, whose meaning guests/builtin/README.md has. `console` is undefined when it is no terminal. */
-export function builtInCommandLine(console: { readonly size: TerminalSize | undefined } | undefined): string {
-  const words = ['console=ttyS0', 'quiet'];
-  if (console === undefined) words.push('vivarium.filter');
+/**
+ * The words for the kernel and its init, whose meaning guests/builtin/README.md has. `terminal` is undefined when the
+ * console is none: then standard input comes on the second serial port.
+ */
+export function builtInCommandLine(terminal: { readonly size: TerminalSize | undefined } | undefined): string {
+  // Of the kernel's own messages, the user sees what is worse than an error.
+  const words = ['console=ttyS0', 'loglevel=3'];
+  if (terminal === undefined) words.push('vivarium.filter=ttyS1');
   else {
     words.push('vivarium.resize=ttyS1');
-    if (console.size) words.push(`vivarium.rows=${console.size.rows}`, `vivarium.cols=${console.size.columns}`);
+    if (terminal.size) words.push(`vivarium.rows=${terminal.size.rows}`, `vivarium.cols=${terminal.size.columns}`);
     const { TERM } = process.env;
     if (TERM && /^[\w.+-]+$/.test(TERM)) words.push(`vivarium.term=${TERM}`);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Ending, outcomeOf } from './exit-status.ts';
 import type { GuestEnd } from '../vmm/guest-options.ts';
+import { type Ending, outcomeOf } from './exit-status.ts';
 
 function statusOf(end: GuestEnd): number {
   return outcomeOf({ by: 'guest', end }).status;

@@ -1,34 +1,40 @@
 /** What to boot: the built-in guest, or the files that the options name. */
 
 import { readImage } from '../host/node/files.ts';
+import { gunzip } from '../host/node/platform.ts';
 import type { Terminal } from '../host/node/terminal.ts';
 import { isLinuxImage } from '../machine/linux-image.ts';
+import type { GuestKernel } from '../vmm/guest-options.ts';
 import { BUILT_IN_INITRD, BUILT_IN_KERNEL, builtInCommandLine } from './built-in-guest.ts';
-import type { GuestOptions } from '../vmm/guest-options.ts';
 import type { RunOptions } from './options.ts';
 
 /** A Linux that is told nothing writes to a screen that is not there. */
 const LINUX_COMMAND_LINE = 'console=ttyS0';
 
+export interface Boot {
+  readonly kernel: GuestKernel;
+  /** Where standard input goes when it is not a terminal: the built-in guest has a port apart for it. */
+  readonly inputPort: 'console' | 'second serial';
+}
+
 /** Reads the images. Throws a VivariumError for a file that cannot be read. */
-export async function readKernel(options: RunOptions, terminal: Terminal | undefined): Promise<GuestOptions['kernel']> {
-  const initrdPath = options.initrd ?? (options.kernel === undefined ? BUILT_IN_INITRD : undefined);
+export async function readKernel(options: RunOptions, terminal: Terminal | undefined): Promise<Boot> {
+  const { kernel: kernelPath, initrd: initrdPath, append } = options;
   const [image, initrd, ...modules] = await Promise.all([
-    readImage(options.kernel ?? BUILT_IN_KERNEL, 'kernel'),
+    readImage(kernelPath ?? BUILT_IN_KERNEL, 'kernel'),
     initrdPath === undefined ? undefined : readImage(initrdPath, 'initrd'),
     ...options.modules.map(({ file }) => readImage(file, 'module')),
   ]);
-
-  let commandLine: string;
-  if (initrdPath === BUILT_IN_INITRD) {
-    commandLine = [builtInCommandLine(terminal), options.append].filter(Boolean).join(' ');
-  } else {
-    commandLine = options.append ?? (isLinuxImage(image) ? LINUX_COMMAND_LINE : '');
-  }
-  return {
+  const named = {
     image,
-    ...(initrd && { initrd }),
     modules: modules.map((data, i) => ({ data, commandLine: options.modules[i].commandLine })),
-    commandLine,
   };
+  if (kernelPath === undefined && initrd === undefined) {
+    const commandLine = [builtInCommandLine(terminal), append].filter(Boolean).join(' ');
+    // Fast path: unpacked here, it spares the guest forty million instructions.
+    const unpacked = gunzip(await readImage(BUILT_IN_INITRD, 'initrd'));
+    return { kernel: { ...named, initrd: unpacked, commandLine }, inputPort: 'second serial' };
+  }
+  const commandLine = append ?? (isLinuxImage(image) ? LINUX_COMMAND_LINE : '');
+  return { kernel: { ...named, ...(initrd && { initrd }), commandLine }, inputPort: 'console' };
 }

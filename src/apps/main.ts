@@ -2,8 +2,8 @@
 
 import { writeSync } from 'node:fs';
 import { VivariumError } from '../base/errors.ts';
-import { type Outcome, STATUS_HOST, STATUS_USAGE } from './exit-status.ts';
 import type { CreateGuest } from '../vmm/guest-options.ts';
+import { type Outcome, STATUS_HOST, STATUS_USAGE } from './exit-status.ts';
 import { parseCommandLine } from './options.ts';
 import { run } from './run.ts';
 

@@ -3,14 +3,14 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleOutput } from '../host/node/console-output.ts';
-import { gunzip, nodePlatform } from '../host/node/platform.ts';
 import { gatherInput, passInput } from '../host/node/piped-input.ts';
+import { gunzip, nodePlatform } from '../host/node/platform.ts';
 import { onEndingSignals } from '../host/node/signals.ts';
 import { Terminal } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
+import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { resizeLine } from './built-in-guest.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
-import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
 import { Session } from './session.ts';
@@ -54,7 +54,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
       })
     : undefined;
 
-  const kernel = await readKernel(options, terminal);
+  const { kernel, inputPort } = await readKernel(options, terminal);
   guest = await createGuest({
     memoryBytes: options.memoryBytes,
     kernel,
@@ -77,10 +77,12 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     });
   }
 
-  if (!terminal && options.deterministic) guest.sendConsole(await gatherInput(stdin));
+  const pass = (bytes: Uint8Array): void =>
+    inputPort === 'console' ? guest.sendConsole(bytes) : guest.sendSecondSerial(bytes);
+  if (!terminal && options.deterministic) pass(await gatherInput(stdin));
   else if (!terminal) {
     passInput(stdin, {
-      input: (bytes) => guest.sendConsole(bytes),
+      input: pass,
       failed: (reason) => fail({ by: 'host', message: `Standard input cannot be read: ${reason}.` }),
     });
   }

@@ -1,7 +1,7 @@
 /** One guest from start to end: why it stops (the first reason given stands), and who keeps it waiting. */
 
-import type { Ending } from './exit-status.ts';
 import type { RunnableGuest } from '../vmm/guest-options.ts';
+import type { Ending } from './exit-status.ts';
 
 /** What a guest writes to, and may have to wait for. */
 type Sink = 'output' | 'trace';

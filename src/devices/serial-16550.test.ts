@@ -5,6 +5,7 @@ import { TestClock, TestLine } from './test-clock.ts';
 
 const [DATA, IER, IIR, FCR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 2, 3, 4, 5, 6, 7];
 const CHARACTER_NS = (10 * 1e9) / 115_200;
+const ARRIVAL_NS = 10_000;
 
 function port() {
   const clock = new TestClock();
@@ -91,15 +92,15 @@ test("Linux's start-up tests see the THRE interrupt again whenever it is enabled
 test('received bytes interrupt at the trigger level, the rest after four characters of silence', () => {
   const { clock, irq, serial } = openPort();
   serial.receive(ascii('12345678ab'));
-  clock.advance(7.5 * CHARACTER_NS);
+  clock.advance(7.5 * ARRIVAL_NS);
   assert.equal(irq.level, false);
-  clock.advance(CHARACTER_NS);
+  clock.advance(ARRIVAL_NS);
   assert.equal(serial.read(IIR), 0xc4);
-  clock.advance(2 * CHARACTER_NS);
+  clock.advance(2 * ARRIVAL_NS);
   assert.equal(drain(serial), '12345678ab');
   assert.equal(irq.level, false);
   serial.receive(ascii('c'));
-  clock.advance(4.9 * CHARACTER_NS);
+  clock.advance(ARRIVAL_NS + 3.9 * CHARACTER_NS);
   assert.equal(irq.level, false);
   clock.advance(0.2 * CHARACTER_NS);
   assert.equal(serial.read(IIR), 0xcc);
@@ -113,7 +114,7 @@ test('bulk input waits for room, so nothing overruns and nothing is lost', () =>
   for (let i = 0; i < text.length; i += 1000) serial.receive(ascii(text.slice(i, i + 1000)));
   let seen = '';
   while (seen.length < text.length) {
-    clock.advance(100 * CHARACTER_NS);
+    clock.advance(100 * ARRIVAL_NS);
     assert.equal(serial.read(LSR) & 0x02, 0);
     const part = drain(serial);
     assert.equal(part.length, Math.min(16, text.length - seen.length));
@@ -126,31 +127,31 @@ test('bulk input waits for room, so nothing overruns and nothing is lost', () =>
 test('input waits while RTS is low, and arrives at guests that never touch it', () => {
   const { clock, serial } = port();
   serial.receive(ascii('x'));
-  clock.advance(2 * CHARACTER_NS);
+  clock.advance(2 * ARRIVAL_NS);
   assert.equal(drain(serial), 'x');
   serial.write(MCR, 0x09);
   serial.receive(ascii('y'));
-  clock.advance(20 * CHARACTER_NS);
+  clock.advance(20 * ARRIVAL_NS);
   assert.equal(serial.read(LSR) & 1, 0);
   serial.write(MCR, 0x0b);
-  clock.advance(2 * CHARACTER_NS);
+  clock.advance(2 * ARRIVAL_NS);
   assert.equal(drain(serial), 'y');
 });
 
 test('bytes in a receive FIFO that is reset arrive again, those of a loopback test do not', () => {
   const { clock, serial } = openPort();
   serial.receive(ascii('hello'));
-  clock.advance(3.5 * CHARACTER_NS);
+  clock.advance(3.5 * ARRIVAL_NS);
   serial.write(FCR, 0x87);
   assert.equal(serial.read(LSR) & 1, 0);
   assert.equal(serial.read(DATA), 0);
-  clock.advance(10 * CHARACTER_NS);
+  clock.advance(10 * ARRIVAL_NS);
   assert.equal(drain(serial), 'hello');
   serial.write(MCR, 0x1b);
   serial.write(DATA, 0x55);
   serial.write(MCR, 0x0b);
   serial.write(FCR, 0x87);
-  clock.advance(10 * CHARACTER_NS);
+  clock.advance(10 * ARRIVAL_NS);
   assert.equal(serial.read(LSR) & 1, 0);
 });
 
@@ -183,7 +184,7 @@ test('changes of the modem lines are told until they are read', () => {
 test('a restored port goes on where it was', () => {
   const one = openPort();
   one.serial.receive(ascii('12345678'));
-  one.clock.advance(9 * CHARACTER_NS);
+  one.clock.advance(9 * ARRIVAL_NS);
   const two = port();
   two.serial.restore(one.serial.save());
   assert.equal(two.irq.level, true);

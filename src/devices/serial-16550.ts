@@ -2,11 +2,13 @@
  * NS16550A serial port (National Semiconductor PC16550D data sheet, June 1995).
  *
  * Sending takes no time: the transmitter is always empty, and every byte written raises the THRE interrupt again.
- * Received bytes arrive one at a time at the programmed rate from a queue without limit, and only while there is room,
- * so bulk input never overruns. The far end obeys RTS, as a terminal with hardware flow control does: while a guest
+ * Received bytes arrive one at a time from a queue without limit, and only while there is room, so bulk input never
+ * overruns. The far end obeys RTS, as a terminal with hardware flow control does: while a guest
  * that has ever written the modem control register holds RTS low, nothing arrives. Input typed ahead waits that way
  * until Linux opens the port.
  *
+ * Deviation: they arrive at a rate of their own, whatever the divisor says: Linux leaves a port at 9600 baud unless it is
+ * told otherwise, at which a pasted page takes seconds.
  * Deviation: bytes that a reset of the receive FIFO would drop count as not having arrived yet; they come again.
  * Deviation: OUT2 does not gate the interrupt. PCs have that gate beside the chip; guests written for QEMU, which has
  * not, leave OUT2 low.
@@ -65,6 +67,8 @@ const FIFO_SIZE = 16;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 /** Input clock of a PC's serial ports; the line rate is a sixteenth of it over the divisor. */
 const CLOCK_HZ = 1_843_200;
+/** From one received byte to the next: 100 KB a second, more than guests take. */
+const ARRIVAL_NS = 10_000;
 
 const serialState = defineState('serial-16550', 1, {
   ier: u8({ max: 0x0f }),
@@ -312,7 +316,7 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
     if (this.#queue.length === 0 || s.count >= this.#capacity() || !this.#listening()) {
       this.#arrival.disarm();
     } else if (this.#arrival.deadlineNs === Number.POSITIVE_INFINITY) {
-      this.#arrival.arm(this.#host.clock.now() + this.#characterNs());
+      this.#arrival.arm(this.#host.clock.now() + ARRIVAL_NS);
     }
   }
 

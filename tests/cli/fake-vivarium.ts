@@ -1,14 +1,16 @@
 /** The command line with a guest that does, at each line it is given, what tests of the command line need. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import type { CreateGuest, RunnableGuest, GuestEnd, GuestOptions, GuestStats } from '../../src/vmm/guest-options.ts';
 import { main } from '../../src/apps/main.ts';
 import { VivariumError } from '../../src/base/errors.ts';
+import type { CreateGuest, GuestEnd, GuestOptions, GuestStats, RunnableGuest } from '../../src/vmm/guest-options.ts';
 
 const EOT = 0x04;
 
 class FakeGuest implements RunnableGuest {
   readonly #options: GuestOptions;
+  /** What the second serial port is for: standard input, or changes of the terminal's size. */
+  readonly #isFilter: boolean;
   #line: number[] = [];
   #finish: (end: GuestEnd) => void = () => {};
   #isPaused = false;
@@ -16,6 +18,7 @@ class FakeGuest implements RunnableGuest {
 
   constructor(options: GuestOptions) {
     this.#options = options;
+    this.#isFilter = options.kernel.commandLine.includes('vivarium.filter=ttyS1');
   }
 
   run(): Promise<GuestEnd> {
@@ -33,7 +36,8 @@ class FakeGuest implements RunnableGuest {
   }
 
   sendSecondSerial(bytes: Uint8Array): void {
-    this.#say(`second serial: ${Buffer.from(bytes)}`);
+    if (this.#isFilter) this.sendConsole(bytes);
+    else this.#say(`second serial: ${Buffer.from(bytes)}`);
   }
 
   stop(): void {

@@ -67,7 +67,7 @@ test('the options reach the guest', async () => {
   assert.deepEqual(options.optionalDevices, ['isa-debug-exit']);
   assert.equal(options.countHits, false);
   assert.equal(options.trace, undefined);
-  assert.match(options.kernel, /^console=ttyS0 .*vivarium\.filter quiet x=y$/);
+  assert.match(options.kernel, /^console=ttyS0 .*vivarium\.filter=ttyS1 quiet x=y$/);
 });
 
 test('--stats ends with the statistics, and the state of a deterministic run', async () => {
