@@ -1,7 +1,8 @@
 /**
  * Holds the layers: a source file imports only from its own layer and from those before it, `cpu` and `devices` meet
- * at `base`, only `apps` imports `host`, and Node's modules and packages are for the platform layers alone. (Platform
- * globals are the linter's business: `noRestrictedGlobals` in biome.json.)
+ * at `base`, only `apps` imports `host`, and Node's modules are for the platform layers alone. Packages may be used
+ * anywhere, if package.json lists them as dependencies: those run on any platform. (Platform globals are the linter's
+ * business: `noRestrictedGlobals` in biome.json.)
  *
  * Tests beside the sources hold to the layers too, but may use Node's modules, packages, and what lies outside src.
  */
@@ -9,6 +10,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import packageJson from '../package.json' with { type: 'json' };
 
 /** What each layer may import, itself apart. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -24,11 +26,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   apps: ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
 };
 
-/** Layers that may use Node's modules and npm's packages. */
+/** Layers that may use Node's modules. */
 const ON_NODE: readonly string[] = ['host/node', 'apps'];
 
 /** Statements start their line (the formatter sees to it); `import('x')`, as a type or a call, may stand anywhere. */
 const IMPORT = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+
+/** `@noble/hashes` for `@noble/hashes/sha2`. */
+const PACKAGE_NAME = /^(?:@[^/]+\/)?[^/]+/;
 
 export interface Offence {
   readonly line: number;
@@ -54,7 +59,9 @@ export function findOffences(path: string, source: string): Offence[] {
 
   function reasonAgainst(specifier: string): string | undefined {
     if (!specifier.startsWith('.')) {
-      if (isTest || ON_NODE.includes(layer!)) return undefined;
+      const [name] = PACKAGE_NAME.exec(specifier) ?? [specifier];
+      if (isTest || name in packageJson.dependencies || ON_NODE.includes(layer!)) return undefined;
+      if (name in packageJson.devDependencies) return `${name} is for development only`;
       return `${specifier} is for src/host/node and src/apps only`;
     }
     const target = posix.join(posix.dirname(path), specifier);
