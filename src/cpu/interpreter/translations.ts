@@ -19,7 +19,7 @@ import {
   TLB_WRITE,
 } from '../layout.ts';
 import type { MachineMemory } from '../machine-memory.ts';
-import { LARGE_PAGE_MAP, LARGE_PAGE_MAP_BITS } from '../mmu/translate.ts';
+import { LARGE_PAGE_MAP, LARGE_PAGE_MAP_BITS, LARGE_PAGE_SHIFTS } from '../mmu/translate.ts';
 import { vcpu } from '../state.ts';
 import { EXECUTED_PAGE_MAP } from './core.ts';
 
@@ -93,7 +93,7 @@ export class Translations {
 
   invalidatePage(linear: bigint): void {
     const address = BigInt.asUintN(64, linear);
-    if (this.#mapHas(LARGE_PAGE_MAP, address >> 21n)) {
+    if (LARGE_PAGE_SHIFTS.some((shift) => this.#mapHas(LARGE_PAGE_MAP, address >> BigInt(shift)))) {
       this.flushAll();
       return;
     }

@@ -27,7 +27,7 @@ import {
 } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { type CoreEmitter, defineCore } from './core-emitter.ts';
-import { ACCESS_SMAP_OFF, ACCESS_USER, ACCESS_WRITE, LARGE, MAY_FETCH, MAY_READ, MAY_WRITE, walk } from './walk.ts';
+import { ACCESS_SMAP_OFF, ACCESS_USER, ACCESS_WRITE, HUGE, LARGE, MAY_FETCH, MAY_READ, MAY_WRITE, walk } from './walk.ts';
 
 /** Results of `translate` that are no addresses. */
 export const NO_TRANSLATION = 0;
@@ -35,8 +35,9 @@ export const DEVICE = 1;
 
 /** Where the walk of a large page is noted, so that INVLPG of any part of it can drop all of it. */
 export const LARGE_PAGE_MAP = 0x4000;
-/** One bit for each hash of a 2 MiB region. */
+/** One bit for each hash of a 4 MiB region that has large pages, and of a 1 GiB region that is one. */
 export const LARGE_PAGE_MAP_BITS = 4096;
+export const LARGE_PAGE_SHIFTS = [22, 30] as const;
 
 /** The access bits that follow from CPL and RFLAGS.AC, for accesses made on the program's behalf. */
 export function programAccess(m: CoreEmitter): Node {
@@ -66,11 +67,14 @@ function fillTlb(m: CoreEmitter, linear: Node, access: Node, allowed: Node, entr
   const page = m.and(m.trunc(linear, 32), m.number(FRAME_MASK));
   b.store(32, place, TLB + TLB_ADDEND, m.sub(m.and(entry, m.number(FRAME_MASK)), page));
   b.store(32, place, TLB + TLB_FRAME, entry);
-  m.if(may(LARGE), () => {
-    const hash = m.and(m.trunc(m.shr(linear, 21), 32), m.number(LARGE_PAGE_MAP_BITS - 1));
-    const word = m.add(m.vcpuBlock, m.shl(m.shr(hash, 5), 2));
-    const bit = m.shl(m.number(1), m.and(hash, m.number(31)));
-    b.store(32, word, LARGE_PAGE_MAP, m.or(b.load(32, word, LARGE_PAGE_MAP), bit));
+  [LARGE, HUGE].forEach((size, i) => {
+    m.if(may(size), () => {
+      const region = m.trunc(m.shr(linear, LARGE_PAGE_SHIFTS[i] as number), 32);
+      const hash = m.and(region, m.number(LARGE_PAGE_MAP_BITS - 1));
+      const word = m.add(m.vcpuBlock, m.shl(m.shr(hash, 5), 2));
+      const bit = m.shl(m.number(1), m.and(hash, m.number(31)));
+      b.store(32, word, LARGE_PAGE_MAP, m.or(b.load(32, word, LARGE_PAGE_MAP), bit));
+    });
   });
 }
 

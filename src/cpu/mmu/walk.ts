@@ -23,8 +23,9 @@ export const ACCESS_SMAP_OFF = 8;
 export const MAY_READ = 1;
 export const MAY_WRITE = 2;
 export const MAY_FETCH = 4;
-/** From a page larger than 4 KiB. */
+/** From a page of 2 or 4 MiB, or of 1 GiB. */
 export const LARGE = 8;
+export const HUGE = 16;
 
 const PRESENT = 1;
 const ACCESSED = 0x20;
@@ -133,16 +134,17 @@ function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, lon
         m.assign(table, m.and(entry, m.const(64, ADDRESS)));
         return;
       }
-      const finish = (large: boolean): void => {
+      const finish = (): void => {
         const rightsHere = leaf(m, walk, entry, address);
+        const size = shift === 30 ? HUGE : shift === 21 ? LARGE : 0;
         m.assign(page, pageOf(m, walk, entry, shift));
-        m.assign(allowed, large ? m.or(rightsHere, m.const(32, LARGE)) : rightsHere);
+        m.assign(allowed, m.or(rightsHere, m.const(32, size)));
         m.assign(done, m.const(1, 1));
       };
       const above = long ? RESERVED : RESERVED | (0x7ffn << 52n);
       if (shift === 12) {
         enter(m, walk, entry, above);
-        finish(false);
+        finish();
         return;
       }
       const descend = (): void => {
@@ -158,7 +160,7 @@ function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, lon
         m.bit(entry, 7),
         () => {
           enter(m, walk, entry, above | ((1n << BigInt(shift)) - 0x2000n));
-          finish(true);
+          finish();
         },
         () => {
           enter(m, walk, entry, above);
