@@ -53,6 +53,7 @@ narrow:
   %define DIRECTORY (directory + (WINDOW >> 20))
   %define LARGE (WINDOW + 0x800000)
   %define LARGE_ENTRY (directory + (LARGE >> 20))
+  %define LARGE_BYTES 0x400000
   %define LARGE_RESERVED (1 << 21)
   %include "paging-checks.inc"
 
@@ -96,6 +97,7 @@ wide:
   %define DIRECTORY (user_directory + 256 * 8)
   %define LARGE (WINDOW + 0x800000)
   %define LARGE_ENTRY (user_directory + 260 * 8)
+  %define LARGE_BYTES 0x200000
   %define LARGE_RESERVED (1 << 13)
   %include "paging-checks.inc"
   ret
