@@ -40,12 +40,10 @@ function isCall(m: Algebra, transfer: Transfer): Value {
   return m.ne(transfer.calls, m.const(32, 0));
 }
 
-/** Pushes CS and the return offset on the stack in use; the caller commits once nothing can fault. */
-function pushReturn(m: Algebra, bytes: Value, next: Value): Stack {
-  const stack = new Stack(m, bytes);
+/** CS and the return offset; the caller commits once nothing can fault. */
+function pushReturn(m: Algebra, stack: Stack, next: Value): void {
   stack.push(m.zext(m.getAt(vcpu.segmentSelector, CS), 64));
   stack.push(next);
-  return stack;
 }
 
 /** (selector, descriptor, its address, offset, CALL: 0 or 1, bytes, next): to a code segment without a gate. */
@@ -67,13 +65,13 @@ const transferDirectly = defineRoutine({
     );
     m.if(wrongLevel, () => m.raise(GP, error));
     m.if(m.not(m.bit(access, 7)), () => m.raise(NP, error));
+    // Processors push before they look at the offset.
+    const stack = new Stack(m, bytes);
+    const call = m.ne(calls, m.const(32, 0));
+    m.if(call, () => pushReturn(m, stack, next));
     checkCodeOffset(m, offset, descriptor, access);
-    m.if(m.ne(calls, m.const(32, 0)), () => {
-      const stack = pushReturn(m, bytes, next);
-      markAccessed(m, address, access);
-      stack.commit();
-    });
     markAccessed(m, address, access);
+    m.if(call, () => stack.commit());
     setCodeSegment(m, selector, descriptor, cpl);
     m.contextChanged();
     return [];
@@ -199,8 +197,10 @@ const transferThroughGate = defineRoutine({
           },
         ),
       () => {
+        const stack = new Stack(m, bytes);
+        m.if(call, () => pushReturn(m, stack, next));
         checkCodeOffset(m, target, descriptor, access);
-        m.if(call, () => pushReturn(m, bytes, next).commit());
+        m.if(call, () => stack.commit());
         setCodeSegment(m, selector, descriptor, cpl);
       },
     );
@@ -237,7 +237,11 @@ const transferFar = defineRoutine({
       },
       () => {
         m.if(m.ltU(m.zext(m.getAt(vcpu.segmentLimit, CS), 64), offset), () => m.raise(GP, 0));
-        m.if(m.ne(calls, m.const(32, 0)), () => pushReturn(m, bytes, next).commit());
+        m.if(m.ne(calls, m.const(32, 0)), () => {
+          const stack = new Stack(m, bytes);
+          pushReturn(m, stack, next);
+          stack.commit();
+        });
         setRealSegment(m, CS, selector);
         m.contextChanged();
       },

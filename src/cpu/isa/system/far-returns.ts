@@ -2,21 +2,7 @@
  * Far RET and IRET: SDM Vol. 3A §5.8.6 "Returning from a Called Procedure", §6.12.1, §20.2 "Virtual-8086 Mode".
  */
 
-import {
-  type Algebra,
-  CS,
-  DS,
-  defineRoutine,
-  ES,
-  FS,
-  GP,
-  GS,
-  NP,
-  SS,
-  SS_FAULT,
-  TR,
-  type Value,
-} from '../../algebra.ts';
+import { type Algebra, CS, DS, defineRoutine, ES, FS, GP, GS, NP, SS, TR, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { checkCodeOffset, requireCode } from './code-segments.ts';
@@ -66,13 +52,16 @@ function dropInnerSegments(m: Algebra, cpl: Value): void {
   }
 }
 
-/** (selector, stack pointer) at the level `cpl`, for code with access rights `code`: SS and rSP of a return. */
+/**
+ * (selector, level, access rights of the code) -> descriptor: SS of a return, checked. rSP is not: one that is not
+ * canonical is loaded as well.
+ */
 const returnStack = defineRoutine({
   name: 'returnStack',
-  params: [16, 64, 32, 32],
+  params: [16, 32, 32],
   results: [64],
   faults: true,
-  body(m, selector, pointer, cpl, code) {
+  body(m, selector, cpl, code) {
     const descriptor = m.variable(m.const(64, 0));
     const to64 = m.and(isLongMode(m), m.bit(code, 13));
     m.if(
@@ -89,7 +78,6 @@ const returnStack = defineRoutine({
         markAccessed(m, address, access);
       },
     );
-    m.if(m.and(to64, m.ne(m.sar(m.shl(pointer, 16), 16), pointer)), () => m.raise(SS_FAULT, 0));
     return [m.use(descriptor)];
   },
 });
@@ -119,7 +107,7 @@ const returnToCode = defineRoutine({
     const stack = m.variable(m.const(64, 0));
     const changesStack = m.ne(withStack, m.const(32, 0));
     m.if(changesStack, () => {
-      const [found] = m.call(returnStack, stackSelector, stackPointer, level, access);
+      const [found] = m.call(returnStack, stackSelector, level, access);
       m.assign(stack, found!);
     });
     checkCodeOffset(m, offset, descriptor, access);
@@ -149,8 +137,10 @@ const returnFar = defineRoutine({
   faults: true,
   body(m, bytes, released) {
     const stack = new Stack(m, bytes);
-    const offset = stack.pop();
-    const selector = m.trunc(stack.pop(), 16);
+    // Processors read CS first.
+    const selector = m.trunc(stack.peek(1), 16);
+    const offset = stack.peek(0);
+    stack.drop(2);
     const release = m.zext(released, 64);
     stack.skip(release);
     m.if(
@@ -181,6 +171,15 @@ const returnFar = defineRoutine({
   },
 });
 
+/** What every IRET pops; processors read CS last. */
+function popFrame(m: Algebra, stack: Stack): { offset: Value; selector: Value; image: Value } {
+  const offset = stack.peek(0);
+  const image = m.trunc(stack.peek(2), 32);
+  const selector = m.trunc(stack.peek(1), 16);
+  stack.drop(3);
+  return { offset, selector, image };
+}
+
 /** RF matters only where instruction breakpoints may be on: else it is not kept. */
 function withoutIdleResume(m: Algebra, image: Value): Value {
   const breakpoints = anySet(m, m.getAt(vcpu.dr, 7), 0xff);
@@ -195,9 +194,7 @@ const interruptReturnReal = defineRoutine({
   faults: true,
   body(m, bytes) {
     const stack = new Stack(m, bytes);
-    const offset = stack.pop();
-    const selector = m.trunc(stack.pop(), 16);
-    const image = m.trunc(stack.pop(), 32);
+    const { offset, selector, image } = popFrame(m, stack);
     m.if(m.ltU(m.zext(m.getAt(vcpu.segmentLimit, CS), 64), offset), () => m.raise(GP, 0));
     const is16 = m.eq(bytes, m.const(32, 2));
     const mask = m.variable(m.const(32, RETURNED_FLAGS | FLAG_IF | FLAG_IOPL));
@@ -252,9 +249,7 @@ const interruptReturnProtected = defineRoutine({
   faults: true,
   body(m, bytes) {
     const stack = new Stack(m, bytes);
-    const offset = stack.pop();
-    const selector = m.trunc(stack.pop(), 16);
-    const image = m.trunc(stack.pop(), 32);
+    const { offset, selector, image } = popFrame(m, stack);
     const wide = m.ne(bytes, m.const(32, 2));
     const supervisor = m.isZero(m.get(vcpu.cpl));
     const toVirtual = m.and(m.and(anySet(m, image, FLAG_VM), wide), m.and(supervisor, m.not(isLongMode(m))));

@@ -188,6 +188,7 @@ const PUSH = defineInstruction({
   },
 });
 
+/** Only the selector is read, whatever the operand size; rSP is known before SS changes how wide it is. */
 function pop(forms: readonly string[], segment: number): Instruction {
   return defineInstruction({
     name: 'POP',
@@ -195,15 +196,13 @@ function pop(forms: readonly string[], segment: number): Instruction {
     forms,
     semantics(m) {
       const top = stackOffset(m, RSP);
-      const value = m.load(m.operandSize, stackAddress(m, top));
-      const after = stackOffsetPlus(m, top, m.operandSize / 8);
-      // The size of the stack is that of the SS in force before.
-      const pointer = m.getGpr(RSP, 64);
-      setStackPointer(m, after);
-      const moved = m.getGpr(RSP, 64);
-      m.setGpr(RSP, pointer);
-      m.call(loadSegment, m.const(32, segment), m.trunc(value, 16));
-      m.setGpr(RSP, moved);
+      const selector = m.load(16, stackAddress(m, top));
+      const before = m.getGpr(RSP, 64);
+      setStackPointer(m, stackOffsetPlus(m, top, m.operandSize / 8));
+      const after = m.getGpr(RSP, 64);
+      m.setGpr(RSP, before);
+      m.call(loadSegment, m.const(32, segment), selector);
+      m.setGpr(RSP, after);
       shadowStackLoad(m, segment);
     },
   });

@@ -85,10 +85,23 @@ export class Stack {
 
   /** Next value, zero-extended to 64 bits. */
   pop(): Value {
+    const value = this.peek(0);
+    this.drop(1);
+    return value;
+  }
+
+  /** The value `index` places further on: where the order of the accesses is not that of the stack. */
+  peek(index: number): Value {
     const m = this.#m;
-    const [value] = m.call(readStack, m.use(this.#top), this.#bytes);
-    this.skip(m.zext(this.#bytes, 64));
+    const distance = m.mul(m.zext(this.#bytes, 64), m.const(64, index));
+    const [value] = m.call(readStack, m.and(m.add(m.use(this.#top), distance), this.#mask), this.#bytes);
     return value!;
+  }
+
+  /** Leaves out `count` values. */
+  drop(count: number): void {
+    const m = this.#m;
+    this.skip(m.mul(m.zext(this.#bytes, 64), m.const(64, count)));
   }
 
   push(value: Value): void {
