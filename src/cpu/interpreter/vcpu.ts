@@ -254,6 +254,10 @@ export class Vcpu {
       if (this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN) this.#call.run(this.base, 0);
       return;
     }
+    this.#enter(block);
+  }
+
+  #enter(block: number): void {
     const budget = this.get32(vcpu.budget);
     const length = this.#engine.memory.view.getUint32(block + BLOCK_COUNT, true);
     if (length <= budget) this.#call.runBlock(this.base, 0, block);
@@ -281,7 +285,8 @@ export class Vcpu {
       const place = taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH;
       memory.view.setUint32(operation + place, block, true);
     }
-    this.set32(vcpu.exitReason, exits.EXIT_DECODE);
+    if (block !== undefined && this.get32(vcpu.budget) > 0) this.#enter(block);
+    else this.set32(vcpu.exitReason, exits.EXIT_DECODE);
   }
 
   // ---- Code and faults ---------------------------------------------------------------------------------------------
