@@ -27,7 +27,17 @@ import {
 } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { type CoreEmitter, defineCore } from './core-emitter.ts';
-import { ACCESS_SMAP_OFF, ACCESS_USER, ACCESS_WRITE, HUGE, LARGE, MAY_FETCH, MAY_READ, MAY_WRITE, walk } from './walk.ts';
+import {
+  ACCESS_SMAP_OFF,
+  ACCESS_USER,
+  ACCESS_WRITE,
+  HUGE,
+  LARGE,
+  MAY_FETCH,
+  MAY_READ,
+  MAY_WRITE,
+  walk,
+} from './walk.ts';
 
 /** Results of `translate` that are no addresses. */
 export const NO_TRANSLATION = 0;
