@@ -15,7 +15,15 @@ import {
   selectorError,
   setSegment,
 } from './descriptors.ts';
-import { anySet, ioPrivilegeLevel, is64BitMode, isLongMode, isVirtual8086, usesDescriptors } from './modes.ts';
+import {
+  anySet,
+  ioPrivilegeLevel,
+  is64BitMode,
+  isLongMode,
+  isVirtual8086,
+  requestRunLoop,
+  usesDescriptors,
+} from './modes.ts';
 import {
   FLAG_IF,
   FLAG_IOPL,
@@ -288,6 +296,7 @@ const interruptReturn = defineRoutine({
   body(m, bytes, next) {
     // NMIs are let through again whatever becomes of it (§6.7.1 "Handling Multiple NMIs").
     m.set(vcpu.nmiBlocked, m.const(32, 0));
+    m.if(m.ne(m.get(vcpu.nmiPending), m.const(32, 0)), () => requestRunLoop(m));
     const target = m.variable(m.const(64, 0));
     const shutdown = m.variable(m.const(32, 0));
     const nested = anySet(m, m.get(vcpu.rflags), FLAG_NT);

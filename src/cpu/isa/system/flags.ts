@@ -84,8 +84,9 @@ const popFlags = defineRoutine({
     );
     // RF is cleared whatever the image says.
     const writable = m.or(m.and(m.use(mask), width), m.const(32, FLAG_RF));
+    const before = m.get(vcpu.rflags);
     writeRflags(m, m.and(image, m.const(32, ~FLAG_RF)), writable);
-    m.contextChanged();
+    m.if(anySet(m, m.xor(before, m.get(vcpu.rflags)), FLAG_AC), () => m.contextChanged());
     return [];
   },
 });
@@ -174,7 +175,12 @@ const CLI = defineInstruction({
   sdm: 'Vol. 2A "CLI - Clear Interrupt Flag"',
   forms: ['FA'],
   semantics(m) {
-    m.call(clearInterrupt);
+    // Fast path: kernels, which switch interrupts off and on all the time.
+    m.if(
+      m.isZero(m.get(vcpu.cpl)),
+      () => changeFlags(m, 0, FLAG_IF),
+      () => void m.call(clearInterrupt),
+    );
   },
 });
 

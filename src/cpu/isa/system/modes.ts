@@ -3,6 +3,9 @@
 import { type Algebra, CS, GP, UD, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 
+/** `pendingEvents`: something that does not wait for IF. */
+const EVENT_ANY = 2;
+
 /** Whether any bit of `mask` is set in `value`, type 1. */
 export function anySet(m: Algebra, value: Value, mask: number | bigint): Value {
   return m.ne(m.and(value, m.const(value.type, mask)), m.const(value.type, 0));
@@ -47,4 +50,9 @@ export function requireCr4(m: Algebra, bit: number): void {
 
 export function requirePrivilege(m: Algebra): void {
   m.if(m.ne(m.get(vcpu.cpl), m.const(32, 0)), () => m.raise(GP, 0));
+}
+
+/** After this instruction the run loop looks what is pending. */
+export function requestRunLoop(m: Algebra): void {
+  m.set(vcpu.pendingEvents, m.or(m.get(vcpu.pendingEvents), m.const(32, EVENT_ANY)));
 }

@@ -33,7 +33,7 @@ import {
   selectorError,
   setSegment,
 } from './descriptors.ts';
-import { anySet, isVirtual8086 } from './modes.ts';
+import { anySet, isVirtual8086, requestRunLoop } from './modes.ts';
 import { FLAG_NT, FLAGS_ALL, readRflags, writeRflags } from './rflags.ts';
 import {
   checkDataDescriptor,
@@ -87,8 +87,6 @@ const LAYOUT_32: Layout = {
 };
 const TSS_CR3 = 0x1c;
 const TSS_TRAP = 0x64;
-/** `pendingEvents`: the run loop has something to do that does not wait for IF. */
-const EVENT_ANY = 2;
 const LIMIT_16 = 0x2b;
 const LIMIT_32 = 0x67;
 
@@ -336,7 +334,7 @@ export const switchTask = defineRoutine({
       const traps = m.bit(m.loadSystem(16, m.add(base, m.const(64, TSS_TRAP))), 0);
       m.if(traps, () => {
         m.set(vcpu.pendingDebug, m.or(m.get(vcpu.pendingDebug), m.const(32, DR6_BT)));
-        m.set(vcpu.pendingEvents, m.or(m.get(vcpu.pendingEvents), m.const(32, EVENT_ANY)));
+        requestRunLoop(m);
       });
     });
 
