@@ -36,6 +36,11 @@ function requireLast(m: CoreEmitter): void {
   m.if(m.ne(m.field8(OPERATION_REMAINING), m.number(1)), () => m.raise(REPLAY));
 }
 
+/** 2, 4 and 8 bytes are checked for alignment; processors spare 128-bit accesses, and areas are no single access. */
+function isChecked(m: CoreEmitter, size: Node): Node {
+  return m.bit(m.shr(m.number((1 << 2) | (1 << 4) | (1 << 8)), m.and(size, m.number(31))), 0);
+}
+
 /** Alignment checks (SDM Vol. 3A §6.15 "Interrupt 17") and data breakpoints (Vol. 3B §17.2). */
 function checkAccess(
   m: CoreEmitter,
@@ -45,8 +50,9 @@ function checkAccess(
   write: boolean,
 ): void {
   const size = typeof bytes === 'number' ? m.number(bytes) : bytes;
-  if (bytes !== 1) {
-    const checked = m.and(m.bit(m.get(vcpu.rflags), 18), m.bit(m.get(vcpu.cr0), 18));
+  if (typeof bytes !== 'number' || (bytes > 1 && bytes < 16)) {
+    const asked = m.and(m.bit(m.get(vcpu.rflags), 18), m.bit(m.get(vcpu.cr0), 18));
+    const checked = typeof bytes === 'number' ? asked : m.and(asked, isChecked(m, size));
     const user = m.eq(m.get(vcpu.cpl), m.number(3));
     const unaligned = m.ne(m.and(m.trunc(linear, 32), m.sub(size, m.number(1))), m.number(0));
     m.if(m.and(m.and(checked, user), unaligned), () => {
@@ -242,7 +248,7 @@ export function defineAccesses(module: ModuleBuilder, context: EmitterContext, c
 
   defineCore(module, context, 'probeRange', core.probeRange, (m, linear, bytes) => {
     if (linear === undefined || bytes === undefined) return undefined;
-    checkAccess(m, context, linear, 1, true);
+    checkAccess(m, context, linear, bytes, true);
     locate(m, context, program, linear, true);
     const last = m.add(linear, m.zext(m.sub(bytes, m.number(1)), 64));
     m.if(m.ne(m.shr(last, 12), m.shr(linear, 12)), () => void locate(m, context, program, nextPage(m, linear), true));
