@@ -120,9 +120,11 @@ export class Translations {
   /** Writes to the frame must take the slow path from now on. */
   forbidWrites(frame: number): void {
     const { view, u32 } = this.#memory;
-    const start = this.#base + TLB;
-    for (let entry = start; entry < start + TLB_COUNT * TLB_BYTES; entry += TLB_ENTRY_BYTES) {
-      if (((u32[(entry + TLB_FRAME) >> 2] as number) & FRAME_MASK) === (frame | 0)) {
+    const first = this.#base + TLB;
+    const end = first + TLB_COUNT * TLB_BYTES;
+    const [step, frameWord, mask] = [TLB_ENTRY_BYTES, TLB_FRAME >> 2, FRAME_MASK];
+    for (let entry = first; entry < end; entry += step) {
+      if (((u32[(entry >> 2) + frameWord] as number) & mask) === (frame | 0)) {
         view.setBigUint64(entry + TLB_WRITE, 0n, true);
       }
     }
