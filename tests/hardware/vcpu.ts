@@ -22,7 +22,8 @@ export const SYSTEM_PAGES = 3;
 const IDT = SYSTEM + 0x1000n;
 const TSS = SYSTEM + 0x2000n;
 const STACK_TOP = SYSTEM + 0x3000n;
-const HANDLERS = 0xffff_9000_0000_0000n;
+/** Linear address of the handlers. */
+export const HANDLERS = 0xffff_9000_0000_0000n;
 const IDT_GATES = 256;
 const TSS_BYTES = 104;
 const TSS_RSP0 = 4;
