@@ -131,6 +131,8 @@ const transient = {
   framePages: [32],
   /** Exceptions and interrupts delivered, by vector. */
   eventCounts: [32, 256],
+  /** Set by what ends a single step without its trap: delivery of any event, SYSCALL. */
+  stepEnded: [32],
   /** Counted only by code emitted with `countHits`. */
   tlbHits: [64],
   tlbMisses: [64],

@@ -211,6 +211,7 @@ export class Guest implements RunnableGuest {
     if (debug !== 0) {
       cpu.set32(vcpu.pendingDebug, 0);
       cpu.set(vcpu.dr, cpu.get(vcpu.dr, 6) | BigInt(debug), 6);
+      cpu.set32(vcpu.activity, 0);
       if (!cpu.exception(DEBUG_VECTOR)) return this.#tripleFault();
     }
     if (cpu.get32(vcpu.nmiPending) !== 0 && cpu.get32(vcpu.nmiBlocked) === 0) {
@@ -243,6 +244,7 @@ export class Guest implements RunnableGuest {
     const { host } = this.#options;
     const cpu = this.#cpu.vcpu;
     const deadline = this.#clock.queue.nextDeadlineNs();
+    this.#cpu.sliceDeadlineNs = deadline;
     // An interrupt that only the shadow of STI or MOV SS holds back comes after one instruction.
     const held = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
     let count: number;

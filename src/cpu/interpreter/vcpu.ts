@@ -2,14 +2,16 @@
  * A vCPU as the monitor sees it: its block in machine memory, and running it for a number of instructions.
  */
 
-import { GP } from '../algebra.ts';
+import { CS, GP } from '../algebra.ts';
 import { NO_FAULT } from '../emit/emitter.ts';
+import { WRITTEN_DR7 } from '../isa/system/control-bits.ts';
 import { SOURCE_EXCEPTION, SOURCE_EXTERNAL } from '../isa/system/deliver.ts';
 import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
 import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
 import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
 import type { Monitor } from '../monitor.ts';
 import { architecturalState, type StateField, vcpu } from '../state.ts';
+import { type Breakpoints, dataHits, instructionHits, watchesInstructions } from './breakpoints.ts';
 import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
 import type { Engine } from './engine.ts';
 import * as exits from './exits.ts';
@@ -27,6 +29,12 @@ import { Translations } from './translations.ts';
 export type StopReason = 'budget' | 'event' | 'halt' | 'yield' | 'shutdown';
 
 const RFLAGS_TF = 0x100;
+const RFLAGS_RF = 1 << 16;
+const DR7 = 7;
+/** `interruptShadow` right after MOV SS or POP SS. */
+const SHADOW_STACK_LOAD = 2;
+/** `shadowBudget` while nothing casts a shadow, or it has just begun. */
+const NO_SHADOW = 0xffffffff;
 const CALLABLE = ['run', 'runBlock', 'deliver', 'contextChanged', 'translate'] as const;
 
 export class Vcpu {
@@ -56,7 +64,7 @@ export class Vcpu {
     this.set32(vcpu.frameTable, frameTable);
     this.set32(vcpu.framePages, framePages);
     this.set32(vcpu.faultVector, NO_FAULT);
-    this.set32(vcpu.shadowBudget, 0xffffffff);
+    this.set32(vcpu.shadowBudget, NO_SHADOW);
     this.translations = new Translations(engine.memory, this.base, () => this.contextChanged());
     this.translations.flushAll();
   }
@@ -119,6 +127,7 @@ export class Vcpu {
   controlWritten(register: number): void {
     if (register === CONTROL_CR3) this.translations.addressSpaceChanged(false);
     else if (register === CONTROL_CR3_KEEP) this.translations.addressSpaceChanged(true);
+    else if (register === WRITTEN_DR7) this.attention = true;
     else this.translations.flushAll();
   }
 
@@ -144,7 +153,7 @@ export class Vcpu {
   #inShadow(): boolean {
     if (this.get32(vcpu.interruptShadow) === 0) return false;
     const started = this.get32(vcpu.shadowBudget);
-    return started === 0xffffffff || started === this.get32(vcpu.budget);
+    return started === NO_SHADOW || started === this.get32(vcpu.budget);
   }
 
   /** Architectural state as bytes; flags in one canonical encoding, whatever instruction set them. */
@@ -172,7 +181,7 @@ export class Vcpu {
   run(count: number): StopReason {
     const shadow = this.#inShadow();
     this.set32(vcpu.interruptShadow, shadow ? 1 : 0);
-    this.set32(vcpu.shadowBudget, shadow ? count : 0xffffffff);
+    this.set32(vcpu.shadowBudget, shadow ? count : NO_SHADOW);
     this.#slice = count;
     this.set32(vcpu.budget, count);
     const reason = this.#runSlice();
@@ -183,8 +192,8 @@ export class Vcpu {
   }
 
   #runSlice(): StopReason {
-    const stepping = (this.get32(vcpu.rflags) & RFLAGS_TF) !== 0;
-    if (stepping) return this.#step();
+    const watching = watchesInstructions(this.get32(vcpu.dr, 2 * DR7));
+    if (watching || (this.get32(vcpu.rflags) & RFLAGS_TF) !== 0) return this.#step(watching);
     this.#call.run(this.base, 0);
     for (;;) {
       switch (this.get32(vcpu.exitReason)) {
@@ -210,14 +219,36 @@ export class Vcpu {
     }
   }
 
-  /** One instruction, then the single-step trap. */
-  #step(): StopReason {
-    const before = this.get32(vcpu.budget);
-    this.#runOnce(1, 1);
-    if (this.get32(vcpu.budget) < before) this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | DR6_BS);
+  /**
+   * One instruction, for TF or while instruction breakpoints are `watching`: the breakpoint before it (a fault, so with
+   * RF clear only), the single-step trap after it. Either is left in `pendingDebug`.
+   */
+  #step(watching: boolean): StopReason {
+    const flags = this.get32(vcpu.rflags);
+    const resumes = (flags & RFLAGS_RF) !== 0;
+    const hits = watching && !resumes ? instructionHits(this.#breakpoints(), BigInt.asUintN(64, this.#linearRip())) : 0;
+    if (hits !== 0) {
+      this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | hits);
+      return 'event';
+    }
+    const rest = this.get32(vcpu.budget);
+    this.set32(vcpu.stepEnded, 0);
+    this.#runAlone();
+    const retired = rest - this.get32(vcpu.budget);
+    const ended = this.get32(vcpu.stepEnded) !== 0;
+    if (resumes && !ended) this.set32(vcpu.rflags, this.get32(vcpu.rflags) & ~RFLAGS_RF);
+    // Loading SS holds debug exceptions back until the next instruction is done.
+    const loadedStack = this.get32(vcpu.interruptShadow) === SHADOW_STACK_LOAD;
+    if ((flags & RFLAGS_TF) !== 0 && retired === 1 && !ended && !loadedStack) {
+      this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | DR6_BS);
+    }
     const reason = this.get32(vcpu.exitReason);
     if (reason === exits.EXIT_HALT) return 'halt';
     return reason === exits.EXIT_SHUTDOWN ? 'shutdown' : 'event';
+  }
+
+  #breakpoints(): Breakpoints {
+    return { addresses: [0, 1, 2, 3].map((i) => this.get(vcpu.dr, i)), control: this.get32(vcpu.dr, 2 * DR7) };
   }
 
   /** Runs the instruction at `rip` alone; it reaches a device or writes over code. */
@@ -226,16 +257,28 @@ export class Vcpu {
     const request = this.#request();
     if (request === undefined) this.set32(vcpu.faultVector, NO_FAULT);
     else this.#engine.blocks.split(request.machine);
-    const rest = this.get32(vcpu.budget);
-    this.#runOnce(1, 1);
-    // The budget for one instruction was set aside from the rest.
-    this.set32(vcpu.budget, rest - 1 + this.get32(vcpu.budget));
+    this.#runAlone();
     if (this.get32(vcpu.exitReason) === exits.EXIT_BUDGET && this.get32(vcpu.budget) > 0) this.#call.run(this.base, 0);
   }
 
-  /** Runs at most `limit` instructions from `rip`, with that much budget. */
-  #runOnce(limit: number, budget: number): void {
-    this.set32(vcpu.budget, budget);
+  /** One instruction with a budget of one; the rest is set aside so that `instructions` stays exact meanwhile. */
+  #runAlone(): void {
+    const aside = this.get32(vcpu.budget) - 1;
+    this.#setAside(aside);
+    this.#runOnce(1);
+    this.#setAside(-aside);
+  }
+
+  #setAside(count: number): void {
+    this.#slice -= count;
+    this.set32(vcpu.budget, this.get32(vcpu.budget) - count);
+    // The shadow of STI is known by the budget it began with.
+    const shadow = this.get32(vcpu.shadowBudget);
+    if (shadow !== NO_SHADOW) this.set32(vcpu.shadowBudget, shadow - count);
+  }
+
+  /** Runs at most `limit` instructions from `rip`, whatever blocks there are. The budget must not be larger. */
+  #runOnce(limit: number): void {
     const request = this.#request();
     const block = request && this.#engine.blocks.once(request, limit);
     if (block === undefined) {
@@ -243,6 +286,11 @@ export class Vcpu {
       return;
     }
     this.#call.runBlock(this.base, 0, block);
+    const reason = this.get32(vcpu.exitReason);
+    if (reason === exits.EXIT_TAKEN || reason === exits.EXIT_FALLTHROUGH) {
+      this.#followBranch();
+      this.set32(vcpu.exitReason, exits.EXIT_BUDGET);
+    }
   }
 
   /** `rip` has no block that the caches know or that the budget covers. */
@@ -261,11 +309,11 @@ export class Vcpu {
     const budget = this.get32(vcpu.budget);
     const length = this.#engine.memory.view.getUint32(block + BLOCK_COUNT, true);
     if (length <= budget) this.#call.runBlock(this.base, 0, block);
-    else this.#runOnce(budget, budget);
+    else this.#runOnce(budget);
   }
 
-  /** A branch within a page reaches its target for the first time. */
-  #link(): void {
+  /** Sets `rip` as the branch at which generated code left has it; gives where the operation keeps that link. */
+  #followBranch(): number {
     const { view } = this.#engine.memory;
     const operation = this.get32(vcpu.exitOperation);
     const taken = this.get32(vcpu.exitReason) === exits.EXIT_TAKEN;
@@ -274,6 +322,12 @@ export class Vcpu {
     const target = this.get(vcpu.ipBase) + BigInt(offset);
     const long = (this.get32(vcpu.codeMode) & CODE_SIZE_MASK) === CODE_64;
     this.set(vcpu.rip, long ? target : target & 0xffffffffn);
+    return operation + (taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH);
+  }
+
+  /** A branch within a page reaches its target for the first time. */
+  #link(): void {
+    const place = this.#followBranch();
     const { blocks, memory } = this.#engine;
     const request = this.#request();
     // What cannot be fetched faults when its turn comes.
@@ -282,8 +336,7 @@ export class Vcpu {
     const block = request && blocks.find(request);
     const standsAlone = block !== undefined && memory.view.getUint32(block + BLOCK_SECOND_FRAME, true) !== 0;
     if (block !== undefined && !standsAlone && blocks.generation === generation) {
-      const place = taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH;
-      memory.view.setUint32(operation + place, block, true);
+      memory.view.setUint32(place, block, true);
     }
     if (block !== undefined && this.get32(vcpu.budget) > 0) this.#enter(block);
     else this.set32(vcpu.exitReason, exits.EXIT_DECODE);
@@ -294,9 +347,7 @@ export class Vcpu {
   /** Where the instruction at `rip` is in machine memory; undefined with a fault set when it cannot be fetched. */
   #request(): { machine: number; mode: number; nextFrame: () => number | undefined } | undefined {
     const mode = this.get32(vcpu.codeMode);
-    const long = (mode & CODE_SIZE_MASK) === CODE_64;
-    const rip = this.get(vcpu.rip);
-    const linear = long ? rip : (rip + this.get(vcpu.segmentBase, 1)) & 0xffffffffn;
+    const linear = this.#linearRip();
     const machine = this.#fetch(linear);
     if (machine === undefined) return undefined;
     const nextFrame = (): number | undefined => {
@@ -304,6 +355,12 @@ export class Vcpu {
       return next === undefined ? undefined : (next & FRAME_MASK) >>> 0;
     };
     return { machine, mode, nextFrame };
+  }
+
+  #linearRip(): bigint {
+    const rip = this.get(vcpu.rip);
+    const long = (this.get32(vcpu.codeMode) & CODE_SIZE_MASK) === CODE_64;
+    return long ? rip : (rip + this.get(vcpu.segmentBase, CS)) & 0xffffffffn;
   }
 
   #fetch(linear: bigint): number | undefined {
@@ -341,19 +398,9 @@ export class Vcpu {
     return this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN;
   }
 
-  /** A data access while DR7 has breakpoints (SDM Vol. 3B §17.2.4 "Debug Control Register (DR7)"). */
+  /** A data access while DR7 has breakpoints. */
   dataBreakpoint(linear: bigint, bytes: number, write: boolean): boolean {
-    const dr7 = Number(this.get(vcpu.dr, 7) & 0xffffffffn);
-    let hits = 0;
-    for (let i = 0; i < 4; i++) {
-      if (((dr7 >> (2 * i)) & 3) === 0) continue;
-      const kind = (dr7 >> (16 + 4 * i)) & 3;
-      if (kind !== 3 && !(kind === 1 && write)) continue;
-      const length = [1, 2, 8, 4][(dr7 >>> (18 + 4 * i)) & 3] as number;
-      const address = this.get(vcpu.dr, i) & ~BigInt(length - 1);
-      const start = BigInt.asUintN(64, linear);
-      if (start < address + BigInt(length) && address < start + BigInt(bytes)) hits |= 1 << i;
-    }
+    const hits = dataHits(this.#breakpoints(), BigInt.asUintN(64, linear), bytes, write);
     if (hits === 0) return false;
     this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | hits);
     this.attention = true;

@@ -30,6 +30,7 @@ export const deliverOnce = defineRoutine({
       () => void m.call(deliverLong, vector, hasCode, code, source, returnIp),
       () => void m.call(deliverLegacy, vector, hasCode, code, source, returnIp),
     );
+    m.set(vcpu.stepEnded, m.const(32, 1));
     return [];
   },
 });

@@ -9,7 +9,7 @@ import { defineInstruction, type Instruction } from '../instruction.ts';
 import { widthOf } from '../widths.ts';
 import { CR4_FSGSBASE, EFER_SCE } from './control-bits.ts';
 import { anySet, isCanonical, isLongMode, isProtectedMode, requireCr4, requirePrivilege } from './modes.ts';
-import { FLAG_IF, FLAG_RF, FLAG_VM, FLAGS_ALL, readRflags, writeRflags } from './rflags.ts';
+import { FLAG_IF, FLAG_RF, FLAG_TF, FLAG_VM, FLAGS_ALL, readRflags, writeRflags } from './rflags.ts';
 
 const R11 = 11;
 /** Flat segments at privilege 0; DPL goes into bits 5 and 6. */
@@ -49,6 +49,8 @@ const systemCall = defineRoutine({
     setFlatSegment(m, CS, code, m.const(32, CODE_64));
     setFlatSegment(m, SS, m.add(code, m.const(16, 8)), m.const(32, DATA));
     m.set(vcpu.cpl, m.const(32, 0));
+    // With TF masked there is no trap on the kernel's first instruction, which could not take it.
+    m.if(m.isZero(m.and(m.get(vcpu.rflags), m.const(32, FLAG_TF))), () => m.set(vcpu.stepEnded, m.const(32, 1)));
     m.contextChanged();
     return [m.get(vcpu.lstar)];
   },

@@ -284,6 +284,13 @@ export class TestMachine {
 
   resume(): Ending {
     for (let i = 0; i < 100; i++) {
+      const debug = this.get(vcpu.pendingDebug);
+      if (debug !== 0) {
+        this.set(vcpu.pendingDebug, 0);
+        this.set(vcpu.dr, (this.get(vcpu.dr, 6) | debug) >>> 0, 6);
+        this.cpu.exception(1);
+      }
+      this.cpu.attention = false;
       const reason = this.cpu.run(1000);
       if (reason === 'shutdown') throw new Error(`triple fault near ${this.get(vcpu.rip).toString(16)}`);
       if (reason !== 'halt') continue;

@@ -1,0 +1,48 @@
+/** Breakpoints of the debug registers: SDM Vol. 3B §17.2.4 "Debug Control Register (DR7)", §17.2.5 "Breakpoint Field Recognition". */
+
+const EXECUTION = 0;
+const WRITES = 1;
+const READS_AND_WRITES = 3;
+/** Bytes by the LEN field. */
+const LENGTHS = [1, 2, 8, 4];
+
+/** The addresses in DR0 to DR3, and DR7. */
+export interface Breakpoints {
+  readonly addresses: readonly bigint[];
+  readonly control: number;
+}
+
+function isEnabled(control: number, i: number): boolean {
+  return ((control >>> (2 * i)) & 3) !== 0;
+}
+
+function kindOf(control: number, i: number): number {
+  return (control >>> (16 + 4 * i)) & 3;
+}
+
+/** Whether any instruction breakpoint is enabled. */
+export function watchesInstructions(control: number): boolean {
+  return (control & 0xff) !== 0 && [0, 1, 2, 3].some((i) => isEnabled(control, i) && kindOf(control, i) === EXECUTION);
+}
+
+/** Bits 0-3 of DR6 for an instruction at a linear address. */
+export function instructionHits({ addresses, control }: Breakpoints, linear: bigint): number {
+  let hits = 0;
+  for (let i = 0; i < 4; i++) {
+    if (isEnabled(control, i) && kindOf(control, i) === EXECUTION && addresses[i] === linear) hits |= 1 << i;
+  }
+  return hits;
+}
+
+/** Bits 0-3 of DR6 for an access to memory. */
+export function dataHits({ addresses, control }: Breakpoints, linear: bigint, bytes: number, write: boolean): number {
+  let hits = 0;
+  for (let i = 0; i < 4; i++) {
+    const kind = kindOf(control, i);
+    if (!isEnabled(control, i) || !(kind === READS_AND_WRITES || (kind === WRITES && write))) continue;
+    const length = BigInt(LENGTHS[(control >>> (18 + 4 * i)) & 3] as number);
+    const start = (addresses[i] as bigint) & ~(length - 1n);
+    if (linear < start + length && start < linear + BigInt(bytes)) hits |= 1 << i;
+  }
+  return hits;
+}
