@@ -60,6 +60,8 @@ export class GuestCpu implements Monitor {
   readonly #msrs: Msrs;
   readonly #cpuid: Cpuid;
   readonly #msrHalves = new Uint32Array(2);
+  /** The slice at hand does not go beyond this time. */
+  sliceDeadlineNs = Number.POSITIVE_INFINITY;
 
   constructor(parts: GuestCpuParts, id: number, isBootstrap: boolean) {
     this.#parts = parts;
@@ -159,6 +161,7 @@ export class GuestCpu implements Monitor {
 
   portRead(port: number, bytes: AccessSize): number {
     const value = this.#parts.board.ports.read(port, bytes);
+    this.#checkTimers();
     this.#record('I/O port', () => `in ${hex(port)} ${bytes} -> ${hex(value)}`);
     return value;
   }
@@ -166,6 +169,7 @@ export class GuestCpu implements Monitor {
   portWrite(port: number, bytes: AccessSize, value: number): void {
     this.#record('I/O port', () => `out ${hex(port)} ${bytes} <- ${hex(value)}`);
     this.#parts.board.ports.write(port, value, bytes);
+    this.#checkTimers();
   }
 
   deviceRead(physical: number, bytes: number): bigint {
@@ -174,6 +178,7 @@ export class GuestCpu implements Monitor {
       size === 8
         ? BigInt(this.#read(physical, 4)) | (BigInt(this.#read(physical + 4, 4)) << 32n)
         : BigInt(this.#read(physical, size));
+    this.#checkTimers();
     this.#record('MMIO', () => `read ${hex(physical)} ${bytes} -> ${hex(value)}`);
     return value;
   }
@@ -187,6 +192,7 @@ export class GuestCpu implements Monitor {
     } else {
       this.#write(physical, size, Number(value & 0xffffffffn));
     }
+    this.#checkTimers();
   }
 
   #read(physical: number, size: AccessSize): number {
@@ -214,7 +220,9 @@ export class GuestCpu implements Monitor {
 
   writeMsr(index: number, value: bigint): boolean {
     this.#record('MSR write', () => `${hex(index)} <- ${hex(value)}`);
-    return this.#msrs.write(index, value);
+    const known = this.#msrs.write(index, value);
+    this.#checkTimers();
+    return known;
   }
 
   readCr8(): number {
@@ -257,6 +265,11 @@ export class GuestCpu implements Monitor {
   assignFrame(physical: number, write: boolean): number {
     this.#parts.exits.count('page assigned');
     return this.#parts.frames.assign(physical, write);
+  }
+
+  /** A timer that was set to expire within the slice ends it: expiry must not wait for where slices happen to end. */
+  #checkTimers(): void {
+    if (this.#parts.clock.queue.nextDeadlineNs() < this.sliceDeadlineNs) this.vcpu.attention = true;
   }
 
   #record(cause: Parameters<ExitCounts['record']>[0], detail: () => string): void {
