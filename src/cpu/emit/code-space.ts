@@ -5,7 +5,8 @@
 
 import { I32, ModuleWriter } from '../../wasm/encoder.ts';
 import type { Type } from '../algebra.ts';
-import { FunctionBuilder, type FunctionRef, type Linkage, wasmType } from './function-builder.ts';
+import { FunctionBuilder } from './function-builder.ts';
+import { type FunctionRef, type Linkage, wasmType } from './nodes.ts';
 
 /** Every generated function's first two parameters: vCPU block and decoded operation. */
 export const COMMON_PARAMS: readonly Type[] = [32, 32];

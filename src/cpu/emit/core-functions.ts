@@ -5,7 +5,7 @@
 
 import type { HostCall, Type } from '../algebra.ts';
 import type { CodeSpace } from './code-space.ts';
-import type { FunctionRef } from './function-builder.ts';
+import type { FunctionRef } from './nodes.ts';
 
 const accessTypes = [8, 16, 32, 64, 128] as const;
 type AccessType = (typeof accessTypes)[number];
@@ -60,6 +60,8 @@ export class CoreFunctions {
   readonly dispatch: FunctionRef;
   /** Enters a block by its header, or leaves when the budget does not cover it: (block). Tail-called. */
   readonly enter: FunctionRef;
+  /** As `enter`, for the block a branch is linked to, which it leaves to link again if it is stale: (block, taken). */
+  readonly follow: FunctionRef;
   /** Delivers the fault of the operation, or leaves for a replay. Tail-called. */
   readonly fault: FunctionRef;
   /** The linked branch has no block yet: leaves to the run loop. (taken: 0 or 1) */
@@ -91,6 +93,7 @@ export class CoreFunctions {
     this.contextChanged = space.reserve([], []);
     this.dispatch = space.reserve([], []);
     this.enter = space.reserve([32], []);
+    this.follow = space.reserve([32, 32], []);
     this.fault = space.reserve([], []);
     this.unlinked = space.reserve([32], []);
   }

@@ -7,7 +7,8 @@ import type { Address, Operand, Routine, Segment, Type, Value } from '../algebra
 import { FS } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { Emitter, type EmitterContext } from './emitter.ts';
-import type { FunctionBuilder, Node } from './function-builder.ts';
+import type { FunctionBuilder } from './function-builder.ts';
+import type { Node } from './nodes.ts';
 
 export function routineResults(routine: Pick<Routine, 'results' | 'faults'>): readonly Type[] {
   return routine.faults ? [...routine.results, 32] : routine.results;

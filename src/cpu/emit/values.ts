@@ -6,7 +6,8 @@
 import { I64, type ValueType } from '../../wasm/encoder.ts';
 import { type Operation, operation } from '../../wasm/operations.ts';
 import type { Type, Value } from '../algebra.ts';
-import { type FunctionBuilder, type Node, wasmType } from './function-builder.ts';
+import type { FunctionBuilder } from './function-builder.ts';
+import { type Node, wasmType } from './nodes.ts';
 
 const cache = new Map<string, Operation>();
 

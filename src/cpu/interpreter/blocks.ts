@@ -20,7 +20,8 @@ import {
   CODE_STACK_32,
 } from './core.ts';
 import type { Engine } from './engine.ts';
-import { type HandlerMode, isWide, operandPlaces } from './handler.ts';
+import type { HandlerMode } from './handler.ts';
+import { isWide, operandPlaces } from './operand-places.ts';
 import * as layout from './operation.ts';
 
 const FRAME_BYTES = 4096;
@@ -292,8 +293,8 @@ export class Blocks {
       offsets.push(offset);
       instructions.push(decoded);
       if (typeof decoded === 'string') {
-        offset += 1;
-        return { instructions, offsets, end: offset, secondFrame, open: false };
+        // How many bytes made it undefined is not known: any that an instruction can have.
+        return { instructions, offsets, end: offset + LONGEST, secondFrame, open: false };
       }
       const last = decoded.form.ends || splits?.has(offset) === true || secondFrame !== 0;
       offset += decoded.length;

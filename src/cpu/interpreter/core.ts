@@ -12,7 +12,7 @@
 import { CS, GP, SS_FAULT, type Value } from '../algebra.ts';
 import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import { type EmitterContext, NO_FAULT, NON_CANONICAL, REPLAY } from '../emit/emitter.ts';
-import type { FunctionRef, Node } from '../emit/function-builder.ts';
+import type { FunctionRef, Node } from '../emit/nodes.ts';
 import { deliverException } from '../isa/system/deliver.ts';
 import {
   JUMP_CACHE,
@@ -43,6 +43,7 @@ import {
   BLOCK_HEADER_BYTES,
   BLOCK_IP,
   BLOCK_SECOND_FRAME,
+  BLOCK_STALE,
   OPERATION_HANDLER,
   OPERATION_IP,
   OPERATION_REMAINING,
@@ -87,13 +88,19 @@ export function reserveExports(space: CodeSpace): CoreExports {
 }
 
 function leave(m: CoreEmitter, reason: number): void {
-  m.set(vcpu.exitReason, m.number(reason));
+  leaveFor(m, m.number(reason));
+}
+
+function leaveFor(m: CoreEmitter, reason: Node): void {
+  m.set(vcpu.exitReason, reason);
   m.builder.return([]);
 }
 
-function enterBlock(m: CoreEmitter, block: Node): void {
+/** `stale` may take another way where the budget does not cover the block. */
+function enterBlock(m: CoreEmitter, block: Node, stale?: () => void): void {
   const budget = m.sub(m.get(vcpu.budget), m.builder.load(32, block, BLOCK_COUNT));
   m.if(m.ltS(budget, m.number(0)), () => {
+    stale?.();
     const inPage = m.and(m.builder.load(32, block, BLOCK_IP), m.number(0xffff));
     m.set(vcpu.rip, wrapIp(m, m.add(m.get(vcpu.ipBase), m.zext(inPage, 64))));
     leave(m, EXIT_BUDGET);
@@ -102,6 +109,10 @@ function enterBlock(m: CoreEmitter, block: Node): void {
   const handler = m.builder.load(32, block, BLOCK_HEADER_BYTES + OPERATION_HANDLER);
   const first = m.add(block, m.number(BLOCK_HEADER_BYTES));
   m.builder.tailCallAt(handler, { params: [32, 32], results: [] }, [m.vcpuBlock, first]);
+}
+
+function isStale(m: CoreEmitter, block: Node): Node {
+  return m.eq(m.builder.load(32, block, BLOCK_COUNT), m.number(BLOCK_STALE));
 }
 
 /** An offset cut to the code size. */
@@ -249,7 +260,9 @@ export function defineInterpreterCore(
     );
     const block = m.builder.load(32, place, JUMP_CACHE + 8);
     setIpBase(m, rip, block);
-    enterBlock(m, block);
+    enterBlock(m, block, () =>
+      m.if(isStale(m, block), () => m.builder.tailCall(lookup, [m.vcpuBlock, m.operation, rip, linear])),
+    );
     return undefined;
   });
 
@@ -263,13 +276,21 @@ export function defineInterpreterCore(
     return undefined;
   });
 
-  defineCore(module, context, 'unlinked', core.unlinked, (m, taken) => {
+  const unlinked = (m: CoreEmitter, taken: Node): void => {
     m.set(vcpu.exitOperation, m.operation);
-    m.set(
-      vcpu.exitReason,
-      m.select(m.ne(taken as Node, m.number(0)), m.number(EXIT_TAKEN), m.number(EXIT_FALLTHROUGH)),
-    );
-    return [];
+    leaveFor(m, m.select(m.ne(taken, m.number(0)), m.number(EXIT_TAKEN), m.number(EXIT_FALLTHROUGH)));
+  };
+
+  defineCore(module, context, 'unlinked', core.unlinked, (m, taken) => {
+    if (taken !== undefined) unlinked(m, taken);
+    return undefined;
+  });
+
+  defineCore(module, context, 'follow', core.follow, (m, block, taken) => {
+    if (block !== undefined && taken !== undefined) {
+      enterBlock(m, block, () => m.if(isStale(m, block), () => unlinked(m, taken)));
+    }
+    return undefined;
   });
 
   defineCore(module, context, 'fault', core.fault, (m) => {

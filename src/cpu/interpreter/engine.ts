@@ -9,7 +9,7 @@ import { Decoder } from '../decode/decoder.ts';
 import { CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
 import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
-import type { FunctionRef } from '../emit/function-builder.ts';
+import type { FunctionRef } from '../emit/nodes.ts';
 import { RoutineEmitter, routineResults } from '../emit/routine.ts';
 import { instructions } from '../isa/index.ts';
 import { CODE_MAP_BYTES } from '../layout.ts';

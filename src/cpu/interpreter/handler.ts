@@ -5,12 +5,14 @@
 
 import type { Address, Operand, Segment, Type, Value, Variable } from '../algebra.ts';
 import { FS, GP, SS, UD } from '../algebra.ts';
-import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
+import type { Decoded } from '../decode/decoded.ts';
 import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { bytesOf, Emitter, type EmitterContext } from '../emit/emitter.ts';
-import { type FunctionBuilder, LOAD64_32S, type Node } from '../emit/function-builder.ts';
+import type { FunctionBuilder } from '../emit/function-builder.ts';
+import { LOAD64_32S, type Node } from '../emit/nodes.ts';
 import { RSP, vcpu } from '../state.ts';
 import { EXIT_HALT, EXIT_SHUTDOWN, EXIT_YIELD } from './exits.ts';
+import { type PlacedOperand, placeOperands } from './operand-places.ts';
 import {
   BLOCK_COUNT,
   BLOCK_HEADER_BYTES,
@@ -18,21 +20,15 @@ import {
   OPERATION_BYTES,
   OPERATION_DISPLACEMENT,
   OPERATION_FALLTHROUGH,
-  OPERATION_FIRST,
   OPERATION_HANDLER,
-  OPERATION_IMMEDIATE,
   OPERATION_INDEX,
   OPERATION_IP,
   OPERATION_LENGTH,
-  OPERATION_SECOND,
   OPERATION_TAKEN,
   OPERATION_WIDE_IMMEDIATE,
 } from './operation.ts';
 
 const HANDLER = { params: [32, 32], results: [] } as const;
-
-/** Where the operation keeps each register operand, in order; the third place is free when there is no memory. */
-export const REGISTER_PLACES = [OPERATION_FIRST, OPERATION_SECOND, OPERATION_BASE] as const;
 
 /** What a handler depends on beside the decoded instruction's shape. */
 export interface HandlerMode {
@@ -42,45 +38,6 @@ export interface HandlerMode {
   readonly stackAddressSize: 16 | 32 | 64;
   /** Both ways of a relative branch stay in the page: they are linked block to block. */
   readonly linked: boolean;
-}
-
-/** An operand of the handler: which instruction it comes from does not matter, only where the operation keeps it. */
-class PlacedOperand implements Operand {
-  readonly kind: Operand['kind'];
-  readonly type: Type | undefined;
-  /** Offset in the operation, or -1 for memory and constants. */
-  readonly place: number;
-  readonly constant: number;
-
-  constructor(operand: DecodedOperand, place: number) {
-    this.kind = operand.kind;
-    this.type = operand.type;
-    this.place = place;
-    this.constant = operand.immediate;
-  }
-}
-
-/** Offset in the operation for each operand of the instruction; -1 for those that need none. */
-export function operandPlaces(decoded: Decoded): number[] {
-  let registers = 0;
-  let immediates = 0;
-  return decoded.operands.map((operand, i) => {
-    if (operand.register >= 0) return REGISTER_PLACES[registers++] as number;
-    if (operand.kind === 'far') return OPERATION_WIDE_IMMEDIATE;
-    if (operand.kind !== 'immediate' || decoded.form.operands[i].at === AT_RELATIVE) return -1;
-    if (immediates++ > 0 || isWide(operand)) return OPERATION_WIDE_IMMEDIATE;
-    return OPERATION_IMMEDIATE;
-  });
-}
-
-/** A 64-bit immediate that is not a sign-extended 32-bit one. */
-export function isWide(operand: DecodedOperand): boolean {
-  return operand.type === 64 && operand.immediateHigh !== operand.immediate >> 31;
-}
-
-function placeOperands(decoded: Decoded): PlacedOperand[] {
-  const places = operandPlaces(decoded);
-  return decoded.operands.map((operand, i) => new PlacedOperand(operand, places[i] as number));
 }
 
 export class HandlerEmitter extends Emitter {
@@ -184,7 +141,9 @@ export class HandlerEmitter extends Emitter {
       this.b.tailCall(this.context.core.unlinked, [this.cpu, this.op_, this.i32(taken ? 1 : 0)]),
     );
     const budget = this.sub(this.get(vcpu.budget), this.b.load(32, block, BLOCK_COUNT));
-    this.if(this.ltS(budget, this.i32(0)), () => this.b.tailCall(this.context.core.enter, [this.cpu, this.op_, block]));
+    this.if(this.ltS(budget, this.i32(0)), () =>
+      this.b.tailCall(this.context.core.follow, [this.cpu, this.op_, block, this.i32(taken ? 1 : 0)]),
+    );
     this.set(vcpu.budget, budget);
     const handler = this.b.load(32, block, BLOCK_HEADER_BYTES + OPERATION_HANDLER);
     this.b.tailCallAt(handler, HANDLER, [this.cpu, this.add(block, this.i32(BLOCK_HEADER_BYTES))]);

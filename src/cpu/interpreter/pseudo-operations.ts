@@ -3,7 +3,7 @@
 import { GP, UD } from '../algebra.ts';
 import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
-import type { FunctionRef } from '../emit/function-builder.ts';
+import type { FunctionRef } from '../emit/nodes.ts';
 import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
 import { vcpu } from '../state.ts';
 import { EXIT_BUDGET } from './exits.ts';

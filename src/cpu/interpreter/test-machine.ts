@@ -171,6 +171,8 @@ export class TestMachine implements Monitor {
     return 0n;
   }
 
+  eventDelivered(): void {}
+
   assignFrame(physical: number, write: boolean): number {
     const page = Math.floor(physical / PAGE);
     if (page >= this.#ramPages) return 0;

@@ -6,8 +6,9 @@
 import type { Segment } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import type { Form } from '../decode/forms.ts';
-import type { FunctionRef } from '../emit/function-builder.ts';
-import { type HandlerMode, isWide } from './handler.ts';
+import type { FunctionRef } from '../emit/nodes.ts';
+import type { HandlerMode } from './handler.ts';
+import { isWide } from './operand-places.ts';
 
 const sizeIndex: Record<number, number> = { 16: 0, 32: 1, 64: 2 };
 const repeatIndex = { none: 0, rep: 1, repne: 2 } as const;

@@ -9,7 +9,7 @@
 import { AC, type Type } from '../algebra.ts';
 import type { ModuleBuilder } from '../emit/code-space.ts';
 import { bytesOf, type EmitterContext, REPLAY } from '../emit/emitter.ts';
-import type { FunctionRef, Node } from '../emit/function-builder.ts';
+import type { FunctionRef, Node } from '../emit/nodes.ts';
 import { OPERATION_REMAINING } from '../interpreter/operation.ts';
 import { CODE_GRANULE, CODE_MAP_BYTES, FRAME_CODE, TLB, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES } from '../layout.ts';
 import { vcpu } from '../state.ts';

@@ -3,7 +3,8 @@
 import type { Type } from '../algebra.ts';
 import type { ModuleBuilder } from '../emit/code-space.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
-import type { FunctionBuilder, FunctionRef, Node } from '../emit/function-builder.ts';
+import type { FunctionBuilder } from '../emit/function-builder.ts';
+import type { FunctionRef, Node } from '../emit/nodes.ts';
 import { RoutineEmitter } from '../emit/routine.ts';
 
 /** Faults leave with zero results; the caller looks at `faultVector`. */

@@ -5,7 +5,7 @@
 
 import type { ModuleBuilder } from '../emit/code-space.ts';
 import { type EmitterContext, NON_CANONICAL } from '../emit/emitter.ts';
-import type { Node } from '../emit/function-builder.ts';
+import type { Node } from '../emit/nodes.ts';
 import {
   FRAME_CODE,
   FRAME_DIRTY,

@@ -6,7 +6,7 @@ import { Decoder } from '../../decode/decoder.ts';
 import { CodeSpace, type ModuleBuilder } from '../../emit/code-space.ts';
 import { CoreFunctions } from '../../emit/core-functions.ts';
 import type { EmitterContext } from '../../emit/emitter.ts';
-import type { FunctionRef } from '../../emit/function-builder.ts';
+import type { FunctionRef } from '../../emit/nodes.ts';
 import { RoutineEmitter, routineResults } from '../../emit/routine.ts';
 import { HandlerEmitter } from '../../interpreter/handler.ts';
 import { deliverException } from './deliver.ts';
