@@ -21,6 +21,8 @@ export interface GuestOptions {
   readonly optionalDevices: readonly string[];
   /** Output of COM1. */
   onConsole(bytes: Uint8Array): void;
+  /** Output of COM2, at once: what is sent back within the call is part of a deterministic run. */
+  onSecondSerial?(byte: number): void;
   readonly trace?: Trace;
   /** Generate code that counts TLB hits. */
   readonly countHits?: boolean;

@@ -5,13 +5,14 @@
  *     run -> expired timers -> interrupts -> a slice of instructions -> (idle: wait for a timer or input) -> ...
  */
 
+import { VivariumError } from '../base/errors.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
 import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { MachineMemory } from '../cpu/machine-memory.ts';
 import { vcpu } from '../cpu/state.ts';
 import { writeAcpiTables } from '../machine/acpi/tables.ts';
 import { loadKernel } from '../machine/kernel.ts';
-import { memoryMap } from '../machine/memory-map.ts';
+import { formatSize, memoryMap } from '../machine/memory-map.ts';
 import { PcBoard } from '../machine/pc.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
@@ -28,6 +29,8 @@ const LONGEST_SLICE = 250_000;
 const SHORTEST_SLICE = 1_000;
 /** How long the guest may run before other work of the host's event loop gets its turn. */
 const HOLD_MS = 8;
+/** All guests' frames and the monitor's tables share 4 GiB of machine memory. */
+const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
 const NMI_VECTOR = 2;
 const DEBUG_VECTOR = 1;
 
@@ -75,6 +78,7 @@ export class Guest implements RunnableGuest {
         wallClockMs,
         serialOutput: (port, byte) => {
           if (port === 0) this.#output.push(byte);
+          else options.onSecondSerial?.(byte);
         },
         end: (end) => this.#finish(end),
         ...(irqTrace && {
@@ -108,6 +112,10 @@ export class Guest implements RunnableGuest {
   /** Loads the kernel. Throws VivariumError for images and sizes that cannot boot. */
   static async create(options: GuestOptions): Promise<Guest> {
     const map = memoryMap(options.memoryBytes);
+    if (options.memoryBytes > LARGEST_MEMORY_BYTES) {
+      const limit = formatSize(LARGEST_MEMORY_BYTES);
+      throw new VivariumError({ kind: 'bad-memory' }, `A guest can have ${limit} of memory at most.`);
+    }
     const guest = new Guest(options);
     const rsdp = writeAcpiTables(guest.#frames, { cpuCount: 1 });
     const { image, initrd, modules, commandLine } = options.kernel;

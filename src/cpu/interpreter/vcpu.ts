@@ -4,7 +4,7 @@
 
 import { CS, GP } from '../algebra.ts';
 import { NO_FAULT } from '../emit/emitter.ts';
-import { WRITTEN_DR7 } from '../isa/system/control-bits.ts';
+import { WRITTEN_CR3, WRITTEN_CR3_KEEP, WRITTEN_DR7 } from '../isa/system/control-bits.ts';
 import { SOURCE_EXCEPTION, SOURCE_EXTERNAL } from '../isa/system/deliver.ts';
 import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
 import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
@@ -125,8 +125,8 @@ export class Vcpu {
 
   /** A control register, or what it stands for, was written by the guest. */
   controlWritten(register: number): void {
-    if (register === CONTROL_CR3) this.translations.addressSpaceChanged(false);
-    else if (register === CONTROL_CR3_KEEP) this.translations.addressSpaceChanged(true);
+    if (register === WRITTEN_CR3) this.translations.addressSpaceChanged(false);
+    else if (register === WRITTEN_CR3_KEEP) this.translations.addressSpaceChanged(true);
     else if (register === WRITTEN_DR7) this.attention = true;
     else this.translations.flushAll();
   }
@@ -408,9 +408,6 @@ export class Vcpu {
   }
 }
 
-/** Register numbers of the `controlWritten` host call that do not flush everything. */
-export const CONTROL_CR3 = 3;
-export const CONTROL_CR3_KEEP = 0x103;
 const DR6_BS = 1 << 14;
 
 const SAVED_BYTES = Math.max(...architecturalState.map(({ offset, type, count }) => offset + (type / 8) * count));
