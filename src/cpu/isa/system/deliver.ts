@@ -79,8 +79,10 @@ export const deliverException = defineRoutine({
       () => m.use(trying),
       () => {
         m.set(vcpu.faultVector, m.const(32, NO_FAULT));
-        m.if(m.eq(m.use(vector), m.const(32, PF)), () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
-        const debug = m.and(m.eq(m.use(vector), m.const(32, DB)), m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION)));
+        const isException = m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION));
+        const pageFaults = m.and(m.eq(m.use(vector), m.const(32, PF)), isException);
+        m.if(pageFaults, () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
+        const debug = m.and(m.eq(m.use(vector), m.const(32, DB)), isException);
         m.if(debug, () => m.setAt(vcpu.dr, 7, m.and(m.getAt(vcpu.dr, 7), m.const(64, ~DR7_GD))));
         const faulted = m.attempt(
           deliverOnce,
@@ -95,6 +97,8 @@ export const deliverException = defineRoutine({
           const first = m.use(vector);
           const second = m.and(m.get(vcpu.faultVector), m.const(32, 0xff));
           m.set(vcpu.faultVector, m.const(32, NO_FAULT));
+          // Even where it becomes a double fault (§6.15 "Interrupt 14").
+          m.if(m.eq(second, m.const(32, PF)), () => m.set(vcpu.cr2, m.get(vcpu.faultLinear)));
           const exception = m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION));
           const contributory = isContributory(m, second);
           const pageFault = m.eq(first, m.const(32, PF));
