@@ -33,3 +33,27 @@ export function builtInCommandLine(terminal: { readonly size: TerminalSize | und
   }
   return words.join(' ');
 }
+
+/**
+ * Input that waits until init says, with a first byte on the same port, that the port is set up: what came before would
+ * be taken as typed at a terminal, Ctrl-Z and all, and without flow control.
+ */
+export class HeldInput {
+  readonly #send: (bytes: Uint8Array) => void;
+  #held: Uint8Array[] | undefined = [];
+
+  constructor(send: (bytes: Uint8Array) => void) {
+    this.#send = send;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#held === undefined) this.#send(bytes);
+    else this.#held.push(bytes);
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const bytes of held) this.#send(bytes);
+  }
+}

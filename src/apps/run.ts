@@ -9,7 +9,7 @@ import { onEndingSignals } from '../host/node/signals.ts';
 import { Terminal } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
 import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
-import { resizeLine } from './built-in-guest.ts';
+import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
@@ -54,6 +54,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
       })
     : undefined;
 
+  const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
   const { kernel, inputPort } = await readKernel(options, terminal);
   guest = await createGuest({
     memoryBytes: options.memoryBytes,
@@ -62,6 +63,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
     optionalDevices: options.devices,
     onConsole: (bytes) => output.write(bytes),
+    onSecondSerial: () => held.release(),
     ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
     countHits: options.stats,
     gunzip,
@@ -77,8 +79,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     });
   }
 
-  const pass = (bytes: Uint8Array): void =>
-    inputPort === 'console' ? guest.sendConsole(bytes) : guest.sendSecondSerial(bytes);
+  const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
   if (!terminal && options.deterministic) pass(await gatherInput(stdin));
   else if (!terminal) {
     passInput(stdin, {

@@ -25,6 +25,7 @@ class FakeGuest implements RunnableGuest {
     return new Promise((resolve) => {
       this.#finish = resolve;
       this.#say('ready\r\n');
+      this.#options.onSecondSerial?.(0x0a);
       for (const bytes of this.#early ?? []) this.#take(bytes);
       this.#early = undefined;
     });
