@@ -32,6 +32,7 @@ import { vcpu } from '../state.ts';
 import {
   EXIT_BUDGET,
   EXIT_DECODE,
+  EXIT_DELIVERED,
   EXIT_EVENT,
   EXIT_FALLTHROUGH,
   EXIT_REPLAY,
@@ -77,6 +78,13 @@ export interface CoreExports {
   readonly runBlock: FunctionRef;
   /** Delivers the exception or interrupt in `faultVector`/`faultCode`; 1 on shutdown. */
   readonly deliver: FunctionRef;
+}
+
+/** Machine addresses of the core's tables. */
+export interface CorePlaces {
+  readonly blockCache: number;
+  /** An operation, the last of its block, that stands for the delivery of exceptions. */
+  readonly delivery: number;
 }
 
 export function reserveExports(space: CodeSpace): CoreExports {
@@ -158,18 +166,31 @@ function checkEvents(m: CoreEmitter): void {
 }
 
 /** Delivers what `faultVector` holds, and a double fault for a fault on the way; shuts down on a third. */
-function deliverPending(m: CoreEmitter, context: EmitterContext, software: Value): void {
+function deliverPending(m: CoreEmitter, context: EmitterContext, delivery: number, source: Node): void {
   m.if(m.eq(m.get(vcpu.faultVector), m.number(NON_CANONICAL)), () => m.set(vcpu.faultVector, m.number(GP)));
   const vector = m.and(m.get(vcpu.faultVector), m.number(0xff));
   m.setAt(vcpu.eventCounts, vector, m.add(m.getAt(vcpu.eventCounts, vector), m.number(1)));
   if (context.traceEvents) {
     m.builder.call(context.core.eventDelivered, [m.vcpuBlock, m.operation, vector, m.get(vcpu.faultCode)]);
   }
-  const shutdown = m.call(deliverException, software)[0] as Node;
-  m.if(m.ne(shutdown, m.number(0)), () => leave(m, EXIT_SHUTDOWN));
+  // The pushes are not the operation's own, and nothing of its block runs after them.
+  const args = [m.vcpuBlock, m.number(delivery), source];
+  const [shutdown] = m.builder.call(context.routine(deliverException), args);
+  m.if(m.ne(shutdown as Node, m.number(0)), () => leave(m, EXIT_SHUTDOWN));
 }
 
-function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip: Node, linear: Node): void {
+/**
+ * Delivers the fault of the instruction at `rip` and goes on with the handler. The instruction counts as one: handlers
+ * that fault for ever use up the budget.
+ */
+function deliverFault(m: CoreEmitter, context: EmitterContext, delivery: number): void {
+  m.set(vcpu.budget, m.sub(m.get(vcpu.budget), m.number(1)));
+  deliverPending(m, context, delivery, m.number(0));
+  m.if(m.isZero(m.get(vcpu.budget)), () => leave(m, EXIT_DELIVERED));
+  m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
+}
+
+function lookUp(m: CoreEmitter, context: EmitterContext, places: CorePlaces, rip: Node, linear: Node): void {
   const { builder: b } = m;
   const access = m.or(m.and(programAccess(m), m.number(4)), m.number(ACCESS_FETCH));
   const machine = m.variable(m.number(0));
@@ -179,9 +200,9 @@ function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip
     () => m.assign(machine, m.add(m.trunc(linear, 32), b.load(32, entry, 24))),
     () => m.assign(machine, m.run(context.core.translate, linear, access)),
   );
-  m.if(m.isZero(m.use(machine)), () => fetchFault(m, context));
+  m.if(m.isZero(m.use(machine)), () => fetchFault(m, context, places));
   m.if(m.eq(m.use(machine), m.number(DEVICE)), () => leave(m, EXIT_DECODE));
-  const cached = blockCacheEntry(m, blockCache, m.use(machine) as Node);
+  const cached = blockCacheEntry(m, places.blockCache, m.use(machine) as Node);
   const sameCode = m.eq(b.load(32, cached, 0), m.use(machine));
   const sameMode = m.eq(b.load(32, cached, 4), m.get(vcpu.codeMode));
   m.if(m.not(m.and(sameCode, sameMode)), () => leave(m, EXIT_DECODE));
@@ -202,7 +223,7 @@ function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip
     () => {
       const nextPage = m.and(m.add(linear, m.const(64, 0x1000)), m.const(64, ~0xfffn));
       const there = m.run(context.core.translate, nextPage, access);
-      m.if(m.isZero(there), () => fetchFault(m, context));
+      m.if(m.isZero(there), () => fetchFault(m, context, places));
       m.if(m.ne(there, second), () => leave(m, EXIT_DECODE));
     },
   );
@@ -210,13 +231,12 @@ function lookUp(m: CoreEmitter, context: EmitterContext, blockCache: number, rip
 }
 
 /** The instruction at `rip` cannot be fetched. With no budget left it is not its turn yet. */
-function fetchFault(m: CoreEmitter, context: EmitterContext): void {
+function fetchFault(m: CoreEmitter, context: EmitterContext, { delivery }: CorePlaces): void {
   m.if(m.isZero(m.get(vcpu.budget)), () => {
     m.set(vcpu.faultVector, m.number(NO_FAULT));
     leave(m, EXIT_BUDGET);
   });
-  deliverPending(m, context, m.number(0));
-  m.builder.tailCall(context.core.dispatch, [m.vcpuBlock, m.operation]);
+  deliverFault(m, context, delivery);
 }
 
 function fetchEntry(m: CoreEmitter, linear: Node): Node {
@@ -239,12 +259,11 @@ export function blockCacheIndex(machine: number): number {
   return (machine ^ (machine >>> 16)) & (BLOCK_CACHE_ENTRIES - 1);
 }
 
-/** `blockCache`: machine address of the block cache. */
 export function defineInterpreterCore(
   module: ModuleBuilder,
   context: EmitterContext,
   exports: CoreExports,
-  blockCache: number,
+  places: CorePlaces,
 ): void {
   const { core } = context;
   const lookup = context.reserve([64, 64], []);
@@ -267,7 +286,7 @@ export function defineInterpreterCore(
   });
 
   defineCore(module, context, 'lookup', lookup, (m, rip, linear) => {
-    if (rip !== undefined && linear !== undefined) lookUp(m, context, blockCache, rip, linear);
+    if (rip !== undefined && linear !== undefined) lookUp(m, context, places, rip, linear);
     return undefined;
   });
 
@@ -303,8 +322,7 @@ export function defineInterpreterCore(
       m.set(vcpu.exitOperation, m.operation);
       leave(m, EXIT_REPLAY);
     });
-    deliverPending(m, context, m.number(0));
-    m.builder.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
+    deliverFault(m, context, places.delivery);
     return undefined;
   });
 
@@ -320,11 +338,11 @@ export function defineInterpreterCore(
     return [];
   });
 
-  defineCore(module, context, 'deliver', exports.deliver, (m, vector, hasCode, code, software) => {
+  defineCore(module, context, 'deliver', exports.deliver, (m, vector, hasCode, code, source) => {
     m.set(vcpu.faultVector, vector as Node);
     m.set(vcpu.faultHasCode, hasCode as Node);
     m.set(vcpu.faultCode, code as Node);
-    deliverPending(m, context, software as Node);
+    deliverPending(m, context, places.delivery, source as Node);
     m.set(vcpu.exitReason, m.number(0));
     return [];
   });

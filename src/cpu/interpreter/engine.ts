@@ -22,10 +22,12 @@ import {
   BLOCK_CACHE_ENTRIES,
   BLOCK_CACHE_ENTRY_BYTES,
   type CoreExports,
+  type CorePlaces,
   defineInterpreterCore,
   reserveExports,
 } from './core.ts';
 import { HandlerEmitter, type HandlerMode } from './handler.ts';
+import { OPERATION_BYTES, OPERATION_REMAINING } from './operation.ts';
 import { definePseudoOperations, type PseudoOperations, reservePseudoOperations } from './pseudo-operations.ts';
 import { Variants } from './variants.ts';
 import type { Vcpu } from './vcpu.ts';
@@ -71,17 +73,19 @@ export class Engine implements EmitterContext {
     const codeMap = memory.region(FRAMES * CODE_MAP_BYTES);
     const blockCache = memory.region(BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
     this.blocks = new Blocks(this, codeMap, blockCache);
-    this.#buildCore(codeMap, blockCache);
+    const delivery = memory.region(OPERATION_BYTES);
+    memory.view.setUint8(delivery + OPERATION_REMAINING, 1);
+    this.#buildCore(codeMap, { blockCache, delivery });
     this.#addCommonCode();
   }
 
-  #buildCore(codeMap: number, blockCache: number): void {
+  #buildCore(codeMap: number, places: CorePlaces): void {
     const module = this.space.module();
     this.#module = module;
     for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
     defineTranslation(module, this);
     defineAccesses(module, this, codeMap);
-    defineInterpreterCore(module, this, this.#exports, blockCache);
+    defineInterpreterCore(module, this, this.#exports, places);
     definePseudoOperations(module, this, this.pseudo);
     module.instantiate();
     this.#module = undefined;

@@ -15,5 +15,5 @@ export const EXIT_HALT = 7;
 export const EXIT_YIELD = 8;
 /** Triple fault. */
 export const EXIT_SHUTDOWN = 9;
-/** An exception is to be delivered: `faultVector`, `faultCode`; `rip` is the faulting instruction. */
-export const EXIT_FAULT = 10;
+/** An exception was delivered, which used up the budget; `rip` is its handler. */
+export const EXIT_DELIVERED = 10;

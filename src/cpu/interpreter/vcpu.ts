@@ -175,8 +175,8 @@ export class Vcpu {
   // ---- Running -----------------------------------------------------------------------------------------------------
 
   /**
-   * Runs up to `count` instructions (below 2^31). 'event': `pendingEvents` has something that can be taken now, or the
-   * last instruction ran with TF set.
+   * Runs up to `count` instructions (below 2^31); one that faults counts too. 'event': `pendingEvents` has something
+   * that can be taken now, or the last instruction ran with TF set.
    */
   run(count: number): StopReason {
     const shadow = this.#inShadow();
@@ -377,9 +377,12 @@ export class Vcpu {
     return found >>> 0;
   }
 
+  /** The instruction at `rip` cannot be fetched. */
   #deliverFault(): void {
+    this.set32(vcpu.budget, this.get32(vcpu.budget) - 1);
     const vector = this.get32(vcpu.faultVector) & 0xff;
     this.#deliver(vector, this.get32(vcpu.faultHasCode) !== 0, this.get32(vcpu.faultCode), SOURCE_EXCEPTION);
+    if (this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN) this.set32(vcpu.exitReason, exits.EXIT_DELIVERED);
   }
 
   #deliver(vector: number, hasCode: boolean, code: number, source: number): void {
