@@ -19,6 +19,8 @@ export const HANDLERS = 0x40000;
 export const IDT = 0x41000;
 export const GDT = 0x42000;
 export const TSS = 0x43000;
+/** Offset in the TSS of the first stack that gates can choose. */
+export const IST1 = 0x24;
 /** Linear address of the device's registers, and their guest-physical one. */
 export const DEVICE = 0x80000;
 export const DEVICE_PHYSICAL = 0x100000;

@@ -203,7 +203,9 @@ function defineStore(
         part(0, 8, m.op('i64x2.extract_lane', [value], [0]));
         part(8, 8, m.op('i64x2.extract_lane', [value], [1]));
       } else {
-        part(0, bytes, m.zext(value, 64));
+        // Stores pass values on with whatever lies above their width.
+        const wide = m.zext(value, 64);
+        part(0, bytes, type === 64 ? wide : m.and(wide, m.const(64, (1n << BigInt(type)) - 1n)));
       }
       b.return([]);
     });
