@@ -75,7 +75,7 @@ function outcomeOfGuest(end: GuestEnd): Outcome {
     case 'panicked':
       return { status: STATUS_CRASHED, message: 'The guest panicked.' };
     case 'triple-fault':
-      return { status: STATUS_CRASHED, message: `The guest triple-faulted: ${end.detail}` };
+      return { status: STATUS_CRASHED, message: `The guest triple-faulted ${end.detail}.` };
     case 'reset':
       return { status: STATUS_RESET, message: 'The guest reset itself.' };
     default:

@@ -71,7 +71,15 @@ export class PcBoard {
     const irq = (number: number, pin = number): IrqLine => {
       const line = fanOut(this.pic.line(number), this.ioapic.line(pin));
       const { lineChanged } = host;
-      return lineChanged === undefined ? line : fanOut(line, { set: (level) => lineChanged(number, level) });
+      if (lineChanged === undefined) return line;
+      let last = false;
+      const traced: IrqLine = {
+        set(level) {
+          if (level !== last) lineChanged(number, level);
+          last = level;
+        },
+      };
+      return fanOut(line, traced);
     };
 
     this.ports.map(at.PIC_MASTER_PORT, 2, this.pic.master);

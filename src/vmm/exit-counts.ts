@@ -35,12 +35,12 @@ export class ExitCounts {
   }
 
   /** Counts and, when traced, writes a line: instruction count, cause, detail. */
-  record(cause: ExitCause, detail: string): void {
+  record(cause: ExitCause, detail = ''): void {
     this.count(cause);
     this.line(cause, detail);
   }
 
   line(cause: string, detail: string): void {
-    this.#trace?.line(`${this.#instructions()} ${cause} ${detail}`);
+    this.#trace?.line(`${this.#instructions()} ${cause} ${detail}`.trimEnd());
   }
 }

@@ -230,18 +230,18 @@ export class GuestCpu implements Monitor {
   }
 
   writeCr8(priority: number): void {
-    this.#parts.exits.count('control register');
+    this.#record('control register', () => `cr8 <- ${hex(priority)}`);
     this.apic.cr8 = priority;
   }
 
   /** Before the guest's offset. */
   tsc(): bigint {
-    this.#parts.exits.count('RDTSC');
+    this.#record('RDTSC');
     return BigInt(Math.floor(this.#parts.clock.now()));
   }
 
   random(): bigint {
-    this.#parts.exits.count('RDRAND');
+    this.#record('RDRAND');
     return this.#parts.random.next();
   }
 
@@ -263,7 +263,7 @@ export class GuestCpu implements Monitor {
   }
 
   assignFrame(physical: number, write: boolean): number {
-    this.#parts.exits.count('page assigned');
+    this.#record('page assigned', () => `${hex(physical)} to ${write ? 'write' : 'read'}`);
     return this.#parts.frames.assign(physical, write);
   }
 
@@ -272,7 +272,7 @@ export class GuestCpu implements Monitor {
     if (this.#parts.clock.queue.nextDeadlineNs() < this.sliceDeadlineNs) this.vcpu.attention = true;
   }
 
-  #record(cause: Parameters<ExitCounts['record']>[0], detail: () => string): void {
+  #record(cause: Parameters<ExitCounts['record']>[0], detail = (): string => ''): void {
     const { exits } = this.#parts;
     exits.count(cause);
     if (exits.traced) exits.line(cause, detail());

@@ -274,7 +274,7 @@ export class Guest implements RunnableGuest {
 
   #stopped(reason: StopReason): void {
     if (reason === 'halt') {
-      this.#exits.record('HLT', '');
+      this.#exits.record('HLT');
       this.#cpu.vcpu.set32(vcpu.activity, 1);
     } else if (reason === 'shutdown') {
       this.#tripleFault();

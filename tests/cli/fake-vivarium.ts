@@ -94,7 +94,7 @@ class FakeGuest implements RunnableGuest {
       case 'panic':
         return this.#finish({ kind: 'panicked' });
       case 'triple-fault':
-        return this.#finish({ kind: 'triple-fault', detail: 'at 0x1234.' });
+        return this.#finish({ kind: 'triple-fault', detail: 'at 0x1234' });
       case 'options':
         return this.#say(`${JSON.stringify({ ...this.#options, kernel: this.#options.kernel.commandLine })}\r\n`);
       case 'spew':

@@ -21,7 +21,7 @@ const ENDS: readonly [line: string, status: number, message: string][] = [
   ['exit 3', 7, ''],
   ['exit 128', 1, ''],
   ['panic', 4, 'vivarium: The guest panicked.\n'],
-  ['triple-fault', 4, 'vivarium: The guest triple-faulted: at 0x1234.\n'],
+  ['triple-fault', 4, 'vivarium: The guest triple-faulted at 0x1234.\n'],
   ['reset', 10, 'vivarium: The guest reset itself.\n'],
 ];
 
