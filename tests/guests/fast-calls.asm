@@ -172,6 +172,7 @@ code64
   back
   ok "SYSENTER from compatibility mode"
   check_eq "SYSENTER: 64-bit CS", [entry_cs], CODE64
+  qemu_differs "has it, as AMD's"
   try
   push USER_DATA
   push rax
@@ -183,7 +184,6 @@ code64
 .syscall_compatible:
   syscall
   bits 64
-  qemu_differs "has it, as AMD's"
   caught "#UD: SYSCALL in compatibility mode", X_UD
   write_msr MSR_SYSENTER_CS, 0
   try
