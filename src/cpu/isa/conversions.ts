@@ -1,4 +1,4 @@
-/** Sign extension of the accumulator: SDM Vol. 1 §7.3.1.7 "Type Conversion Instructions". */
+/** Sign extension of the accumulator: SDM Vol. 1 §7.3.1.6 "Type Conversion Instructions". */
 
 import { RAX, RDX } from '../state.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';

@@ -1,5 +1,5 @@
 /**
- * DIV and IDIV: SDM Vol. 1 §7.3.2.4 "Multiply and Divide Instructions".
+ * DIV and IDIV: SDM Vol. 1 §7.3.2.5 "Multiplication and Division Instructions".
  *
  * A quotient that does not fit raises #DE, as does a divisor of 0. The manual leaves all flags undefined;
  * Intel processors leave them alone.

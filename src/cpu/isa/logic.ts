@@ -1,4 +1,4 @@
-/** Bitwise logic: SDM Vol. 1 §7.3.4 "Logical Instructions". */
+/** Bitwise logic: SDM Vol. 1 §7.3.5 "Logical Instructions". */
 
 import type { Algebra, Value } from '../algebra.ts';
 import { logicFlags } from './flag-writes.ts';
@@ -55,7 +55,7 @@ const TEST = defineInstruction({
 export const logic: readonly Instruction[] = [
   bitwise('OR', 'Vol. 2B "OR - Logical Inclusive OR"', 1, (m, a, b) => m.or(a, b)),
   bitwise('AND', 'Vol. 2A "AND - Logical AND"', 4, (m, a, b) => m.and(a, b)),
-  bitwise('XOR', 'Vol. 2B "XOR - Logical Exclusive OR"', 6, (m, a, b) => m.xor(a, b)),
+  bitwise('XOR', 'Vol. 2D "XOR - Logical Exclusive OR"', 6, (m, a, b) => m.xor(a, b)),
   NOT,
   TEST,
 ];

@@ -1,5 +1,5 @@
 /**
- * MUL and IMUL: SDM Vol. 1 §7.3.2.4 "Multiply and Divide Instructions".
+ * MUL and IMUL: SDM Vol. 1 §7.3.2.5 "Multiplication and Division Instructions".
  *
  * CF and OF tell whether the product needs its upper half. The others are undefined in the manual: Intel processors
  * derive SF and PF from the lower half and clear ZF and AF.

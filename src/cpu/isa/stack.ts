@@ -1,4 +1,7 @@
-/** PUSH, POP and stack frames: SDM Vol. 1 §7.3.1.5 "Stack Manipulation Instructions", §6.5 "Procedure Calls for Block-Structured Languages". */
+/**
+ * PUSH, POP and stack frames: SDM Vol. 1 §7.3.1.4 "Stack Manipulation Instructions", §6.5 "Procedure Calls for
+ * Block-Structured Languages".
+ */
 
 import type { Value } from '../algebra.ts';
 import { RAX, RBP, RSP } from '../state.ts';

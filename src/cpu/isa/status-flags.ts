@@ -1,4 +1,4 @@
-/** Instructions on single flags: SDM Vol. 1 §7.3.13 "Flag Control (EFLAG) Instructions". */
+/** Instructions on single flags: SDM Vol. 1 §7.3.14 "Flag Control (EFLAG) Instructions". */
 
 import type { Algebra, Flag, Value } from '../algebra.ts';
 import { RAX, vcpu } from '../state.ts';

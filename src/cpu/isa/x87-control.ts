@@ -2,9 +2,20 @@
 
 import { type Algebra, MF, NM, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
-import { any, EXCEPTIONS, flagIf, isNot0 } from './fp/format.ts';
+import { any, EXCEPTIONS, flagIf } from './fp/format.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { available, C1, enter, leave, moveTop, physical, pop, setConditionCodes, setEmpty } from './x87-stack.ts';
+import {
+  available,
+  C1,
+  EXCEPTION_SUMMARY,
+  enter,
+  leave,
+  moveTop,
+  physical,
+  pop,
+  setConditionCodes,
+  setEmpty,
+} from './x87-stack.ts';
 
 const TOP_SHIFT = 11;
 /** ES and B. */
@@ -43,6 +54,19 @@ export function initialise(m: Algebra): void {
 function control(name: string, sdm: string, forms: string[], semantics: Instruction['semantics']): Instruction {
   return defineInstruction({ name, sdm: `Vol. 2A "${sdm}"`, feature: 'x87', forms, semantics });
 }
+
+/** #NM only if both CR0.MP and CR0.TS are set: EM does not matter here. */
+const FWAIT = defineInstruction({
+  name: 'FWAIT',
+  sdm: 'Vol. 2D "WAIT/FWAIT - Wait"',
+  feature: 'x87',
+  forms: ['9B'],
+  semantics(m) {
+    const both = m.eq(m.and(m.get(vcpu.cr0), m.const(64, CR0_MP_TS)), m.const(64, CR0_MP_TS));
+    m.if(both, () => m.raise(NM));
+    m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.raise(MF));
+  },
+});
 
 export const x87Control: readonly Instruction[] = [
   control('FNINIT', 'FINIT/FNINIT - Initialize Floating-Point Unit', ['DB E3'], (m) => {
@@ -97,12 +121,5 @@ export const x87Control: readonly Instruction[] = [
   }),
   // FENI, FDISI and FSETPM of the 8087 and 80287: ignored since (SDM Vol. 1 §8.3.13).
   control('FNOP', 'FNOP - No Operation', ['DB E0', 'DB E1', 'DB E4'], available),
-  control('FWAIT', 'WAIT/FWAIT - Wait', ['9B'], wait),
+  FWAIT,
 ];
-
-/** #NM only if both CR0.MP and CR0.TS are set: EM does not matter here. */
-function wait(m: Algebra): void {
-  const both = m.eq(m.and(m.get(vcpu.cr0), m.const(64, CR0_MP_TS)), m.const(64, CR0_MP_TS));
-  m.if(both, () => m.raise(NM));
-  m.if(isNot0(m, m.and(m.get(vcpu.fsw), m.const(16, 0x80))), () => m.raise(MF));
-}

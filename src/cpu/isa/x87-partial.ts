@@ -6,7 +6,6 @@ import { denormalFlag } from './fp/add.ts';
 import {
   any,
   BIAS_ADJUST,
-  DENORMAL,
   EXTENDED_MAX,
   EXTENDED_MIN,
   flagIf,
@@ -36,7 +35,6 @@ import {
   C1,
   C2,
   C3,
-  controlWord,
   type Extended,
   IS_EMPTY,
   indefinite,
@@ -45,6 +43,7 @@ import {
   physical,
   putExtended,
   report,
+  roundingOfControlWord,
   STACK_OVERFLOW,
   setConditionCodes,
   unpackSt,
@@ -121,8 +120,7 @@ const roundSt0 = defineRoutine({
       any(m, x.kind, NO_NUMBER),
       () => special(m, x, x),
       () => {
-        const rounding = m.and(m.shr(controlWord(m), 13), m.const(32, 3));
-        const integral = m.call(roundToIntegral, ...parts(x), rounding);
+        const integral = m.call(roundToIntegral, ...parts(x), roundingOfControlWord(m));
         return roundFull(m, integral.slice(0, 4), m.or(integral[5]!, denormalFlag(m, x)));
       },
     );
@@ -216,7 +214,7 @@ const extractSt0 = defineRoutine({
       head: m.select(infinite, m.select(zero, minusInfinity, m.const(32, 0x7fff)), exponent.head),
       significand: m.select(infinite, m.const(64, 1n << 63n), exponent.significand),
     };
-    const flags = m.or(flagIf(m, zero, ZERO_DIVIDE), flagIf(m, any(m, x.kind, 0x40), DENORMAL));
+    const flags = m.or(flagIf(m, zero, ZERO_DIVIDE), denormalFlag(m, x));
     const overflow = m.and(m.not(isEmpty(m, pushed)), m.not(any(m, x.kind, IS_EMPTY)));
     const second = chooseResult(
       m,

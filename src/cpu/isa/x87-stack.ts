@@ -23,8 +23,10 @@ export const C1 = 0x200;
 export const C2 = 0x400;
 export const C3 = 0x4000;
 export const CONDITION_CODES = C0 | C1 | C2 | C3;
-/** ES and its copy, B. */
-const SUMMARY = 0x8080;
+/** ES: an exception is pending. */
+export const EXCEPTION_SUMMARY = 0x80;
+/** B is its copy. */
+const SUMMARY = EXCEPTION_SUMMARY | 0x8000;
 
 export const STACK_UNDERFLOW = INVALID | STACK_FAULT;
 export const STACK_OVERFLOW = INVALID | STACK_FAULT | C1;
@@ -38,7 +40,7 @@ const CR0_EM_TS = 0x0c;
 /** What every waiting x87 instruction begins with: #NM if CR0.EM or CR0.TS is set, #MF if an exception is pending. */
 export function enter(m: Algebra): void {
   available(m);
-  m.if(any(m, m.get(vcpu.fsw), 0x80), () => m.raise(MF));
+  m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.raise(MF));
 }
 
 /** #NM if CR0.EM or CR0.TS is set. */
@@ -53,7 +55,7 @@ export function available(m: Algebra): void {
  */
 export function leave(m: Algebra, memory?: Operand): void {
   m.set(vcpu.fip, m.ip());
-  m.if(any(m, m.get(vcpu.fsw), 0x80), () => {
+  m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => {
     if (memory?.kind === 'memory') m.set(vcpu.fdp, m.zext(m.memory(memory).offset, 64));
     recordOpcode(m);
   });
@@ -140,9 +142,8 @@ export function isStopped(m: Algebra, flags: Value, stopping: number): Value {
 
 /**
  * Puts exception flags into the status word, ES computed, C1 replaced (or, if `c1` is 'kept', cleared by a stack fault
- * only). Gives the condition that an exception found
- * before the computation is unmasked: the destination and the stack stay as they are then, and what the computation
- * found is not reported.
+ * only). Gives the condition that an exception found before the computation is unmasked: the destination and the stack
+ * stay as they are then, and what the computation found is not reported.
  */
 export function report(m: Algebra, flags: Value, c1: 'replaced' | 'kept' = 'replaced'): Value {
   const masks = m.zext(m.get(vcpu.fcw), 32);

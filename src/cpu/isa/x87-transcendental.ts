@@ -219,7 +219,7 @@ const arctangentOfQuotient = binaryRoutine('x87Arctangent', (m, y, x) => {
 });
 
 export const x87Transcendental: readonly Instruction[] = [
-  definition('F2XM1', 'Compute 2x-1', 'D9 F0', exponential),
+  definition('F2XM1', 'Compute 2^x-1', 'D9 F0', exponential),
   definition('FYL2X', 'Compute y * log2x', 'D9 F1', logarithmTimes),
   definition('FPATAN', 'Partial Arctangent', 'D9 F3', arctangentOfQuotient),
   definition('FYL2XP1', 'Compute y * log2(x +1)', 'D9 F9', logarithmOfOnePlusTimes),

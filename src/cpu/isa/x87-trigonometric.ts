@@ -1,4 +1,4 @@
-/** x87 trigonometric instructions: FSIN, FCOS, FSINCOS, FPTAN (SDM Vol. 1 §8.3.8 "Trigonometric Instructions"). */
+/** x87 trigonometric instructions: FSIN, FCOS, FSINCOS, FPTAN (SDM Vol. 1 §8.3.7 "Trigonometric Instructions"). */
 
 import { type Algebra, defineRoutine, type Routine } from '../algebra.ts';
 import { denormalFlag } from './fp/add.ts';

@@ -47,7 +47,7 @@ const reciprocalRoot = approximation('reciprocalRoot', (m, x) => {
 
 function family(name: string, title: string, opcode: string, routine: Routine): Instruction[] {
   const sdm = (suffix: string, of: string): string =>
-    `Vol. ${name === 'RCP' ? '2B' : '2C'} "${name}${suffix} - Compute ${title} of ${of} Floating-Point Values"`;
+    `Vol. 2B "${name}${suffix} - Compute ${title} of ${of} Floating-Point Values"`;
   return [
     defineInstruction({
       name: `${name}PS`,

@@ -22,7 +22,7 @@ export const sseControl: readonly Instruction[] = [
   }),
   defineInstruction({
     name: 'STMXCSR',
-    sdm: 'Vol. 2C "STMXCSR - Store MXCSR Register State"',
+    sdm: 'Vol. 2B "STMXCSR - Store MXCSR Register State"',
     feature: 'sse',
     forms: ['NP 0F AE /3 Md'],
     semantics(m, dst) {

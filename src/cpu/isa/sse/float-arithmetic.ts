@@ -79,7 +79,7 @@ const binaryOperations: readonly Operation[] = [
   {
     name: 'SUB',
     title: 'Subtract',
-    volume: '2C',
+    volume: '2B',
     opcode: '0F 5C',
     operation: 'sub',
     check: 'finite',
@@ -101,7 +101,7 @@ const binaryOperations: readonly Operation[] = [
 const SQRT: Operation = {
   name: 'SQRT',
   title: 'Square Root of',
-  volume: '2C',
+  volume: '2B',
   opcode: '0F 51',
   operation: 'sqrt',
   check: 'finite',

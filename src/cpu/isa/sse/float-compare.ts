@@ -122,14 +122,14 @@ function toFlags(name: string, sdm: string, feature: Feature, form: string, s: S
 }
 
 function title(name: string, kind: string, precision: string): string {
-  return `"${name} - ${kind} Scalar ${precision}-Precision Floating-Point Values and Set EFLAGS"`;
+  return `"${name} - ${kind} ${precision}-Precision Floating-Point Values and Set EFLAGS"`;
 }
 
 export const floatCompare: readonly Instruction[] = [
   ...comparisons,
   toFlags(
     'UCOMISS',
-    `Vol. 2C ${title('UCOMISS', 'Unordered Compare', 'Single')}`,
+    `Vol. 2B ${title('UCOMISS', 'Unordered Compare Scalar', 'Single')}`,
     'sse',
     'NP 0F 2E /r Vss,Wss',
     F32,
@@ -137,7 +137,7 @@ export const floatCompare: readonly Instruction[] = [
   ),
   toFlags(
     'UCOMISD',
-    `Vol. 2C ${title('UCOMISD', 'Unordered Compare', 'Double')}`,
+    `Vol. 2B ${title('UCOMISD', 'Unordered Compare Scalar', 'Double')}`,
     'sse2',
     '66 0F 2E /r Vsd,Wsd',
     F64,
@@ -145,7 +145,7 @@ export const floatCompare: readonly Instruction[] = [
   ),
   toFlags(
     'COMISS',
-    `Vol. 2A ${title('COMISS', 'Compare Ordered', 'Single')}`,
+    `Vol. 2A ${title('COMISS', 'Compare Scalar Ordered', 'Single')}`,
     'sse',
     'NP 0F 2F /r Vss,Wss',
     F32,
@@ -153,7 +153,7 @@ export const floatCompare: readonly Instruction[] = [
   ),
   toFlags(
     'COMISD',
-    `Vol. 2A ${title('COMISD', 'Compare Ordered', 'Double')}`,
+    `Vol. 2A ${title('COMISD', 'Compare Scalar Ordered', 'Double')}`,
     'sse2',
     '66 0F 2F /r Vsd,Wsd',
     F64,

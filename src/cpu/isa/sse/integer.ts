@@ -88,7 +88,7 @@ const extrema: readonly Instruction[] = [
   ...packed('Vol. 2B "PMINSB/PMINSW - Minimum of Packed Signed Integers"', SSE_SSE2, [
     { name: 'PMINSW', opcode: '0F EA', compute: operation('i16x8.min_s') },
   ]),
-  ...packed('Vol. 2B "PMAXSB/PMAXSW/PMAXSD - Maximum of Packed Signed Integers"', SSE_SSE2, [
+  ...packed('Vol. 2B "PMAXSB/PMAXSW/PMAXSD/PMAXSQ - Maximum of Packed Signed Integers"', SSE_SSE2, [
     { name: 'PMAXSW', opcode: '0F EE', compute: operation('i16x8.max_s') },
   ]),
   ...packed('Vol. 2B "PMINSB/PMINSW - Minimum of Packed Signed Integers"', SSE41, [
@@ -103,7 +103,7 @@ const extrema: readonly Instruction[] = [
   ...packed('Vol. 2B "PMINUD/PMINUQ - Minimum of Packed Unsigned Integers"', SSE41, [
     { name: 'PMINUD', opcode: '0F 38 3B', compute: operation('i32x4.min_u') },
   ]),
-  ...packed('Vol. 2B "PMAXSB/PMAXSW/PMAXSD - Maximum of Packed Signed Integers"', SSE41, [
+  ...packed('Vol. 2B "PMAXSB/PMAXSW/PMAXSD/PMAXSQ - Maximum of Packed Signed Integers"', SSE41, [
     { name: 'PMAXSB', opcode: '0F 38 3C', compute: operation('i8x16.max_s') },
     { name: 'PMAXSD', opcode: '0F 38 3D', compute: operation('i32x4.max_s') },
   ]),

@@ -71,7 +71,7 @@ export const rounding: readonly Instruction[] = VARIANTS.map((variant, i) => {
   const exact = packed ? exactPackedRound(s) : exactScalarRound(s);
   return defineInstruction({
     name: `ROUND${suffix}`,
-    sdm: `Vol. 2C "ROUND${suffix} - Round ${precision} Precision Floating-Point Values"`,
+    sdm: `Vol. 2B "ROUND${suffix} - Round ${precision} Precision Floating-Point Values"`,
     feature: 'sse4.1',
     forms: [`66 0F 3A ${['08', '09', '0A', '0B'][i]} /r ${operandsOf(variant)},Ib`],
     semantics(m, dst, src, imm) {

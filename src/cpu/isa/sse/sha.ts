@@ -67,7 +67,7 @@ const fourRounds = defineRoutine({
 
 const SHA1RNDS4 = defineInstruction({
   name: 'SHA1RNDS4',
-  sdm: 'Vol. 2C "SHA1RNDS4 - Perform Four Rounds of SHA1 Operation"',
+  sdm: 'Vol. 2B "SHA1RNDS4 - Perform Four Rounds of SHA1 Operation"',
   feature: 'sha',
   forms: ['NP 0F 3A CC /r Vdq,Wdq,Ib'],
   semantics(m, dst, src, imm) {
@@ -120,7 +120,7 @@ const twoRounds = defineRoutine({
 
 const SHA256RNDS2 = defineInstruction({
   name: 'SHA256RNDS2',
-  sdm: 'Vol. 2C "SHA256RNDS2 - Perform Two Rounds of SHA256 Operation"',
+  sdm: 'Vol. 2B "SHA256RNDS2 - Perform Two Rounds of SHA256 Operation"',
   feature: 'sha',
   forms: ['NP 0F 38 CB /r Vdq,Wdq'],
   semantics(m, dst, src) {
@@ -165,7 +165,7 @@ function define(name: string, title: string, opcode: string, compute: Compute): 
   const routine = routineOf(name.toLowerCase(), compute);
   return defineInstruction({
     name,
-    sdm: `Vol. 2C "${name} - ${title}"`,
+    sdm: `Vol. 2B "${name} - ${title}"`,
     feature: 'sha',
     forms: [`NP 0F 38 ${opcode} /r Vdq,Wdq`],
     semantics(m, dst, src) {

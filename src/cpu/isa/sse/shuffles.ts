@@ -59,7 +59,7 @@ const PSHUFW = defineInstruction({
 
 const SHUFPS = defineInstruction({
   name: 'SHUFPS',
-  sdm: 'Vol. 2C "SHUFPS - Packed Interleave Shuffle of Quadruplets of Single-Precision Floating-Point Values"',
+  sdm: 'Vol. 2B "SHUFPS - Packed Interleave Shuffle of Quadruplets of Single-Precision Floating-Point Values"',
   feature: 'sse',
   forms: ['NP 0F C6 /r Vps,Wps,Ib'],
   semantics(m, dst, src, imm) {
@@ -73,7 +73,7 @@ const SHUFPS = defineInstruction({
 
 const SHUFPD = defineInstruction({
   name: 'SHUFPD',
-  sdm: 'Vol. 2C "SHUFPD - Packed Interleave Shuffle of Pairs of Double-Precision Floating-Point Values"',
+  sdm: 'Vol. 2B "SHUFPD - Packed Interleave Shuffle of Pairs of Double-Precision Floating-Point Values"',
   feature: 'sse2',
   forms: ['66 0F C6 /r Vpd,Wpd,Ib'],
   semantics(m, dst, src, imm) {

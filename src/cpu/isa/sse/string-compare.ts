@@ -1,5 +1,5 @@
 /**
- * PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM: SDM Vol. 1 §12.10.3 "String and Text Processing Instructions", Vol. 2B
+ * PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM: SDM Vol. 1 §12.11.1 "String and Text Processing Instructions", Vol. 2B
  * §4.1 "Imm8 Control Byte Operation for PCMPESTRI / PCMPESTRM / PCMPISTRI / PCMPISTRM".
  *
  *      7    6        5 4       3 2          1      0

@@ -1,4 +1,7 @@
-/** Checks of code segments that far transfers share: SDM Vol. 3A §5.8 "Privilege Level Checking When Transferring Program Control Between Code Segments". */
+/**
+ * Checks of code segments that far transfers share: SDM Vol. 3A §5.8 "Privilege Level Checking When Transferring
+ * Program Control Between Code Segments".
+ */
 
 import { type Algebra, GP, type Value } from '../../algebra.ts';
 import { ACCESS_BIG, ACCESS_LONG, descriptorLimit } from './descriptors.ts';

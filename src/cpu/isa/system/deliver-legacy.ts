@@ -1,7 +1,8 @@
 /**
- * Delivery outside IA-32e mode: the interrupt vector table of real-address mode (SDM Vol. 3A §20.1.4), interrupt, trap
- * and task gates of protected mode (§6.12 "Exception and Interrupt Handling"), with entry from virtual-8086 mode
- * (§20.3.1).
+ * Delivery outside IA-32e mode: the interrupt vector table of real-address mode (SDM Vol. 3B §20.1.4 "Interrupt and
+ * Exception Handling"), interrupt, trap and task gates of protected mode (Vol. 3A §6.12 "Exception and Interrupt
+ * Handling"), with entry from virtual-8086 mode (Vol. 3B §20.3.1 "Class 1 - Hardware Interrupt and Exception Handling
+ * in Virtual-8086 Mode").
  */
 
 import { type Algebra, CS, DF, DS, defineRoutine, ES, FS, GP, GS, NP, SS, type Value } from '../../algebra.ts';

@@ -1,5 +1,6 @@
 /**
- * Far RET and IRET: SDM Vol. 3A §5.8.6 "Returning from a Called Procedure", §6.12.1, §20.2 "Virtual-8086 Mode".
+ * Far RET and IRET: SDM Vol. 3A §5.8.6 "Returning from a Called Procedure", §6.12.1 "Exception- or Interrupt-Handler
+ * Procedures", Vol. 3B §20.2 "Virtual-8086 Mode".
  */
 
 import { type Algebra, CS, DS, defineRoutine, ES, FS, GP, GS, NP, SS, TR, type Value } from '../../algebra.ts';

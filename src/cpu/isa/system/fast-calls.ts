@@ -204,7 +204,7 @@ function readBase(name: string, form: string, segment: number): Instruction {
 function writeBase(name: string, form: string, segment: number): Instruction {
   return defineInstruction({
     name,
-    sdm: 'Vol. 2C "WRFSBASE/WRGSBASE - Write FS/GS Segment Base"',
+    sdm: 'Vol. 2D "WRFSBASE/WRGSBASE - Write FS/GS Segment Base"',
     feature: 'fsgsbase',
     forms: [form],
     semantics(m, src) {

@@ -1,4 +1,7 @@
-/** INT n, INT3, INTO, INT1: SDM Vol. 3A §6.4.4 "INT n", §20.3 for virtual-8086 mode. */
+/**
+ * INT n, INT3, INTO, INT1: SDM Vol. 1 §6.4.4 "INT n, INTO, INT3, INT1, and BOUND Instructions"; in virtual-8086 mode
+ * Vol. 3B §20.3 "Interrupt and Exception Handling in Virtual-8086 Mode".
+ */
 
 import { BP, DB, defineRoutine, GP, OF } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';

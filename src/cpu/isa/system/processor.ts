@@ -39,7 +39,7 @@ const RDMSR = defineInstruction({
 
 const WRMSR = defineInstruction({
   name: 'WRMSR',
-  sdm: 'Vol. 2C "WRMSR - Write to Model Specific Register"',
+  sdm: 'Vol. 2D "WRMSR - Write to Model Specific Register"',
   forms: ['0F 30 cpl0 ends'],
   semantics(m) {
     const index = m.getGpr(RCX, 32);
@@ -97,7 +97,7 @@ const CPUID = defineInstruction({
 
 const XGETBV = defineInstruction({
   name: 'XGETBV',
-  sdm: 'Vol. 2C "XGETBV - Get Value of Extended Control Register"',
+  sdm: 'Vol. 2D "XGETBV - Get Value of Extended Control Register"',
   feature: 'xsave',
   forms: ['NP 0F 01 D0'],
   semantics(m) {
@@ -109,7 +109,7 @@ const XGETBV = defineInstruction({
 
 const XSETBV = defineInstruction({
   name: 'XSETBV',
-  sdm: 'Vol. 2C "XSETBV - Set Extended Control Register"',
+  sdm: 'Vol. 2D "XSETBV - Set Extended Control Register"',
   feature: 'xsave',
   forms: ['NP 0F 01 D1 ends'],
   semantics(m) {
@@ -198,7 +198,7 @@ export const processor: readonly Instruction[] = [
   INVLPG,
   INVPCID,
   cacheControl('INVD', 'Vol. 2A "INVD - Invalidate Internal Caches"', '0F 08 cpl0'),
-  cacheControl('WBINVD', 'Vol. 2C "WBINVD - Write Back and Invalidate Cache"', '0F 09 cpl0'),
+  cacheControl('WBINVD', 'Vol. 2D "WBINVD - Write Back and Invalidate Cache"', '0F 09 cpl0'),
   HLT,
   VMCALL,
 ];

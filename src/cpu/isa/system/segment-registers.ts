@@ -1,4 +1,4 @@
-/** Segment registers: MOV, PUSH, POP, LDS...: SDM Vol. 1 §7.3.14 "Segment Register Instructions", Vol. 3A §5.6, §5.7. */
+/** Segment registers: MOV, PUSH, POP, LDS...: SDM Vol. 1 §7.3.16 "Segment Register Instructions", Vol. 3A §5.6, §5.7. */
 
 import {
   type Algebra,
@@ -33,7 +33,10 @@ import { is64BitMode, isVirtual8086, usesDescriptors } from './modes.ts';
 const ACCESS_DATA = 0x93;
 const ACCESS_VIRTUAL_8086 = 0xf3;
 
-/** Real-address and virtual-8086 mode: the base follows from the selector (§20.1.1 "Address Translation in Real-Address Mode"). */
+/**
+ * Real-address and virtual-8086 mode: the base follows from the selector (SDM Vol. 3B §20.1.1 "Address Translation in
+ * Real-Address Mode").
+ */
 export function setRealSegment(m: Algebra, segment: number | Value, selector: Value): void {
   m.setAt(vcpu.segmentSelector, segment, selector);
   m.setAt(vcpu.segmentBase, segment, m.shl(m.zext(selector, 64), 4));

@@ -78,7 +78,7 @@ function save(name: string, sdm: string, feature: Feature, form: string, wide: b
 function saveCompacted(name: string, form: string, wide: boolean): Instruction {
   return defineInstruction({
     name,
-    sdm: 'Vol. 2C "XSAVEC - Save Processor Extended States With Compaction"',
+    sdm: 'Vol. 2D "XSAVEC - Save Processor Extended States With Compaction"',
     feature: 'xsavec',
     forms: [form],
     semantics(m, to) {
@@ -122,7 +122,7 @@ function clearXmm(m: Algebra): void {
 function restore(name: string, form: string, wide: boolean): Instruction {
   return defineInstruction({
     name,
-    sdm: 'Vol. 2C "XRSTOR - Restore Processor Extended States"',
+    sdm: 'Vol. 2D "XRSTOR - Restore Processor Extended States"',
     feature: 'xsave',
     forms: [form],
     semantics(m, from) {
@@ -162,8 +162,8 @@ function restore(name: string, form: string, wide: boolean): Instruction {
   });
 }
 
-const SDM_XSAVE = 'Vol. 2C "XSAVE - Save Processor Extended States"';
-const SDM_XSAVEOPT = 'Vol. 2C "XSAVEOPT - Save Processor Extended States Optimized"';
+const SDM_XSAVE = 'Vol. 2D "XSAVE - Save Processor Extended States"';
+const SDM_XSAVEOPT = 'Vol. 2D "XSAVEOPT - Save Processor Extended States Optimized"';
 
 export const xsave: readonly Instruction[] = [
   save('XSAVE', SDM_XSAVE, 'xsave', 'NP W0 0F AE /4 M', false),
