@@ -45,9 +45,15 @@ test('each feature is announced by its bit exactly where the guest has it', () =
   const { cpuid } = make({ features: some });
   for (const [feature, place] of Object.entries(featureBits)) {
     if (place === undefined) continue;
-    const announced = (cpuid.leaf(place.leaf, place.subleaf)[place.register] >>> place.bit) & 1;
+    const announced = (cpuid.leaf(place.leaf, place.subleaf ?? 0)[place.register] >>> place.bit) & 1;
     assert.equal(announced, (some as ReadonlySet<string>).has(feature) ? 1 : 0, feature);
   }
+});
+
+test('ECX matters only to leaves that have subleaves', () => {
+  const { cpuid } = make();
+  for (const leaf of [1, 0x80000001]) assert.deepEqual(cpuid.leaf(leaf, 0xdeadbeef), cpuid.leaf(leaf, 0));
+  assert.deepEqual(cpuid.leaf(7, 1), { eax: 0, ebx: 0, ecx: 0, edx: 0 });
 });
 
 test('the guest is given long mode and what Debian kernels cannot do without', () => {
@@ -70,7 +76,7 @@ test('no two features share a bit, nor a feature and the processor itself', () =
     const key = `${place.leaf} ${place.subleaf} ${place.register} ${place.bit}`;
     assert.ok(!seen.has(key), feature);
     seen.add(key);
-    assert.equal((cpuid.leaf(place.leaf, place.subleaf)[place.register] >>> place.bit) & 1, 0, feature);
+    assert.equal((cpuid.leaf(place.leaf, place.subleaf ?? 0)[place.register] >>> place.bit) & 1, 0, feature);
   }
 });
 

@@ -127,7 +127,7 @@ export class Cpuid {
     const answer = this.#fixed(asked, subleaf);
     for (const feature of this.#features) {
       const place = featureBits[feature];
-      if (place?.leaf === asked && place.subleaf === subleaf) answer[place.register] |= 1 << place.bit;
+      if (place?.leaf === asked && subleaf === (place.subleaf ?? subleaf)) answer[place.register] |= 1 << place.bit;
     }
     return answer;
   }

@@ -11,12 +11,13 @@ export type Register = 'eax' | 'ebx' | 'ecx' | 'edx';
 /** A bit of what CPUID answers. */
 export interface FeatureBit {
   readonly leaf: number;
-  readonly subleaf: number;
+  /** Undefined where ECX does not matter. */
+  readonly subleaf: number | undefined;
   readonly register: Register;
   readonly bit: number;
 }
 
-function at(leaf: number, register: Register, bit: number, subleaf = 0): FeatureBit {
+function at(leaf: number, register: Register, bit: number, subleaf?: number): FeatureBit {
   return { leaf, subleaf, register, bit };
 }
 
@@ -32,7 +33,6 @@ export const featureBits: { readonly [feature in Feature]: FeatureBit | undefine
   sse2: at(1, 'edx', 26),
   sse3: at(1, 'ecx', 0),
   pclmulqdq: at(1, 'ecx', 1),
-  monitor: at(1, 'ecx', 3),
   ssse3: at(1, 'ecx', 9),
   cx16: at(1, 'ecx', 13),
   'sse4.1': at(1, 'ecx', 19),
@@ -43,18 +43,18 @@ export const featureBits: { readonly [feature in Feature]: FeatureBit | undefine
   xsave: at(1, 'ecx', 26),
   rdrand: at(1, 'ecx', 30),
   hypervisor: at(1, 'ecx', 31),
-  fsgsbase: at(7, 'ebx', 0),
-  bmi1: at(7, 'ebx', 3),
-  bmi2: at(7, 'ebx', 8),
-  invpcid: at(7, 'ebx', 10),
-  rdseed: at(7, 'ebx', 18),
-  adx: at(7, 'ebx', 19),
-  smap: at(7, 'ebx', 20),
-  clflushopt: at(7, 'ebx', 23),
-  clwb: at(7, 'ebx', 24),
-  sha: at(7, 'ebx', 29),
-  rdpid: at(7, 'ecx', 22),
-  movdiri: at(7, 'ecx', 27),
+  fsgsbase: at(7, 'ebx', 0, 0),
+  bmi1: at(7, 'ebx', 3, 0),
+  bmi2: at(7, 'ebx', 8, 0),
+  invpcid: at(7, 'ebx', 10, 0),
+  rdseed: at(7, 'ebx', 18, 0),
+  adx: at(7, 'ebx', 19, 0),
+  smap: at(7, 'ebx', 20, 0),
+  clflushopt: at(7, 'ebx', 23, 0),
+  clwb: at(7, 'ebx', 24, 0),
+  sha: at(7, 'ebx', 29, 0),
+  rdpid: at(7, 'ecx', 22, 0),
+  movdiri: at(7, 'ecx', 27, 0),
   xsaveopt: at(0xd, 'eax', 0, 1),
   xsavec: at(0xd, 'eax', 1, 1),
   lzcnt: at(0x80000001, 'ecx', 5),

@@ -39,7 +39,12 @@ const PAUSE = defineInstruction({
 export const hints: readonly Instruction[] = [
   nothing('NOP', 'Vol. 2B "NOP - No Operation"', noOperations),
   nothing('PREFETCHh', 'Vol. 2B "PREFETCHh - Prefetch Data Into Caches"', ['0F 18 /r Ev']),
-  nothing('PREFETCHW', 'Vol. 2B "PREFETCHW - Prefetch Data Into Caches in Anticipation of a Write"', ['0F 0D /r Ev']),
+  nothing(
+    'PREFETCHW',
+    'Vol. 2B "PREFETCHW - Prefetch Data Into Caches in Anticipation of a Write"',
+    ['0F 0D /r Ev'],
+    '3dnowprefetch',
+  ),
   PAUSE,
   nothing('LFENCE', 'Vol. 2A "LFENCE - Load Fence"', ['NP 0F AE /5 Rd'], 'sse2'),
   nothing('MFENCE', 'Vol. 2B "MFENCE - Memory Fence"', ['NP 0F AE /6 Rd'], 'sse2'),

@@ -83,7 +83,6 @@ export type Feature =
   | 'aes'
   | 'pclmulqdq'
   | 'sha'
-  | 'monitor'
   | '3dnowprefetch'
   | 'movdiri'
   | 'hypervisor';
