@@ -92,7 +92,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   probeWrite(address: Address, bytes: number): void {
     const linear = this.linear(address, bytes, 'write');
-    this.b.call(this.context.core.probeRange, [this.cpu, this.op_, linear, this.i32(bytes)]);
+    this.b.call(this.context.core.probeRange, [this.cpu, this.operationNode, linear, this.i32(bytes)]);
     this.checkFault(address.segment === SS);
   }
 
@@ -132,7 +132,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
       },
       () => {
         const slow = this.context.core.load(type);
-        const [value] = this.b.call(slow, [this.cpu, this.op_, linear]);
+        const [value] = this.b.call(slow, [this.cpu, this.operationNode, linear]);
         this.b.assign(result, value as Node);
         this.checkFault(throughStack);
       },
@@ -149,7 +149,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.#countHit();
       },
       () => {
-        this.b.call(this.context.core.store(value.type), [this.cpu, this.op_, linear, value as Node]);
+        this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
         this.checkFault(throughStack);
       },
     );
@@ -166,7 +166,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.#countHit();
       },
       () => {
-        const [found] = this.b.call(this.context.core.probe, [this.cpu, this.op_, linear, this.i32(bytes)]);
+        const [found] = this.b.call(this.context.core.probe, [this.cpu, this.operationNode, linear, this.i32(bytes)]);
         this.b.assign(address, found as Node);
         this.checkFault(throughStack);
       },
@@ -175,24 +175,29 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   loadSystem(type: Type, linear: Value): Node {
-    const [value] = this.b.call(this.context.core.loadSystem(type), [this.cpu, this.op_, linear as Node]);
+    const [value] = this.b.call(this.context.core.loadSystem(type), [this.cpu, this.operationNode, linear as Node]);
     this.checkFault(false);
     return value as Node;
   }
 
   storeSystem(linear: Value, value: Value): void {
-    this.b.call(this.context.core.storeSystem(value.type), [this.cpu, this.op_, linear as Node, value as Node]);
+    this.b.call(this.context.core.storeSystem(value.type), [
+      this.cpu,
+      this.operationNode,
+      linear as Node,
+      value as Node,
+    ]);
     this.checkFault(false);
   }
 
   loadPhysical(type: 32 | 64, address: Value): Node {
-    const [value] = this.b.call(this.context.core.loadPhysical, [this.cpu, this.op_, address as Node]);
+    const [value] = this.b.call(this.context.core.loadPhysical, [this.cpu, this.operationNode, address as Node]);
     return this.trunc(value as Node, type);
   }
 
   storePhysical(address: Value, value: Value): void {
     const target = value.type === 64 ? this.context.core.storePhysical64 : this.context.core.storePhysical32;
-    this.b.call(target, [this.cpu, this.op_, address as Node, value as Node]);
+    this.b.call(target, [this.cpu, this.operationNode, address as Node, value as Node]);
   }
 
   machineAddress(linear: Value, access: 'read' | 'write'): Node {
@@ -252,7 +257,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
       if (arg.type !== routine.params[i]) throw new Error(`${routine.name}: argument ${i} has type ${arg.type}`);
       return this.clean(arg);
     });
-    return this.b.call(target, [this.cpu, this.op_, ...clean]);
+    return this.b.call(target, [this.cpu, this.operationNode, ...clean]);
   }
 
   attempt(routine: Routine, ...args: Value[]): Node {
@@ -267,12 +272,12 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   host(call: HostCall, ...args: Value[]): Node {
-    const [result] = this.b.call(this.context.core.host(call), [this.cpu, this.op_, ...(args as Node[])]);
+    const [result] = this.b.call(this.context.core.host(call), [this.cpu, this.operationNode, ...(args as Node[])]);
     return result ?? this.i32(0);
   }
 
   contextChanged(): void {
-    this.b.call(this.context.core.contextChanged, [this.cpu, this.op_]);
+    this.b.call(this.context.core.contextChanged, [this.cpu, this.operationNode]);
   }
 
   raise(vector: number, errorCode?: Value | number): void {
@@ -295,11 +300,11 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   /** Unsigned 16-bit and 8-bit fields of the decoded operation, as i32. */
   protected operationField16(offset: number): Node {
-    return this.b.load(32, this.op_, offset, LOAD32_16U);
+    return this.b.load(32, this.operationNode, offset, LOAD32_16U);
   }
 
   protected operationField8(offset: number): Node {
-    return this.b.load(32, this.op_, offset, LOAD32_8U);
+    return this.b.load(32, this.operationNode, offset, LOAD32_8U);
   }
 }
 

@@ -49,7 +49,7 @@ export class RoutineEmitter extends Emitter {
     const number = typeof segment === 'number' ? this.i32(segment) : this.zext(segment, 32);
     const args = [
       this.cpu,
-      this.op_,
+      this.operationNode,
       number,
       this.zext(offset, 64),
       this.i32(bytes),

@@ -20,15 +20,16 @@ export interface EmitterContext {
 }
 
 export class StateEmitter extends Values {
+  /** Generated functions' first two parameters: the vCPU block and the decoded operation. */
   protected readonly cpu: Node;
-  protected readonly op_: Node;
+  protected readonly operationNode: Node;
   protected readonly context: EmitterContext;
 
   constructor(builder: FunctionBuilder, context: EmitterContext) {
     super(builder);
     this.context = context;
     this.cpu = builder.param(0);
-    this.op_ = builder.param(1);
+    this.operationNode = builder.param(1);
   }
 
   get(field: StateField): Node {

@@ -111,11 +111,14 @@ export class HandlerEmitter extends Emitter {
     }
     if (this.#decoded.form.ends) {
       this.set(vcpu.rip, this.use(this.#next as Variable));
-      this.b.tailCall(this.context.core.dispatch, [this.cpu, this.op_]);
+      this.b.tailCall(this.context.core.dispatch, [this.cpu, this.operationNode]);
       return;
     }
-    const next = this.add(this.op_, this.i32(OPERATION_BYTES));
-    this.b.tailCallAt(this.b.load(32, this.op_, OPERATION_BYTES + OPERATION_HANDLER), HANDLER, [this.cpu, next]);
+    const next = this.add(this.operationNode, this.i32(OPERATION_BYTES));
+    this.b.tailCallAt(this.b.load(32, this.operationNode, OPERATION_BYTES + OPERATION_HANDLER), HANDLER, [
+      this.cpu,
+      next,
+    ]);
   }
 
   #endBranch(condition: Variable | undefined): void {
@@ -133,16 +136,16 @@ export class HandlerEmitter extends Emitter {
   #follow(taken: boolean): void {
     if (!this.#handlerMode.linked) {
       this.set(vcpu.rip, taken ? this.#relativeTarget() : this.nextIp());
-      this.b.tailCall(this.context.core.dispatch, [this.cpu, this.op_]);
+      this.b.tailCall(this.context.core.dispatch, [this.cpu, this.operationNode]);
       return;
     }
-    const block = this.b.load(32, this.op_, taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH);
+    const block = this.b.load(32, this.operationNode, taken ? OPERATION_TAKEN : OPERATION_FALLTHROUGH);
     this.if(this.isZero(block), () =>
-      this.b.tailCall(this.context.core.unlinked, [this.cpu, this.op_, this.i32(taken ? 1 : 0)]),
+      this.b.tailCall(this.context.core.unlinked, [this.cpu, this.operationNode, this.i32(taken ? 1 : 0)]),
     );
     const budget = this.sub(this.get(vcpu.budget), this.b.load(32, block, BLOCK_COUNT));
     this.if(this.ltS(budget, this.i32(0)), () =>
-      this.b.tailCall(this.context.core.follow, [this.cpu, this.op_, block, this.i32(taken ? 1 : 0)]),
+      this.b.tailCall(this.context.core.follow, [this.cpu, this.operationNode, block, this.i32(taken ? 1 : 0)]),
     );
     this.set(vcpu.budget, budget);
     const handler = this.b.load(32, block, BLOCK_HEADER_BYTES + OPERATION_HANDLER);
@@ -150,12 +153,12 @@ export class HandlerEmitter extends Emitter {
   }
 
   #relativeTarget(): Node {
-    const displacement = this.b.load(64, this.op_, OPERATION_DISPLACEMENT, LOAD64_32S);
+    const displacement = this.b.load(64, this.operationNode, OPERATION_DISPLACEMENT, LOAD64_32S);
     return this.zext(this.trunc(this.add(this.nextIp(), displacement), this.mode === 64 ? 64 : this.operandSize), 64);
   }
 
   protected override leaveWithFault(): void {
-    this.b.tailCall(this.context.core.fault, [this.cpu, this.op_]);
+    this.b.tailCall(this.context.core.fault, [this.cpu, this.operationNode]);
   }
 
   // ---- Control -----------------------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ export class HandlerEmitter extends Emitter {
       case 'immediate':
         return this.#immediate(operand);
       case 'far':
-        return this.b.load(64, this.op_, this.#place(operand));
+        return this.b.load(64, this.operationNode, this.#place(operand));
       case 'memory':
         return this.loadLinear(type as Type, this.#operandLinear(operand, 'read'), this.#throughStack());
       default:
@@ -280,9 +283,9 @@ export class HandlerEmitter extends Emitter {
 
   #immediate(operand: Operand): Node {
     const place = this.#place(operand);
-    if (operand.type !== 64) return this.trunc(this.b.load(32, this.op_, place), operand.type as Type);
-    if (place === OPERATION_WIDE_IMMEDIATE) return this.b.load(64, this.op_, place);
-    return this.b.load(64, this.op_, place, LOAD64_32S);
+    if (operand.type !== 64) return this.trunc(this.b.load(32, this.operationNode, place), operand.type as Type);
+    if (place === OPERATION_WIDE_IMMEDIATE) return this.b.load(64, this.operationNode, place);
+    return this.b.load(64, this.operationNode, place, LOAD64_32S);
   }
 
   override readForWrite(operand: Operand): Node {
@@ -296,7 +299,7 @@ export class HandlerEmitter extends Emitter {
       this.ne(this.use(machine), this.i32(0)),
       () => this.b.assign(value, this.b.load(type, this.use(machine), 0)),
       () => {
-        const [loaded] = this.b.call(this.context.core.load(type), [this.cpu, this.op_, linear]);
+        const [loaded] = this.b.call(this.context.core.load(type), [this.cpu, this.operationNode, linear]);
         this.b.assign(value, loaded as Node);
         this.checkFault(this.#throughStack());
       },
@@ -333,7 +336,7 @@ export class HandlerEmitter extends Emitter {
       this.ne(this.use(machine), this.i32(0)),
       () => this.b.store(value.type, this.use(machine), 0, value as Node),
       () => {
-        this.b.call(this.context.core.store(value.type), [this.cpu, this.op_, linear, value as Node]);
+        this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
         this.checkFault(this.#throughStack());
       },
     );
@@ -365,8 +368,8 @@ export class HandlerEmitter extends Emitter {
   #effectiveAddress(): Node {
     const { base, index, scale, displacementHigh, displacement, ripRelative, addressSize } = this.#decoded
       .memory as NonNullable<Decoded['memory']>;
-    if (displacementHigh !== displacement >> 31) return this.b.load(64, this.op_, OPERATION_WIDE_IMMEDIATE);
-    let sum = this.b.load(64, this.op_, OPERATION_DISPLACEMENT, LOAD64_32S);
+    if (displacementHigh !== displacement >> 31) return this.b.load(64, this.operationNode, OPERATION_WIDE_IMMEDIATE);
+    let sum = this.b.load(64, this.operationNode, OPERATION_DISPLACEMENT, LOAD64_32S);
     if (ripRelative) sum = this.add(this.nextIp(), sum);
     if (base >= 0) sum = this.add(this.#addressRegister(OPERATION_BASE), sum);
     if (index >= 0) sum = this.add(sum, this.shl(this.#addressRegister(OPERATION_INDEX), scale));
@@ -383,7 +386,14 @@ export class HandlerEmitter extends Emitter {
     const wide = this.zext(offset, 64);
     if (this.mode === 64) return segment < FS ? wide : this.add(wide, this.getAt(vcpu.segmentBase, segment));
     if (this.#handlerMode.flat && segment < FS && segment !== 1) return wide;
-    const args = [this.cpu, this.op_, this.i32(segment), wide, this.i32(bytes), this.i32(access === 'write' ? 1 : 0)];
+    const args = [
+      this.cpu,
+      this.operationNode,
+      this.i32(segment),
+      wide,
+      this.i32(bytes),
+      this.i32(access === 'write' ? 1 : 0),
+    ];
     const [linear] = this.b.call(this.context.core.segmentLinear, args);
     this.checkFault(segment === SS);
     return linear as Node;

@@ -24,7 +24,7 @@ export class CoreEmitter extends RoutineEmitter {
   }
 
   get operation(): Node {
-    return this.op_;
+    return this.operationNode;
   }
 
   number(value: number): Node {
@@ -45,7 +45,7 @@ export class CoreEmitter extends RoutineEmitter {
 
   /** Calls a core function and returns its first result. */
   run(target: FunctionRef, ...args: Node[]): Node {
-    return this.b.call(target, [this.cpu, this.op_, ...args])[0] as Node;
+    return this.b.call(target, [this.cpu, this.operationNode, ...args])[0] as Node;
   }
 }
 
