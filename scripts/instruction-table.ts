@@ -5,9 +5,9 @@
 
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type FeatureBit, featureBits } from '../src/cpu/features.ts';
+import { type Feature, type FeatureBit, featureBits } from '../src/cpu/feature-bits.ts';
 import { instructions } from '../src/cpu/isa/index.ts';
-import type { Feature, Instruction } from '../src/cpu/isa/instruction.ts';
+import type { Instruction } from '../src/cpu/isa/instruction.ts';
 
 const HEADER = `# Instructions
 
@@ -39,7 +39,7 @@ function rows(definitions: readonly Instruction[]): string[] {
 
 function section(feature: Feature): string {
   const definitions = instructions.filter((instruction) => (instruction.feature ?? 'base') === feature);
-  const bit = featureBits[feature];
+  const bit = featureBits.get(feature);
   const title = bit === undefined ? feature : `${feature}: ${bitName(bit)}`;
   return definitions.length === 0
     ? ''
@@ -49,7 +49,7 @@ function section(feature: Feature): string {
 export function instructionTable(): string {
   const forms = instructions.reduce((count, instruction) => count + instruction.forms.length, 0);
   const mnemonics = new Set(instructions.map((instruction) => instruction.name)).size;
-  const features = Object.keys(featureBits) as Feature[];
+  const features: readonly Feature[] = ['base', ...featureBits.keys()];
   return `${HEADER}\n${mnemonics} mnemonics, ${forms} forms.\n${features.map(section).join('')}`;
 }
 

@@ -9,8 +9,8 @@
  * Not modelled: performance monitoring, thermal sensors, serial number, cache and TLB sizes that mean anything.
  */
 
-import { featureBits, guestFeatures, type Register } from './features.ts';
-import type { Feature } from './isa/instruction.ts';
+import { type Feature, featureBits, type Register } from './feature-bits.ts';
+import { guestFeatures } from './features.ts';
 import { CR4_OSXSAVE } from './isa/system/control-bits.ts';
 import { PHYSICAL_ADDRESS_BITS } from './mmu/walk.ts';
 import { RAX, RBX, RCX, RDX, type StateField, vcpu } from './state.ts';
@@ -126,7 +126,7 @@ export class Cpuid {
     const asked = known ? leaf : HIGHEST_BASIC;
     const answer = this.#fixed(asked, subleaf);
     for (const feature of this.#features) {
-      const place = featureBits[feature];
+      const place = featureBits.get(feature);
       if (place?.leaf === asked && subleaf === (place.subleaf ?? subleaf)) answer[place.register] |= 1 << place.bit;
     }
     return answer;

@@ -45,53 +45,16 @@
  */
 
 import type { Algebra, Operand } from '../algebra.ts';
+import type { Feature } from '../feature-bits.ts';
 
-/** CPUID features that instructions can depend on; #UD where the guest is not given one. */
-export type Feature =
-  | 'base'
-  | 'x87'
-  | 'mmx'
-  | 'sse'
-  | 'sse2'
-  | 'sse3'
-  | 'ssse3'
-  | 'sse4.1'
-  | 'sse4.2'
-  | 'popcnt'
-  | 'lzcnt'
-  | 'movbe'
-  | 'bmi1'
-  | 'bmi2'
-  | 'adx'
-  | 'cx16'
-  | 'fxsr'
-  | 'xsave'
-  | 'xsaveopt'
-  | 'xsavec'
-  | 'rdtscp'
-  | 'rdrand'
-  | 'rdseed'
-  | 'syscall'
-  | 'sysenter'
-  | 'fsgsbase'
-  | 'invpcid'
-  | 'clflush'
-  | 'clflushopt'
-  | 'clwb'
-  | 'smap'
-  | 'rdpid'
-  | 'aes'
-  | 'pclmulqdq'
-  | 'sha'
-  | '3dnowprefetch'
-  | 'movdiri'
-  | 'hypervisor';
+export type { Feature };
 
 export interface Instruction {
   /** Mnemonic as in the manual; one definition may serve a family, e.g. 'Jcc' with one form per condition. */
   readonly name: string;
   /** Where the manual describes it: 'Vol. 2A "ADD - Add"'. */
   readonly sdm: string;
+  /** What CPUID must show, else the instruction is #UD; 'base' if there is none. */
   readonly feature?: Feature;
   readonly forms: readonly string[];
   semantics(m: Algebra, ...operands: Operand[]): void;
