@@ -16,7 +16,7 @@ import type { Stateful } from '../devices/device.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { Ioapic82093 } from '../devices/ioapic-82093.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
-import { PcTestdev } from '../devices/pc-testdev.ts';
+import { PcTestdev, TESTDEV_MEMORY_BYTES } from '../devices/pc-testdev.ts';
 import { Pic8259 } from '../devices/pic-8259.ts';
 import { Pit8254 } from '../devices/pit-8254.ts';
 import { Port92 } from '../devices/port92.ts';
@@ -98,7 +98,7 @@ export class PcBoard {
     this.ports.map(at.RTC_PORT, 2, this.#rtc);
 
     const reset = (): void => host.end({ kind: 'reset' });
-    const keyboard = this.#part('i8042', new I8042({ irq: irq(1), reset }));
+    const keyboard = this.#part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), reset }));
     this.ports.map(at.I8042_PORT, 1, keyboard.data);
     this.ports.map(at.I8042_PORT + 4, 1, keyboard.command);
     // A20 always passes: no system of ours depends on addresses wrapping at 1 MiB.
@@ -135,11 +135,11 @@ export class PcBoard {
   #testdev(irq: (number: number) => IrqLine): void {
     const irqs = Array.from({ length: at.IOAPIC_INPUTS }, (_, n) => (n < 16 ? irq(n) : this.ioapic.line(n)));
     const testdev = this.#part('pc-testdev', new PcTestdev({ irqs, flushPage: () => {} }));
-    this.ports.map(0xe0, 4, testdev.register);
-    this.ports.map(0xe4, 4, testdev.flush);
-    this.ports.map(0xe8, 4, testdev.registerBytes);
-    this.ports.map(0x2000, at.IOAPIC_INPUTS, testdev.irqLines);
-    this.mmio.map(0xff000000, 0x10000, testdev.memory);
+    this.ports.map(at.TESTDEV_PORT, 4, testdev.register);
+    this.ports.map(at.TESTDEV_PORT + 4, 4, testdev.flush);
+    this.ports.map(at.TESTDEV_PORT + 8, 4, testdev.registerBytes);
+    this.ports.map(at.TESTDEV_LINES_PORT, at.IOAPIC_INPUTS, testdev.irqLines);
+    this.mmio.map(at.TESTDEV_MEMORY_BASE, TESTDEV_MEMORY_BYTES, testdev.memory);
   }
 
   #part<T extends Stateful>(name: string, device: T): T {
