@@ -3,31 +3,13 @@
 %define GUEST "paging-32-bit"
 %include "guest.inc"
 
-directory equ spare_tables              ; 32-bit paging's page directory
-low_table equ spare_tables + PAGE       ; 32-bit paging's page table for the first 4 MiB
-pointers  equ spare_tables + 2 * PAGE   ; PAE paging's page-directory-pointer table
+low_table equ spare_tables       ; 32-bit paging's page table for the first 4 MiB
+pointers  equ spare_tables + PAGE   ; PAE paging's page-directory-pointer table
 
 code32
 main:
   call make_long_tables
-  mov edi, directory
-  mov eax, P + W + PS
-  mov ecx, RAM_END >> 22
-.identity:
-  mov [edi], eax
-  mov edx, eax
-  or edx, U
-  mov [edi + (USER >> 20)], edx
-  add eax, 1 << 22
-  add edi, 4
-  loop .identity
-
-  mov dword [directory + (WINDOW >> 20)], window_table + P + W + U
-  mov eax, CR4_PSE | CR4_OSFXSR
-  mov cr4, eax
-  mov eax, directory
-  mov cr3, eax
-  set_cr0 CR0_PG | CR0_WP, 0
+  call enter_paging32
   call narrow
 
   set_cr0 0, CR0_PG
@@ -50,9 +32,9 @@ narrow:
   %define PREFIX "32-bit: "
   %define ENTRY 4
   %define FETCH 0
-  %define DIRECTORY (directory + (WINDOW >> 20))
+  %define DIRECTORY (directory32 + (WINDOW >> 20))
   %define LARGE (WINDOW + 0x800000)
-  %define LARGE_ENTRY (directory + (LARGE >> 20))
+  %define LARGE_ENTRY (directory32 + (LARGE >> 20))
   %define LARGE_BYTES 0x400000
   %define LARGE_RESERVED (1 << 21)
   %include "paging-checks.inc"
@@ -66,7 +48,7 @@ narrow:
   add edi, 4
   cmp edi, low_table + PAGE
   jne .small_page
-  mov dword [directory], low_table + P + W
+  mov dword [directory32], low_table + P + W
   mov dword [LARGE_ENTRY], window_table + P + W + PS
   set_cr4 0, CR4_PSE
   mov dword [window_table], FRAMES + P + W
@@ -74,7 +56,7 @@ narrow:
   mov eax, [LARGE + 0x50]
   check_eq "CR4.PSE clear: no large pages", eax, 0x99
   set_cr4 CR4_PSE, 0
-  mov dword [directory], P + W + PS
+  mov dword [directory32], P + W + PS
   flush
 
   ; PSE-36: bits 13-20 are address bits 32-39, where there is no memory.
