@@ -301,18 +301,7 @@ main:
   jmp CUT:offset(return_beyond)
   caught "a return beyond the limit", X_GP, 0
   caught_at "faults at the return", offset(return_beyond)
-  try
-  jmp CUT:offset(run_over)
-  caught "running over the limit", X_GP, 0
-  caught_at "faults behind it", offset(limited_end)
-  check_eq "in that segment", [caught_cs], CUT
-  limit_code cut
-  try
-  jmp CUT:offset(cut_instruction)
-  caught "an instruction that ends beyond the limit", X_GP, 0
-  caught_at "faults at its start", offset(cut_instruction)
   end_needs
-  limit_code limited_end
   try
   jmp CUT:offset(limited_end)
   caught "a far jump beyond the limit", X_GP, 0
@@ -359,12 +348,6 @@ call_beyond:
   call limited_end
 return_beyond:
   ret
-cut_instruction:
-  mov eax, 0x12345678
-cut equ $ - 1
-run_over:
-  nop
-  nop
 limited_end:
   hlt
 
