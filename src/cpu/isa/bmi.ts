@@ -163,7 +163,7 @@ function byMask(name: string, sdm: string, form: string, routine: typeof deposit
     semantics(m, dst, src, mask) {
       const selected = m.read(mask);
       const [result] = m.call(routine, m.zext(m.read(src), 64), m.zext(selected, 64));
-      m.write(dst, m.trunc(result!, widthOf(selected)));
+      m.write(dst, m.trunc(result, widthOf(selected)));
     },
   });
 }

@@ -67,9 +67,9 @@ const divide128 = defineRoutine({
         const top = m.or(m.shl(high, shift), carried);
         const bottom = m.shl(low, shift);
         const [digit1, rest1] = m.call(divideDigit, top, m.shr(bottom, 32), normal);
-        const [digit0, rest0] = m.call(divideDigit, rest1!, m.and(bottom, m.const(64, 0xffff_ffff)), normal);
-        m.assign(quotient, m.or(m.shl(digit1!, 32), digit0!));
-        m.assign(remainder, m.shr(rest0!, shift));
+        const [digit0, rest0] = m.call(divideDigit, rest1, m.and(bottom, m.const(64, 0xffff_ffff)), normal);
+        m.assign(quotient, m.or(m.shl(digit1, 32), digit0));
+        m.assign(remainder, m.shr(rest0, shift));
       },
     );
     return [m.use(quotient), m.use(remainder)];
@@ -105,8 +105,8 @@ const divideSigned64 = defineRoutine({
     const opposite = m.xor(negative, m.msb(divisor));
     // Largest magnitudes: 2^63 for a negative quotient, one less for a positive one.
     const limit = m.add(m.const(64, 0x7fff_ffff_ffff_ffffn), m.zext(opposite, 64));
-    raiseIf(m, m.ltU(limit, quotient!));
-    return [m.select(opposite, m.neg(quotient!), quotient!), m.select(negative, m.neg(remainder!), remainder!)];
+    raiseIf(m, m.ltU(limit, quotient));
+    return [m.select(opposite, m.neg(quotient), quotient), m.select(negative, m.neg(remainder), remainder)];
   },
 });
 
@@ -136,7 +136,7 @@ const DIV = defineInstruction({
     const width = widthOf(divisor);
     if (width === 64) {
       const [quotient, remainder] = m.call(divideUnsigned64, m.getGpr(RDX, 64), m.getGpr(RAX, 64), divisor);
-      writeQuotient(m, quotient!, remainder!, 64);
+      writeQuotient(m, quotient, remainder, 64);
       return;
     }
     const calculated = width === 32 ? 64 : 32;
@@ -157,7 +157,7 @@ const IDIV = defineInstruction({
     const width = widthOf(divisor);
     if (width === 64) {
       const [quotient, remainder] = m.call(divideSigned64, m.getGpr(RDX, 64), m.getGpr(RAX, 64), divisor);
-      writeQuotient(m, quotient!, remainder!, 64);
+      writeQuotient(m, quotient, remainder, 64);
       return;
     }
     const a = m.sext(dividend(m, width), 64);

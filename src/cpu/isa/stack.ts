@@ -75,7 +75,7 @@ const POPA = defineInstruction({
       values[register] = m.load(size, stackAddress(m, offset));
       offset = stackOffsetPlus(m, offset, size / 8);
     }
-    for (let register = RAX; register < 8; register++) if (register !== RSP) m.setGpr(register, values[register]!);
+    for (let register = RAX; register < 8; register++) if (register !== RSP) m.setGpr(register, values[register]);
     setStackPointer(m, offset);
   },
 });

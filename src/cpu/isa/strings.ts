@@ -18,6 +18,8 @@ import { RFLAGS_DF, RFLAGS_TF } from './status-flags.ts';
 import { unsigned, type Width } from './widths.ts';
 
 const PAGE = 4096;
+/** Elements done one by one after which the run loop gets a look at the time: some microseconds' worth. */
+const MANY_ELEMENTS = 512;
 
 /** One execution of a string instruction: what it works with, known when decoded. */
 interface StringOperation {
@@ -122,8 +124,15 @@ function repeat(operation: StringOperation, body: () => void, fast?: (left: Valu
       m.assign(left, m.sub(m.use(left), fast(m.use(left))));
     });
   }
+  const slowly = m.use(left);
   m.while(() => m.ne(m.use(left), zero), element);
   m.if(m.ne(m.getGpr(RCX, width), zero), () => m.again());
+  yieldAfter(m, slowly);
+}
+
+/** A slice of nothing but long chunks would take seconds. */
+function yieldAfter(m: Algebra, elements: Value): void {
+  m.if(m.leU(m.const(elements.type, MANY_ELEMENTS), elements), () => m.stop('yield'));
 }
 
 /** As `repeat`, for CMPS and SCAS: stops after an element where equality is not what the prefix asks for. */
@@ -139,7 +148,8 @@ function repeatWhile(operation: StringOperation, operands: () => [Value, Value])
   const width = m.addressSize;
   const one = m.const(width, 1);
   const zero = m.const(width, 0);
-  const left = m.variable(chunkLength(operation));
+  const length = chunkLength(operation);
+  const left = m.variable(length);
   m.if(m.ne(m.use(left), zero), () => {
     const a = m.variable(m.const(element, 0));
     const b = m.variable(m.const(element, 0));
@@ -161,6 +171,7 @@ function repeatWhile(operation: StringOperation, operands: () => [Value, Value])
       () => m.again(),
       () => m.setFlags(subFlags(m, m.use(a), m.use(b), m.sub(m.use(a), m.use(b)))),
     );
+    yieldAfter(m, m.sub(length, m.use(left)));
   });
 }
 

@@ -27,7 +27,7 @@ import {
 /** Rounds what an operation of the core gave to the precision control's precision, flags of both together. */
 export function roundUnrounded(m: Algebra, unrounded: readonly Value[], control: Value): Result {
   const [head, significand, flags] = m.call(round80, ...unrounded.slice(0, 5), control);
-  return { head: head!, significand: significand!, flags: m.or(flags!, unrounded[5]!) };
+  return { head: head, significand: significand, flags: m.or(flags, unrounded[5]) };
 }
 
 /** Writes a result to a physical register unless an unmasked exception prevents it: the condition that it did. */
@@ -45,8 +45,8 @@ function binaryRoutine(name: string, operation: Routine, order: 'plain' | 'negat
     results: [],
     faults: false,
     body(m, ...args) {
-      const register = physical(m, args[0]!);
-      const x = unpackSt(m, args[0]!);
+      const register = physical(m, args[0]);
+      const x = unpackSt(m, args[0]);
       const y = unpacked(args.slice(1, 5));
       const control = controlWord(m);
       const negate = (a: Unpacked): Unpacked => ({ ...a, sign: m.not(a.sign) });
@@ -61,7 +61,7 @@ function binaryRoutine(name: string, operation: Routine, order: 'plain' | 'negat
         },
       );
       const written = writeResult(m, register, result);
-      m.if(m.and(written, args[5]!), () => pop(m));
+      m.if(m.and(written, args[5]), () => pop(m));
       return [];
     },
   });
@@ -155,28 +155,28 @@ function binaryInstructions(row: Row): Instruction[] {
       sdm,
       feature: 'x87',
       forms: [`D8 ${row.toSt0}+r ST0,STi`, `DC ${row.toSti}+r STi,ST0`],
-      semantics: (m, to, from) => withRegister(m, to!, from!, false),
+      semantics: (m, to, from) => withRegister(m, to, from, false),
     }),
     defineInstruction({
       name: `F${mnemonic}`,
       sdm,
       feature: 'x87',
       forms: [`D8 /${extension} Md`, `DC /${extension} Mq`],
-      semantics: (m, from) => withMemory(m, from!, 'real'),
+      semantics: (m, from) => withMemory(m, from, 'real'),
     }),
     defineInstruction({
       name: `F${mnemonic}P`,
       sdm,
       feature: 'x87',
       forms: [`DE ${row.toSti}+r STi,ST0`],
-      semantics: (m, to, from) => withRegister(m, to!, from!, true),
+      semantics: (m, to, from) => withRegister(m, to, from, true),
     }),
     defineInstruction({
       name: `FI${mnemonic}`,
       sdm,
       feature: 'x87',
       forms: [`DA /${extension} Md`, `DE /${extension} Mw`],
-      semantics: (m, from) => withMemory(m, from!, 'integer'),
+      semantics: (m, from) => withMemory(m, from, 'integer'),
     }),
   ];
 }

@@ -53,7 +53,7 @@ function compareSt0(m: Algebra, y: Unpacked, signalQuiet: Value, c1: 'replaced' 
   const flags = m.select(noNumber, withEmpty, denormalFlag(m, x, y));
   const [relation] = m.call(compareUnpacked, ...parts(x), ...parts(y));
   const blocked = report(m, flags, c1);
-  return [m.select(noNumber, m.const(32, UNORDERED), relation!), m.not(blocked)];
+  return [m.select(noNumber, m.const(32, UNORDERED), relation), m.not(blocked)];
 }
 
 function codesOf(m: Algebra, relation: Value): Value {
@@ -69,9 +69,9 @@ const compareToCodes = defineRoutine({
   results: [],
   faults: false,
   body(m, ...args) {
-    const [relation, ahead] = compareSt0(m, unpacked(args.slice(0, 4)), args[4]!, 'replaced');
+    const [relation, ahead] = compareSt0(m, unpacked(args.slice(0, 4)), args[4], 'replaced');
     setConditionCodes(m, codesOf(m, relation), C0 | C2 | C3);
-    popTimes(m, ahead, args[5]!);
+    popTimes(m, ahead, args[5]);
     return [];
   },
 });
@@ -89,7 +89,7 @@ interface Kind {
   readonly pops: 0 | 1 | 2;
 }
 
-function compareWithCodes(kind: Kind, source: (m: Algebra, operand: Operand | undefined) => Unpacked): Instruction {
+function compareWithCodes(kind: Kind, source: (m: Algebra, operand: Operand) => Unpacked): Instruction {
   return defineInstruction({
     name: kind.name,
     sdm: kind.sdm,
@@ -109,9 +109,9 @@ const FUCOM = 'Vol. 2A "FUCOM/FUCOMP/FUCOMPP - Unordered Compare Floating-Point 
 const FICOM = 'Vol. 2A "FICOM/FICOMP - Compare Integer"';
 const FCOMI = 'Vol. 2A "FCOMI/FCOMIP/FUCOMI/FUCOMIP - Compare Floating-Point Values and Set EFLAGS"';
 
-const fromRegister = (m: Algebra, from: Operand | undefined): Unpacked => unpackSt(m, m.index(from!));
-const fromReal = (m: Algebra, from: Operand | undefined): Unpacked => unpackMemory(m, m.read(from!), 'real');
-const fromInteger = (m: Algebra, from: Operand | undefined): Unpacked => unpackMemory(m, m.read(from!), 'integer');
+const fromRegister = (m: Algebra, from: Operand): Unpacked => unpackSt(m, m.index(from));
+const fromReal = (m: Algebra, from: Operand): Unpacked => unpackMemory(m, m.read(from), 'real');
+const fromInteger = (m: Algebra, from: Operand): Unpacked => unpackMemory(m, m.read(from), 'integer');
 const fromSt1 = (m: Algebra): Unpacked => unpackSt(m, 1);
 const fromZero = (m: Algebra): Unpacked => ({
   kind: m.const(32, IS_ZERO),
@@ -127,8 +127,8 @@ const compareToFlags: Routine = defineRoutine({
   results: [32, 1],
   faults: false,
   body(m, i, signalQuiet, pops) {
-    const [relation, ahead] = compareSt0(m, unpackSt(m, i!), signalQuiet!, 'kept');
-    popTimes(m, ahead, pops!);
+    const [relation, ahead] = compareSt0(m, unpackSt(m, i), signalQuiet, 'kept');
+    popTimes(m, ahead, pops);
     return [relation, ahead];
   },
 });
@@ -142,7 +142,7 @@ function compareWithFlags(name: string, form: string, quiet: boolean, pops: 0 | 
     semantics(m, _to, from) {
       enter(m);
       const signalQuiet = m.const(1, quiet ? 0 : 1);
-      const [relation] = m.call(compareToFlags, m.index(from!), signalQuiet, m.const(32, pops)) as [Value, Value];
+      const [relation] = m.call(compareToFlags, m.index(from), signalQuiet, m.const(32, pops));
       const unordered = equals(m, relation, UNORDERED);
       const none = m.const(1, 0);
       m.setFlags({

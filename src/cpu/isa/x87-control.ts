@@ -79,15 +79,15 @@ export const x87Control: readonly Instruction[] = [
   }),
   control('FLDCW', 'FLDCW - Load x87 FPU Control Word', ['D9 /5 Mw'], (m, from) => {
     enter(m);
-    loadControlAndStatus(m, m.read(from!), statusWord(m));
+    loadControlAndStatus(m, m.read(from), statusWord(m));
   }),
   control('FNSTCW', 'FSTCW/FNSTCW - Store x87 FPU Control Word', ['D9 /7 Mw'], (m, to) => {
     available(m);
-    m.write(to!, m.get(vcpu.fcw));
+    m.write(to, m.get(vcpu.fcw));
   }),
   control('FNSTSW', 'FSTSW/FNSTSW - Store x87 FPU Status Word', ['DD /7 Mw', 'DF E0 AX'], (m, to) => {
     available(m);
-    m.write(to!, statusWord(m));
+    m.write(to, statusWord(m));
   }),
   control('FINCSTP', 'FINCSTP - Increment Stack-Top Pointer', ['D9 F7'], (m) => {
     enter(m);
@@ -103,14 +103,14 @@ export const x87Control: readonly Instruction[] = [
   }),
   control('FFREE', 'FFREE - Free Floating-Point Register', ['DD C0+r STi'], (m, register) => {
     enter(m);
-    setEmpty(m, physical(m, m.index(register!)), true);
+    setEmpty(m, physical(m, m.index(register)), true);
     setConditionCodes(m, m.const(32, 0), C1);
     leave(m);
   }),
   // An alias that the manual does not list.
   control('FFREEP', 'FFREE - Free Floating-Point Register', ['DF C0+r STi'], (m, register) => {
     enter(m);
-    setEmpty(m, physical(m, m.index(register!)), true);
+    setEmpty(m, physical(m, m.index(register)), true);
     setConditionCodes(m, m.const(32, 0), C1);
     pop(m);
     leave(m);

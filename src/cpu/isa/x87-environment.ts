@@ -65,7 +65,7 @@ const loadTagWord = defineRoutine({
   results: [],
   faults: false,
   body(m, word) {
-    const both = m.and(word!, m.shr(word!, 1));
+    const both = m.and(word, m.shr(word, 1));
     // Gathers the even bits.
     const gather = (x: Value, by: number, mask: number): Value => m.and(m.or(x, m.shr(x, by)), m.const(32, mask));
     const pairs = gather(m.and(both, m.const(32, 0x5555)), 1, 0x3333);
@@ -96,7 +96,7 @@ function environment(m: Algebra): Value[] {
   const real = isRealFormat(m);
   // Bits 19-16 or 31-16 of a pointer from bit 12 on.
   const above = (pointer: Value): Value => m.shl(m.shr(pointer, 16), 12);
-  const [tags] = m.call(tagWord) as [Value];
+  const [tags] = m.call(tagWord);
   const opcode = type === 16 ? m.const(32, 0) : m.shl(fop, 16);
   const rows = [
     filled(m.zext(m.get(vcpu.fcw), 32)),
@@ -128,12 +128,12 @@ function loadEnvironment(m: Algebra, address: Address): () => void {
       const ofReal = m.or(m.and(low, m.const(32, 0xffff)), above);
       return m.zext(m.select(real, ofReal, low), 64);
     };
-    const opcode = type === 16 ? m.const(32, 0) : m.shr(rows[4]!, 16);
-    const fop = m.and(m.select(real, rows[4]!, opcode), m.const(32, FOP_MASK));
-    loadControlAndStatus(m, m.trunc(rows[0]!, 16), m.trunc(rows[1]!, 16));
-    m.call(loadTagWord, rows[2]!);
-    m.set(vcpu.fip, pointer(rows[3]!, rows[4]!));
-    m.set(vcpu.fdp, pointer(rows[5]!, rows[6]!));
+    const opcode = type === 16 ? m.const(32, 0) : m.shr(rows[4], 16);
+    const fop = m.and(m.select(real, rows[4], opcode), m.const(32, FOP_MASK));
+    loadControlAndStatus(m, m.trunc(rows[0], 16), m.trunc(rows[1], 16));
+    m.call(loadTagWord, rows[2]);
+    m.set(vcpu.fip, pointer(rows[3], rows[4]));
+    m.set(vcpu.fdp, pointer(rows[5], rows[6]));
     m.set(vcpu.fop, m.trunc(fop, 16));
   };
 }
@@ -167,7 +167,7 @@ function define(
     sdm: `Vol. 2A "${sdm}"`,
     feature: 'x87',
     forms: [form],
-    semantics: (m, memory) => semantics(m, memory!),
+    semantics: (m, memory) => semantics(m, memory),
   });
 }
 

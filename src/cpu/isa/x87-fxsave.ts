@@ -48,7 +48,7 @@ export function loadX87Image(m: Algebra, address: Address, wide: boolean): Apply
   const status = at(2, 16);
   const full = m.and(m.zext(at(4, 16), 32), m.const(32, 0xff));
   const fop = at(6, 16);
-  const [fip, fdp] = [8, 16].map((offset) => m.zext(at(offset, wide ? 64 : 32), 64)) as [Value, Value];
+  const [fip, fdp] = [8, 16].map((offset) => m.zext(at(offset, wide ? 64 : 32), 64));
   const values = REGISTERS.map((i) => {
     const offset = ST_OFFSET + 16 * i;
     return { significand: at(offset, 64), head: at(offset + 8, 16) };
@@ -114,7 +114,7 @@ function save(name: string, form: string, wide: boolean): Instruction {
     forms: [form],
     semantics(m, to) {
       available(m);
-      const address = imageAddress(m, to!, 'write');
+      const address = imageAddress(m, to, 'write');
       storeX87Image(m, address, wide);
       storeMxcsrImage(m, address);
       storeXmmImage(m, address);
@@ -130,7 +130,7 @@ function restore(name: string, form: string, wide: boolean): Instruction {
     forms: [form],
     semantics(m, from) {
       available(m);
-      const address = imageAddress(m, from!, 'read');
+      const address = imageAddress(m, from, 'read');
       const parts = [loadMxcsrImage(m, address), loadX87Image(m, address, wide), loadXmmImage(m, address)];
       for (const apply of parts) apply();
     },

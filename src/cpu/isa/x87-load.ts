@@ -1,6 +1,6 @@
 /** x87 loads: FLD, FILD, FBLD, the constants; FXCH and FCMOVcc. */
 
-import { type Algebra, defineRoutine, type Operand, type Value } from '../algebra.ts';
+import { type Algebra, defineRoutine, type Value } from '../algebra.ts';
 import { denormalFlag } from './fp/add.ts';
 import { any, flagIf, INVALID, IS_NAN, IS_SIGNALLING, isNot0, parts, type Unpacked } from './fp/format.ts';
 import { round80 } from './fp/round.ts';
@@ -29,7 +29,7 @@ const EXACT = 0x31f80;
 /** A number as extended, without NaNs: exact. */
 export function packExact(m: Algebra, x: Unpacked): Extended {
   const [head, significand] = m.call(round80, ...parts(x), m.const(64, 0), m.const(32, EXACT));
-  return { head: head!, significand: significand! };
+  return { head: head, significand: significand };
 }
 
 function push(m: Algebra, value: Extended, flags: Value): void {
@@ -43,7 +43,7 @@ const FLD_MEMORY = defineInstruction({
   forms: ['D9 /0 Md', 'DD /0 Mq'],
   semantics(m, from) {
     enter(m);
-    const x = unpackMemory(m, m.read(from!), 'real');
+    const x = unpackMemory(m, m.read(from), 'real');
     const value = chooseResult(
       m,
       any(m, x.kind, IS_NAN),
@@ -62,7 +62,7 @@ const FLD_EXTENDED = defineInstruction({
   forms: ['DB /5 Mt'],
   semantics(m, from) {
     enter(m);
-    const address = m.memory(from!);
+    const address = m.memory(from);
     const significand = m.load(64, address);
     const head = m.zext(m.load(16, m.offset(address, 8)), 32);
     push(m, { head, significand }, m.const(32, 0));
@@ -90,7 +90,7 @@ const FLD_REGISTER = defineInstruction({
   forms: ['D9 C0+r STi'],
   semantics(m, from) {
     enter(m);
-    const value = sourceRegister(m, m.index(from!));
+    const value = sourceRegister(m, m.index(from));
     push(m, value, value.flags);
     leave(m);
   },
@@ -103,7 +103,7 @@ const FILD = defineInstruction({
   forms: ['DF /0 Mw', 'DB /0 Md', 'DF /5 Mq'],
   semantics(m, from) {
     enter(m);
-    push(m, packExact(m, unpackMemory(m, m.read(from!), 'integer')), m.const(32, 0));
+    push(m, packExact(m, unpackMemory(m, m.read(from), 'integer')), m.const(32, 0));
     leave(m, from);
   },
 });
@@ -119,15 +119,15 @@ const bcdToExtended = defineRoutine({
     // Digits to pairs, to fours, to eights, to sixteen, all at once.
     const join = (x: Value, mask: bigint, shift: number, weight: bigint): Value =>
       m.add(m.and(x, k(mask)), m.mul(m.and(m.shr(x, shift), k(mask)), k(weight)));
-    let digits = join(low!, 0x0f0f0f0f0f0f0f0fn, 4, 10n);
+    let digits = join(low, 0x0f0f0f0f0f0f0f0fn, 4, 10n);
     digits = join(digits, 0x00ff00ff00ff00ffn, 8, 100n);
     digits = join(digits, 0x0000ffff0000ffffn, 16, 10000n);
     digits = join(digits, 0x00000000ffffffffn, 32, 100000000n);
-    const top = join(m.and(m.zext(high!, 64), k(0xffn)), 0x0fn, 4, 10n);
+    const top = join(m.and(m.zext(high, 64), k(0xffn)), 0x0fn, 4, 10n);
     const integer = m.add(digits, m.mul(top, k(10n ** 16n)));
     const [kind, , exponent, significand] = m.call(unpackInteger, integer);
-    const sign = m.msb(high!);
-    const packed = packExact(m, { kind: kind!, sign, exponent: exponent!, significand: significand! });
+    const sign = m.msb(high);
+    const packed = packExact(m, { kind: kind, sign, exponent: exponent, significand: significand });
     return [packed.head, packed.significand];
   },
 });
@@ -139,10 +139,10 @@ const FBLD = defineInstruction({
   forms: ['DF /4 Mt'],
   semantics(m, from) {
     enter(m);
-    const address = m.memory(from!);
+    const address = m.memory(from);
     const low = m.load(64, address);
     const [head, significand] = m.call(bcdToExtended, low, m.load(16, m.offset(address, 8)));
-    push(m, { head: head!, significand: significand! }, m.const(32, 0));
+    push(m, { head: head, significand: significand }, m.const(32, 0));
     leave(m, from);
   },
 });
@@ -180,10 +180,10 @@ const exchange = defineRoutine({
   faults: false,
   body(m, i) {
     const a = sourceRegister(m, m.const(32, 0));
-    const b = sourceRegister(m, i!);
+    const b = sourceRegister(m, i);
     m.if(m.not(report(m, m.or(a.flags, b.flags))), () => {
       putExtended(m, physical(m, 0), b);
-      putExtended(m, physical(m, i!), a);
+      putExtended(m, physical(m, i), a);
     });
     return [];
   },
@@ -197,7 +197,7 @@ const FXCH = defineInstruction({
   forms: ['D9 C8+r STi', 'DD C8+r STi', 'DF C8+r STi'],
   semantics(m, other) {
     enter(m);
-    m.call(exchange, m.index(other!));
+    m.call(exchange, m.index(other));
     leave(m);
   },
 });
@@ -210,12 +210,12 @@ const conditionalMove = defineRoutine({
   faults: false,
   body(m, i, condition) {
     const a = sourceRegister(m, m.const(32, 0));
-    const b = sourceRegister(m, i!);
+    const b = sourceRegister(m, i);
     const flags = m.or(a.flags, b.flags);
     const underflow = isNot0(m, flags);
     const none = indefinite(m);
     m.if(m.not(report(m, flags, 'kept')), () => {
-      m.if(m.or(underflow, condition!), () =>
+      m.if(m.or(underflow, condition), () =>
         putExtended(m, physical(m, 0), {
           head: m.select(underflow, none.head, b.head),
           significand: m.select(underflow, none.significand, b.significand),
@@ -232,9 +232,9 @@ function fcmov(name: string, form: string, condition: number): Instruction {
     sdm: 'Vol. 2A "FCMOVcc - Floating-Point Conditional Move"',
     feature: 'x87',
     forms: [`${form} ST0,STi`],
-    semantics(m, _to: Operand | undefined, from) {
+    semantics(m, _to, from) {
       enter(m);
-      m.call(conditionalMove, m.index(from!), m.condition(condition));
+      m.call(conditionalMove, m.index(from), m.condition(condition));
       leave(m);
     },
   });

@@ -72,7 +72,7 @@ export interface Result extends Extended {
 
 export function special(m: Algebra, a: Unpacked, b: Unpacked): Result {
   const [head, significand, flags] = m.call(specialRoutine, ...parts(a), ...parts(b));
-  return { head: head!, significand: significand!, flags: flags! };
+  return { head: head, significand: significand, flags: flags };
 }
 
 /** A result that depends on a condition, only one side computed. */

@@ -80,14 +80,14 @@ function remainderRoutine(name: string, nearest: boolean): Routine {
               m.if(any(m, m.and(a.kind, b.kind), IS_FINITE), () => {
                 const found = m.call(partialRemainder, ...parts(a), ...parts(b), m.const(1, nearest ? 1 : 0));
                 rest.forEach((variable, i) => {
-                  m.assign(variable, found[i]!);
+                  m.assign(variable, found[i]);
                 });
-                const quotient = found[4]!;
+                const quotient = found[4];
                 const bits = m.or(
                   m.or(flagIf(m, m.bit(quotient, 0), C1), flagIf(m, m.bit(quotient, 1), C3)),
                   flagIf(m, m.bit(quotient, 2), C0),
                 );
-                m.assign(codes, m.select(found[5]!, m.const(32, C2), bits));
+                m.assign(codes, m.select(found[5], m.const(32, C2), bits));
               });
               return roundFull(
                 m,
@@ -121,7 +121,7 @@ const roundSt0 = defineRoutine({
       () => special(m, x, x),
       () => {
         const integral = m.call(roundToIntegral, ...parts(x), roundingOfControlWord(m));
-        return roundFull(m, integral.slice(0, 4), m.or(integral[5]!, denormalFlag(m, x)));
+        return roundFull(m, integral.slice(0, 4), m.or(integral[5], denormalFlag(m, x)));
       },
     );
     writeResult(m, physical(m, 0), result);
@@ -156,7 +156,7 @@ const scaleSt0 = defineRoutine({
           () => {
             const [integer, tooLarge] = m.call(toInteger, ...parts(b), m.const(32, 3), m.const(64, SCALE_LIMIT));
             const limit = m.select(b.sign, m.const(32, -SCALE_LIMIT), m.const(32, SCALE_LIMIT));
-            const steps = m.select(any(m, tooLarge!, INVALID), limit, m.trunc(integer!, 32));
+            const steps = m.select(any(m, tooLarge, INVALID), limit, m.trunc(integer, 32));
             const byInfinity = m.select(b.sign, m.const(32, IS_ZERO), m.const(32, IS_INFINITE));
             const kind = m.select(infiniteB, byInfinity, a.kind);
             return scaled(m, { ...a, kind }, steps, denormalFlag(m, a, b));

@@ -22,7 +22,7 @@ function recordRoutine(type: 32 | 64): Routine {
     results: [],
     faults: true,
     body(m, ip) {
-      const at = m.variable(ip!);
+      const at = m.variable(ip);
       const byte = (): Value => m.load(8, m.at(CS, m.use(at)));
       const next = (): void => m.assign(at, m.add(m.use(at), m.const(type, 1)));
       m.while(() => isPrefix(m, byte()), next);

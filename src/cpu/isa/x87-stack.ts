@@ -125,9 +125,9 @@ const unpackRegister = defineRoutine({
   results: UNPACKED,
   faults: false,
   body(m, register) {
-    const { head, significand } = getExtended(m, register!);
+    const { head, significand } = getExtended(m, register);
     const x = unpacked(m.call(unpack80, head, significand));
-    return [m.select(isEmpty(m, register!), m.const(32, IS_EMPTY), x.kind), x.sign, x.exponent, x.significand];
+    return [m.select(isEmpty(m, register), m.const(32, IS_EMPTY), x.kind), x.sign, x.exponent, x.significand];
   },
 });
 
@@ -181,14 +181,14 @@ export const pushExtended = defineRoutine({
     const register = physical(m, -1);
     const full = m.not(isEmpty(m, register));
     const none = indefinite(m);
-    const overflow = m.and(full, m.not(any(m, flags!, STACK_FAULT)));
-    const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags!);
+    const overflow = m.and(full, m.not(any(m, flags, STACK_FAULT)));
+    const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags);
     report(m, raised);
     m.if(m.not(isStopped(m, raised, INVALID)), () => {
       moveTop(m, -1);
       putExtended(m, register, {
-        head: m.select(full, none.head, head!),
-        significand: m.select(full, none.significand, significand!),
+        head: m.select(full, none.head, head),
+        significand: m.select(full, none.significand, significand),
       });
     });
     return [];

@@ -64,8 +64,8 @@ function convertRoutine(width: 32 | 64): Routine {
         () => {
           const routine = width === 32 ? round32 : round64;
           const [rounded, raised] = m.call(routine, ...parts(x), m.const(64, 0), controlWord(m));
-          m.assign(bits, rounded!);
-          m.assign(flags, raised!);
+          m.assign(bits, rounded);
+          m.assign(flags, raised);
         },
       );
       return [m.use(bits), m.use(flags)];
@@ -91,8 +91,8 @@ const toMachineInteger = defineRoutine({
   faults: false,
   body(m, rounding, limit) {
     const x = unpackSt(m, 0);
-    const [integer, flags] = m.call(toInteger, ...parts(x), rounding!, limit!);
-    return [integer!, m.or(flags!, flagIf(m, any(m, x.kind, IS_EMPTY), STACK_UNDERFLOW))];
+    const [integer, flags] = m.call(toInteger, ...parts(x), rounding, limit);
+    return [integer, m.or(flags, flagIf(m, any(m, x.kind, IS_EMPTY), STACK_UNDERFLOW))];
   },
 });
 
@@ -107,7 +107,7 @@ const toBcd = defineRoutine({
   body(m) {
     const sign = m.bit(getExtended(m, physical(m, 0)).head, 15);
     const limit = m.const(64, LARGEST_BCD);
-    const [integer, raised] = m.call(toMachineInteger, roundingOfControlWord(m), limit) as [Value, Value];
+    const [integer, raised] = m.call(toMachineInteger, roundingOfControlWord(m), limit);
     const magnitude = m.select(m.msb(integer), m.neg(integer), integer);
     // Of a negative number the conversion lets one more pass: -10^18.
     const invalid = m.or(any(m, raised, INVALID), m.ltU(limit, magnitude));
@@ -159,8 +159,8 @@ function storeReal(name: string, forms: readonly string[], popAfter: boolean): I
     forms,
     semantics(m, to) {
       enter(m);
-      const [bits, flags] = m.call(to!.type === 32 ? toSingle : toDouble) as [Value, Value];
-      finishStore(m, flags, INVALID | OVERFLOW | UNDERFLOW, popAfter, () => m.write(to!, bits));
+      const [bits, flags] = m.call(to.type === 32 ? toSingle : toDouble);
+      finishStore(m, flags, INVALID | OVERFLOW | UNDERFLOW, popAfter, () => m.write(to, bits));
       leave(m, to);
     },
   });
@@ -174,12 +174,12 @@ function storeInteger(name: string, forms: readonly string[], popAfter: boolean,
     forms,
     semantics(m, to) {
       enter(m);
-      const width = to!.type as 16 | 32 | 64;
+      const width = to.type as 16 | 32 | 64;
       const indefinite = 1n << BigInt(width - 1);
       const rounding = truncate ? m.const(32, 3) : roundingOfControlWord(m);
-      const [integer, flags] = m.call(toMachineInteger, rounding, m.const(64, indefinite - 1n)) as [Value, Value];
+      const [integer, flags] = m.call(toMachineInteger, rounding, m.const(64, indefinite - 1n));
       const stored = m.select(any(m, flags, INVALID), m.const(width, indefinite), m.trunc(integer, width));
-      finishStore(m, flags, INVALID, popAfter, () => m.write(to!, stored));
+      finishStore(m, flags, INVALID, popAfter, () => m.write(to, stored));
       leave(m, to);
     },
   });
@@ -199,8 +199,8 @@ const FBSTP = defineInstruction({
   forms: ['DF /6 Mt'],
   semantics(m, to) {
     enter(m);
-    const [low, high, flags] = m.call(toBcd) as [Value, Value, Value];
-    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to!, low, high));
+    const [low, high, flags] = m.call(toBcd);
+    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to, low, high));
     leave(m, to);
   },
 });
@@ -219,7 +219,7 @@ const FSTP_EXTENDED = defineInstruction({
     const head = m.trunc(m.select(empty, none.head, value.head), 16);
     const significand = m.select(empty, none.significand, value.significand);
     const flags = flagIf(m, empty, STACK_UNDERFLOW);
-    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to!, significand, head));
+    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to, significand, head));
     leave(m, to);
   },
 });
@@ -237,11 +237,11 @@ const copyToRegister = defineRoutine({
     const none = indefinite(m);
     const blocked = report(m, flagIf(m, empty, STACK_UNDERFLOW));
     m.if(m.not(blocked), () => {
-      putExtended(m, physical(m, i!), {
+      putExtended(m, physical(m, i), {
         head: m.select(empty, none.head, value.head),
         significand: m.select(empty, none.significand, value.significand),
       });
-      m.if(popAfter!, () => pop(m));
+      m.if(popAfter, () => pop(m));
     });
     return [];
   },
@@ -255,7 +255,7 @@ function storeRegister(name: string, forms: readonly string[], popAfter: boolean
     forms,
     semantics(m, to) {
       enter(m);
-      m.call(copyToRegister, m.index(to!), m.const(1, popAfter ? 1 : 0));
+      m.call(copyToRegister, m.index(to), m.const(1, popAfter ? 1 : 0));
       leave(m);
     },
   });
@@ -276,7 +276,7 @@ const FSTP_IF_FULL = defineInstruction({
         pop(m);
       },
       () => {
-        m.call(copyToRegister, m.index(to!), m.const(1, 1));
+        m.call(copyToRegister, m.index(to), m.const(1, 1));
       },
     );
     leave(m);

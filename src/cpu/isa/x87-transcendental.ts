@@ -119,7 +119,7 @@ function scaleLogarithm(m: Algebra, y: Unpacked, log: WideFloat, flags: Value): 
   const product = times(m, { high: y.significand, low: m.const(64, 0) }, log.significand);
   const inexact = m.zext(isNot0(m, log.significand.low), 64);
   const exponent = m.add(m.add(y.exponent, log.exponent), m.const(32, 1));
-  const [high, low, e] = m.call(normalise, product.high, m.or(product.low, inexact), exponent) as [Value, Value, Value];
+  const [high, low, e] = m.call(normalise, product.high, m.or(product.low, inexact), exponent);
   return roundWide(m, { sign: m.xor(y.sign, log.sign), exponent: e, significand: { high, low } }, flags);
 }
 
@@ -173,7 +173,7 @@ const logarithmOfOnePlusTimes = binaryRoutine('x87LogarithmOfOnePlus', (m, y, x)
 
 /** An angle in units of 2^-126, with a sign. */
 function constantAngle(m: Algebra, sign: Value, bits: Value[], flags: Value): Result {
-  const [high, low, exponent] = m.call(normalise, bits[0]!, bits[1]!, m.const(32, 1)) as [Value, Value, Value];
+  const [high, low, exponent] = m.call(normalise, bits[0], bits[1], m.const(32, 1));
   return roundWide(m, { sign, exponent, significand: { high, low } }, flags);
 }
 

@@ -82,7 +82,7 @@ function trigonometricRoutine(
           }
           setConditionCodes(m, m.const(32, 0), C2);
           m.if(m.not(report(m, flags)), () => {
-            putExtended(m, physical(m, 0), values[0]!);
+            putExtended(m, physical(m, 0), values[0]);
             if (values[1]) {
               moveTop(m, -1);
               putExtended(m, physical(m, 0), values[1]);

@@ -38,28 +38,28 @@ const addMagnitudes = defineRoutine({
   faults: false,
   body(m, exponentA, significandA, exponentB, significandB, subtract) {
     const swap = m.or(
-      m.ltS(exponentA!, exponentB!),
-      m.and(m.eq(exponentA!, exponentB!), m.ltU(significandA!, significandB!)),
+      m.ltS(exponentA, exponentB),
+      m.and(m.eq(exponentA, exponentB), m.ltU(significandA, significandB)),
     );
-    const exponent = m.select(swap, exponentB!, exponentA!);
-    const large = m.select(swap, significandB!, significandA!);
-    const distance = m.sub(exponent, m.select(swap, exponentA!, exponentB!));
-    const small = m.select(swap, significandA!, significandB!);
-    const [smallHigh, smallLow] = m.call(shiftRightJam, small, m.const(64, 0), distance) as [Value, Value];
+    const exponent = m.select(swap, exponentB, exponentA);
+    const large = m.select(swap, significandB, significandA);
+    const distance = m.sub(exponent, m.select(swap, exponentA, exponentB));
+    const small = m.select(swap, significandA, significandB);
+    const [smallHigh, smallLow] = m.call(shiftRightJam, small, m.const(64, 0), distance);
     const resultExponent = m.variable(exponent);
     const high = m.variable(m.add(large, smallHigh));
     const low = m.variable(smallLow);
     m.if(
-      subtract!,
+      subtract,
       () => {
         const borrow = m.zext(isNot0(m, smallLow), 64);
         m.assign(high, m.sub(m.sub(large, smallHigh), borrow));
         m.assign(low, m.neg(smallLow));
         m.if(isNot0(m, m.or(m.use(high), m.use(low))), () => {
           const [h, l, e] = m.call(normalise, m.use(high), m.use(low), exponent);
-          m.assign(high, h!);
-          m.assign(low, l!);
-          m.assign(resultExponent, e!);
+          m.assign(high, h);
+          m.assign(low, l);
+          m.assign(resultExponent, e);
         });
       },
       () =>
@@ -84,7 +84,7 @@ export const addUnpacked = defineRoutine({
   body(m, ...args) {
     const a = unpacked(args.slice(0, 4));
     const b = unpacked(args.slice(4, 8));
-    const control = args[8]!;
+    const control = args[8];
     const differ = m.xor(a.sign, b.sign);
     const zeroSign = m.select(differ, equals(m, roundingControl(m, control), ROUND_DOWN), a.sign);
     const kind = m.variable(m.const(32, IS_ZERO));
@@ -104,7 +104,7 @@ export const addUnpacked = defineRoutine({
       isNot0(m, finite),
       () => {
         const sum = m.call(addMagnitudes, a.exponent, a.significand, b.exponent, b.significand, differ);
-        const [swapped, e, h, l] = sum as [Value, Value, Value, Value];
+        const [swapped, e, h, l] = sum;
         m.assign(exponent, e);
         m.assign(high, h);
         m.assign(low, l);

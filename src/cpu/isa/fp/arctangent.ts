@@ -24,16 +24,16 @@ const smallArctangent = defineRoutine({
   results: [32, 64, 64],
   faults: false,
   body(m, exponent, high, low) {
-    const u = wide(m.call(shiftRightJam, high!, low!, m.sub(m.const(32, -1), exponent!)));
+    const u = wide(m.call(shiftRightJam, high, low, m.sub(m.const(32, -1), exponent)));
     const z = times(m, u, u);
-    const tiny = m.ltS(exponent!, m.const(32, TINY));
+    const tiny = m.ltS(exponent, m.const(32, TINY));
     const decrease = shrWide(m, times(m, z, evaluate(m, arctangentSeries, z)), m.const(32, 1));
     const one = { high: m.const(64, 1n << 63n), low: m.const(64, 0) };
     const factor = subWide(m, one, addWide(m, decrease, fraction(m, 1n)));
-    const product = times(m, { high: high!, low: low! }, factor);
-    const [h, l, e] = m.call(normalise, product.high, product.low, m.add(exponent!, m.const(32, 1)));
-    const marked = m.or(l!, m.const(64, 1));
-    return [m.select(tiny, exponent!, e!), m.select(tiny, high!, h!), m.select(tiny, low!, marked)];
+    const product = times(m, { high: high, low: low }, factor);
+    const [h, l, e] = m.call(normalise, product.high, product.low, m.add(exponent, m.const(32, 1)));
+    const marked = m.or(l, m.const(64, 1));
+    return [m.select(tiny, exponent, e), m.select(tiny, high, h), m.select(tiny, low, marked)];
   },
 });
 
@@ -63,12 +63,12 @@ export const arctangent = defineRoutine({
   faults: false,
   body(m, exponentY, significandY, exponentX, significandX, negativeX) {
     const steep = m.or(
-      m.ltS(exponentX!, exponentY!),
-      m.and(m.eq(exponentX!, exponentY!), m.ltU(significandX!, significandY!)),
+      m.ltS(exponentX, exponentY),
+      m.and(m.eq(exponentX, exponentY), m.ltU(significandX, significandY)),
     );
-    const small = m.select(steep, significandX!, significandY!);
-    const large = m.select(steep, significandY!, significandX!);
-    const difference = m.sub(m.select(steep, exponentX!, exponentY!), m.select(steep, exponentY!, exponentX!));
+    const small = m.select(steep, significandX, significandY);
+    const large = m.select(steep, significandY, significandX);
+    const difference = m.sub(m.select(steep, exponentX, exponentY), m.select(steep, exponentY, exponentX));
     const zero = m.const(64, 0);
     const j = m.variable(m.const(32, 0));
     const numerator = [m.variable(small), m.variable(zero)] as const;
@@ -104,11 +104,11 @@ export const arctangent = defineRoutine({
             const d = addWide(m, eight(b), byJ(a));
             const [nHigh, nLow, nExponent] = m.call(normalise, magnitude.high, magnitude.low, m.const(32, 0));
             const [dHigh, dLow, dExponent] = m.call(normalise, d.high, d.low, m.const(32, 0));
-            m.assign(numerator[0], nHigh!);
-            m.assign(numerator[1], nLow!);
-            m.assign(denominator[0], dHigh!);
-            m.assign(denominator[1], dLow!);
-            m.assign(scale, m.sub(nExponent!, dExponent!));
+            m.assign(numerator[0], nHigh);
+            m.assign(numerator[1], nLow);
+            m.assign(denominator[0], dHigh);
+            m.assign(denominator[1], dLow);
+            m.assign(scale, m.sub(nExponent, dExponent));
           },
           () => m.assign(exact, m.const(1, 1)),
         );
@@ -121,12 +121,12 @@ export const arctangent = defineRoutine({
       m.use(scale),
     );
     const [e, h, l] = m.call(smallArctangent, u.exponent, u.significand.high, u.significand.low);
-    const resultExponent = m.variable(e!);
-    const high = m.variable(h!);
-    const low = m.variable(l!);
-    m.if(m.or(m.or(steep, negativeX!), isNot0(m, m.use(j))), () => {
-      const count = m.sub(m.const(32, ANGLE_EXPONENT), e!);
-      const fixed = wide(m.call(shiftRightJam, h!, l!, count));
+    const resultExponent = m.variable(e);
+    const high = m.variable(h);
+    const low = m.variable(l);
+    m.if(m.or(m.or(steep, negativeX), isNot0(m, m.use(j))), () => {
+      const count = m.sub(m.const(32, ANGLE_EXPONENT), e);
+      const fixed = wide(m.call(shiftRightJam, h, l, count));
       const part = {
         high: m.select(m.use(exact), zero, fixed.high),
         low: m.select(m.use(exact), zero, fixed.low),
@@ -138,11 +138,11 @@ export const arctangent = defineRoutine({
       });
       const shallow = choose(m.use(negative), subWide(m, base, part), addWide(m, base, part));
       const first = choose(steep, subWide(m, fraction(m, piBits(ANGLE_BITS - 1n)), shallow), shallow);
-      const angle = choose(negativeX!, subWide(m, fraction(m, piBits(ANGLE_BITS)), first), first);
+      const angle = choose(negativeX, subWide(m, fraction(m, piBits(ANGLE_BITS)), first), first);
       const normal = m.call(normalise, angle.high, angle.low, m.const(32, ANGLE_EXPONENT));
-      m.assign(high, normal[0]!);
-      m.assign(low, m.or(normal[1]!, m.const(64, 1)));
-      m.assign(resultExponent, normal[2]!);
+      m.assign(high, normal[0]);
+      m.assign(low, m.or(normal[1], m.const(64, 1)));
+      m.assign(resultExponent, normal[2]);
     });
     return [m.const(1, 0), m.use(resultExponent), m.use(high), m.use(low)];
   },

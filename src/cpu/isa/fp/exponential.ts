@@ -18,16 +18,16 @@ export const powerOfTwoMinusOne = defineRoutine({
   results: WIDE_FLOAT,
   faults: false,
   body(m, sign, exponent, significand) {
-    const scaled = times(m, { high: significand!, low: m.const(64, 0) }, fraction(m, LN2));
-    const normal = m.call(normalise, scaled.high, scaled.low, exponent!);
-    const [high, low, e] = [normal[0]!, normal[1]!, normal[2]!];
+    const scaled = times(m, { high: significand, low: m.const(64, 0) }, fraction(m, LN2));
+    const normal = m.call(normalise, scaled.high, scaled.low, exponent);
+    const [high, low, e] = [normal[0], normal[1], normal[2]];
     const w = wide(m.call(shiftRightJam, high, low, m.sub(m.const(32, -1), e)));
     const factorHigh = m.variable(m.const(64, 0));
     const factorLow = m.variable(m.const(64, 0));
     const one = { high: m.const(64, 1n << 63n), low: m.const(64, 0) };
     const half = m.const(32, 1);
     m.if(
-      sign!,
+      sign,
       () => {
         const factor = subWide(m, one, shrWide(m, times(m, w, evaluate(m, fallingSeries, w)), half));
         m.assign(factorHigh, factor.high);
@@ -41,6 +41,6 @@ export const powerOfTwoMinusOne = defineRoutine({
     );
     const product = times(m, { high, low }, { high: m.use(factorHigh), low: m.use(factorLow) });
     const [h, l, x] = m.call(normalise, product.high, product.low, m.add(e, m.const(32, 1)));
-    return [sign!, x!, h!, m.or(l!, m.const(64, 1))];
+    return [sign, x, h, m.or(l, m.const(64, 1))];
   },
 });

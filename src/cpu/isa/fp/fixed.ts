@@ -14,7 +14,7 @@ export function fraction(m: Algebra, value: bigint): Wide {
 }
 
 export function wide([high, low]: readonly Value[]): Wide {
-  return { high: high!, low: low! };
+  return { high: high, low: low };
 }
 
 /** (a, b) -> [high, low]: the upper half of the product. */
@@ -25,9 +25,9 @@ const multiplyFraction = defineRoutine({
   faults: false,
   body(m, aHigh, aLow, bHigh, bLow) {
     const zero = m.const(64, 0);
-    const [low, high] = m.mulWide(aHigh!, bHigh!);
-    const [, cross1] = m.mulWide(aHigh!, bLow!);
-    const [, cross2] = m.mulWide(aLow!, bHigh!);
+    const [low, high] = m.mulWide(aHigh, bHigh);
+    const [, cross1] = m.mulWide(aHigh, bLow);
+    const [, cross2] = m.mulWide(aLow, bHigh);
     const sum = addWide(m, addWide(m, { high, low }, { high: zero, low: cross1 }), { high: zero, low: cross2 });
     return [sum.high, sum.low];
   },
@@ -48,25 +48,25 @@ const quotientDigit = defineRoutine({
   faults: false,
   body(m, restHigh, restLow, divisorHigh, divisorLow) {
     const digit = m.variable(m.const(64, -1n));
-    m.if(m.ltU(restHigh!, divisorHigh!), () => {
-      m.assign(digit, m.call(divideWide, restHigh!, restLow!, divisorHigh!)[0]!);
+    m.if(m.ltU(restHigh, divisorHigh), () => {
+      m.assign(digit, m.call(divideWide, restHigh, restLow, divisorHigh)[0]);
     });
     // rest * 2^64 - digit * divisor in 192 bits; `top` is all ones while the digit is too large.
-    const [lowLow, lowHigh] = m.mulWide(m.use(digit), divisorLow!);
-    const [highLow, highHigh] = m.mulWide(m.use(digit), divisorHigh!);
+    const [lowLow, lowHigh] = m.mulWide(m.use(digit), divisorLow);
+    const [highLow, highHigh] = m.mulWide(m.use(digit), divisorHigh);
     const middle = m.add(lowHigh, highLow);
     const above = m.add(highHigh, m.zext(m.ltU(middle, lowHigh), 64));
     const borrow = isSet(m, lowLow);
-    const middleRest = m.sub(m.sub(restLow!, middle), borrow);
-    const under = m.or(m.ltU(restLow!, middle), m.and(m.eq(restLow!, middle), m.ne(borrow, m.const(64, 0))));
-    const top = m.variable(m.sub(m.sub(restHigh!, above), m.zext(under, 64)));
+    const middleRest = m.sub(m.sub(restLow, middle), borrow);
+    const under = m.or(m.ltU(restLow, middle), m.and(m.eq(restLow, middle), m.ne(borrow, m.const(64, 0))));
+    const top = m.variable(m.sub(m.sub(restHigh, above), m.zext(under, 64)));
     const high = m.variable(middleRest);
     const low = m.variable(m.neg(lowLow));
     m.while(
       () => m.msb(m.use(top)),
       () => {
         const before = { high: m.use(high), low: m.use(low) };
-        const after = addWide(m, before, { high: divisorHigh!, low: divisorLow! });
+        const after = addWide(m, before, { high: divisorHigh, low: divisorLow });
         const carry = m.or(
           m.ltU(after.high, before.high),
           m.and(m.eq(after.high, before.high), m.ltU(after.low, before.low)),
@@ -88,8 +88,8 @@ function isSet(m: Algebra, value: Value): Value {
 /** a / b as a fraction, for a below b and b with bit 127 set; its last bit is set if a remainder is left. */
 export function over(m: Algebra, a: Wide, b: Wide): Wide {
   const [high, restHigh, restLow] = m.call(quotientDigit, a.high, a.low, b.high, b.low);
-  const [low, leftHigh, leftLow] = m.call(quotientDigit, restHigh!, restLow!, b.high, b.low);
-  return { high: high!, low: m.or(low!, isSet(m, m.or(leftHigh!, leftLow!))) };
+  const [low, leftHigh, leftLow] = m.call(quotientDigit, restHigh, restLow, b.high, b.low);
+  return { high: high, low: m.or(low, isSet(m, m.or(leftHigh, leftLow))) };
 }
 
 /**
@@ -107,7 +107,7 @@ export function series(
     results: [64, 64],
     faults: false,
     body(m, high, low) {
-      const z: Wide = { high: high!, low: low! };
+      const z: Wide = { high: high, low: low };
       const constants = coefficients.map(([numerator, denominator]) => fraction(m, (ONE * numerator) / denominator));
       const combine = alternating ? subWide : addWide;
       const sum = constants.reduceRight((rest, constant) => combine(m, constant, times(m, z, rest)));
@@ -125,7 +125,7 @@ export function oddReciprocals(skip: number, count: number): (readonly [bigint, 
   return Array.from({ length: count }, (_, i) => [1n, BigInt(2 * (i + skip) + 1)] as const);
 }
 
-/** 1/first!, 1/(first + step)!, ... */
+/** 1/first, 1/(first + step), ... */
 export function reciprocalFactorials(first: number, step: number, count: number): (readonly [bigint, bigint])[] {
   const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
   return Array.from({ length: count }, (_, i) => [1n, factorial(first + step * i)] as const);

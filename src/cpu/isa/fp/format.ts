@@ -83,7 +83,7 @@ export const UNPACKED: readonly Type[] = [32, 1, 32, 64];
 export const UNROUNDED: readonly Type[] = [32, 1, 32, 64, 64, 32];
 
 export function unpacked([kind, sign, exponent, significand]: readonly Value[]): Unpacked {
-  return { kind: kind!, sign: sign!, exponent: exponent!, significand: significand! };
+  return { kind: kind, sign: sign, exponent: exponent, significand: significand };
 }
 
 export function parts(x: Unpacked): Value[] {

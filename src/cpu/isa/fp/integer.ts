@@ -21,7 +21,7 @@ import { shiftRightJam } from './wide.ts';
 function splitInteger(m: Algebra, exponent: Value, significand: Value): [Value, Value] {
   const count = m.sub(m.const(32, 63), exponent);
   const [integer, rest] = m.call(shiftRightJam, significand, m.const(64, 0), count);
-  return [integer!, rest!];
+  return [integer, rest];
 }
 
 /**
@@ -36,8 +36,8 @@ export const toInteger = defineRoutine({
   faults: false,
   body(m, ...args) {
     const x = unpacked(args.slice(0, 4));
-    const rounding = args[4]!;
-    const limit = args[5]!;
+    const rounding = args[4];
+    const limit = args[5];
     const result = m.variable(m.const(64, 0));
     const flags = m.variable(m.const(32, 0));
     const invalid = (): void => {
@@ -75,7 +75,7 @@ export const roundToIntegral = defineRoutine({
     const flags = m.variable(m.const(32, 0));
     m.if(m.and(any(m, x.kind, IS_FINITE), m.ltS(x.exponent, m.const(32, 63))), () => {
       const [integer, rest] = splitInteger(m, x.exponent, x.significand);
-      const up = roundsUp(m, x.sign, m.bit(integer, 0), rest, args[4]!);
+      const up = roundsUp(m, x.sign, m.bit(integer, 0), rest, args[4]);
       const magnitude = m.add(integer, m.zext(up, 64));
       const zeros = m.clz(magnitude);
       m.assign(flags, m.or(flagIf(m, isNot0(m, rest), INEXACT), flagIf(m, up, ROUNDED_UP)));

@@ -21,16 +21,16 @@ const logarithmOfRatio = defineRoutine({
   results: [32, 64, 64],
   faults: false,
   body(m, exponent, high, low) {
-    const s = wide(m.call(shiftRightJam, high!, low!, m.sub(m.const(32, -1), exponent!)));
+    const s = wide(m.call(shiftRightJam, high, low, m.sub(m.const(32, -1), exponent)));
     const z = times(m, s, s);
     const increase = shrWide(m, times(m, z, evaluate(m, areaTangentSeries, z)), m.const(32, 1));
     const factor = addWide(m, { high: m.const(64, INTEGER_BIT), low: m.const(64, 0) }, increase);
-    const product = times(m, { high: high!, low: low! }, factor);
+    const product = times(m, { high: high, low: low }, factor);
     const one = m.const(32, 1);
-    const [h, l, e] = m.call(normalise, product.high, product.low, m.add(exponent!, one)) as [Value, Value, Value];
+    const [h, l, e] = m.call(normalise, product.high, product.low, m.add(exponent, one));
     const scaled = times(m, { high: h, low: l }, fraction(m, LOG2_E));
     const result = m.call(normalise, scaled.high, scaled.low, m.add(e, m.const(32, 2)));
-    return [result[2]!, result[0]!, m.or(result[1]!, m.const(64, 1))];
+    return [result[2], result[0], m.or(result[1], m.const(64, 1))];
   },
 });
 
@@ -42,8 +42,8 @@ export const logarithm = defineRoutine({
   faults: false,
   body(m, exponent, significandHigh, significandLow) {
     // Above sqrt 2 half of it is nearer to 1: m / 2 - 1 is negative then. All of this in units of 2^-127, modulo 2.
-    const above = m.ltU(m.const(64, SQRT2), significandHigh!);
-    const significand = { high: significandHigh!, low: significandLow! };
+    const above = m.ltU(m.const(64, SQRT2), significandHigh);
+    const significand = { high: significandHigh, low: significandLow };
     const unit = { high: m.const(64, INTEGER_BIT), low: m.const(64, 0) };
     const choose = (a: Wide, b: Wide): Wide => ({
       high: m.select(above, a.high, b.high),
@@ -51,7 +51,7 @@ export const logarithm = defineRoutine({
     });
     const numerator = choose(subWide(m, fraction(m, 0n), significand), subWide(m, significand, unit));
     const denominator = choose(significand, addWide(m, significand, unit));
-    const integer = m.add(exponent!, m.zext(above, 32));
+    const integer = m.add(exponent, m.zext(above, 32));
     const sign = m.variable(above);
     const e = m.variable(m.const(32, 0));
     const high = m.variable(m.const(64, 0));
@@ -61,16 +61,16 @@ export const logarithm = defineRoutine({
       const halved = shrWide(m, denominator, m.const(32, 1));
       const below = { high: m.or(halved.high, m.const(64, INTEGER_BIT)), low: halved.low };
       const [nHigh, nLow, nExponent] = m.call(normalise, numerator.high, numerator.low, m.const(32, -1));
-      const s = divideFloats(m, { high: nHigh!, low: nLow! }, below, nExponent!);
+      const s = divideFloats(m, { high: nHigh, low: nLow }, below, nExponent);
       const [ratioExponent, ratioHigh, ratioLow] = m.call(
         logarithmOfRatio,
         s.exponent,
         s.significand.high,
         s.significand.low,
       );
-      m.assign(e, ratioExponent!);
-      m.assign(high, ratioHigh!);
-      m.assign(low, ratioLow!);
+      m.assign(e, ratioExponent);
+      m.assign(high, ratioHigh);
+      m.assign(low, ratioLow);
     });
     m.if(isNot0(m, integer), () => {
       // In units of 2^-112.
@@ -91,9 +91,9 @@ export const logarithm = defineRoutine({
         m.const(32, 15),
       );
       m.assign(sign, negative);
-      m.assign(high, h!);
-      m.assign(low, m.or(l!, m.zext(isNot0(m, part.low), 64)));
-      m.assign(e, normalExponent!);
+      m.assign(high, h);
+      m.assign(low, m.or(l, m.zext(isNot0(m, part.low), 64)));
+      m.assign(e, normalExponent);
     });
     return [m.use(sign), m.use(e), m.use(high), m.use(low)];
   },
@@ -109,35 +109,35 @@ export const logarithmOfOnePlus = defineRoutine({
   results: WIDE_FLOAT,
   faults: false,
   body(m, sign, exponent, significand) {
-    const result = [m.variable(sign!), m.variable(exponent!), m.variable(significand!), m.variable(m.const(64, 0))];
+    const result = [m.variable(sign), m.variable(exponent), m.variable(significand), m.variable(m.const(64, 0))];
     const take = (values: readonly Value[]): void =>
       result.forEach((variable, i) => {
-        m.assign(variable, values[i]!);
+        m.assign(variable, values[i]);
       });
     m.if(
-      m.ltS(exponent!, m.const(32, NEAR_ZERO)),
+      m.ltS(exponent, m.const(32, NEAR_ZERO)),
       () => {
         // s = x / (2 + x), the sum in units of 2^-126.
-        const sum = plusConstant(m, sign!, exponent!, significand!, 1);
-        const [high, low, e] = m.call(normalise, sum.high, sum.low, m.const(32, 1)) as [Value, Value, Value];
-        const s = divideFloats(m, { high: significand!, low: m.const(64, 0) }, { high, low }, m.sub(exponent!, e));
-        take([sign!, ...m.call(logarithmOfRatio, s.exponent, s.significand.high, s.significand.low)]);
+        const sum = plusConstant(m, sign, exponent, significand, 1);
+        const [high, low, e] = m.call(normalise, sum.high, sum.low, m.const(32, 1));
+        const s = divideFloats(m, { high: significand, low: m.const(64, 0) }, { high, low }, m.sub(exponent, e));
+        take([sign, ...m.call(logarithmOfRatio, s.exponent, s.significand.high, s.significand.low)]);
       },
       () => {
         // 1 + x with its exponent that of x, or 0 for x below 1. What falls out is far below what counts.
-        const small = m.msb(exponent!);
-        const scale = m.add(m.select(small, m.const(32, 0), exponent!), m.const(32, 1));
+        const small = m.msb(exponent);
+        const scale = m.add(m.select(small, m.const(32, 0), exponent), m.const(32, 1));
         const one = m.call(shiftRightJam, m.const(64, INTEGER_BIT), m.const(64, 0), scale);
-        const x = m.call(shiftRightJam, significand!, m.const(64, 0), m.sub(scale, exponent!));
+        const x = m.call(shiftRightJam, significand, m.const(64, 0), m.sub(scale, exponent));
         const more = addWide(m, wide(one), wide(x));
         const less = subWide(m, wide(one), wide(x));
         const [high, low, e] = m.call(
           normalise,
-          m.select(sign!, less.high, more.high),
-          m.select(sign!, less.low, more.low),
+          m.select(sign, less.high, more.high),
+          m.select(sign, less.low, more.low),
           scale,
         );
-        take(m.call(logarithm, e!, high!, low!));
+        take(m.call(logarithm, e, high, low));
       },
     );
     return result.map((variable) => m.use(variable));

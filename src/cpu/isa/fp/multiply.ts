@@ -72,7 +72,7 @@ export const divideUnpacked = defineRoutine({
         const dividendHigh = m.select(less, a.significand, m.shr(a.significand, 1));
         const dividendLow = m.select(less, m.const(64, 0), m.shl(a.significand, 63));
         const divided = m.call(divideWide, dividendHigh, dividendLow, b.significand);
-        const [quotient, remainder] = divided as [Value, Value];
+        const [quotient, remainder] = divided;
         m.assign(exponent, m.sub(m.sub(a.exponent, b.exponent), m.zext(less, 32)));
         m.assign(high, quotient);
         m.assign(low, fractionFromRemainder(m, remainder, m.sub(b.significand, remainder)));
@@ -114,18 +114,18 @@ const rootWide = defineRoutine({
   faults: false,
   body(m, high, low) {
     const k = (n: number | bigint): Value => m.const(64, n);
-    const double = m.op('f64.sqrt', [m.op('f64.convert_i64_u', [high!])]);
+    const double = m.op('f64.sqrt', [m.op('f64.convert_i64_u', [high])]);
     const scaled = m.op('f64.mul', [double, m.op('f64.convert_i64_u', [k(1n << 32n)])]);
     const guess = m.sub(m.op('i64.trunc_sat_f64_u', [scaled]), k(1 << 13));
     const [squareLow, squareHigh] = m.mulWide(guess, guess);
-    const overHigh = m.sub(m.sub(high!, squareHigh), m.zext(m.ltU(low!, squareLow), 64));
-    const over = m.or(m.shl(overHigh, 44), m.shr(m.sub(low!, squareLow), 20));
+    const overHigh = m.sub(m.sub(high, squareHigh), m.zext(m.ltU(low, squareLow), 64));
+    const over = m.or(m.shl(overHigh, 44), m.shr(m.sub(low, squareLow), 20));
     // (N - guess^2) / (2 guess), both sides brought to 64 bits by 2^-20, the quotient never too large.
     const correction = m.divU(over, m.add(m.shr(guess, 19), k(1)));
     const root = m.variable(m.add(guess, correction));
     const [rootLow, rootHigh] = m.mulWide(m.use(root), m.use(root));
-    const restHigh = m.variable(m.sub(m.sub(high!, rootHigh), m.zext(m.ltU(low!, rootLow), 64)));
-    const restLow = m.variable(m.sub(low!, rootLow));
+    const restHigh = m.variable(m.sub(m.sub(high, rootHigh), m.zext(m.ltU(low, rootLow), 64)));
+    const restLow = m.variable(m.sub(low, rootLow));
     // While N - root^2 > 2 root, that is N >= (root + 1)^2.
     const tooSmall = (): Value => {
       const twiceHigh = m.shr(m.use(root), 63);
@@ -165,8 +165,8 @@ export const rootUnpacked = defineRoutine({
       const radicandHigh = m.select(odd, a.significand, m.shr(a.significand, 1));
       const radicandLow = m.select(odd, m.const(64, 0), m.shl(a.significand, 63));
       const [root, rest] = m.call(rootWide, radicandHigh, radicandLow);
-      m.assign(high, root!);
-      m.assign(low, rest!);
+      m.assign(high, root);
+      m.assign(low, rest);
     });
     const kind = m.and(a.kind, m.const(32, IS_ZERO | IS_FINITE | IS_INFINITE));
     return [

@@ -17,7 +17,7 @@ export const partialRemainder = defineRoutine({
   body(m, ...args) {
     const a = unpacked(args.slice(0, 4));
     const b = unpacked(args.slice(4, 8));
-    const nearest = args[8]!;
+    const nearest = args[8];
     const distance = m.sub(a.exponent, b.exponent);
     const incomplete = m.leS(m.const(32, 64), distance);
     const kind = m.variable(a.kind);
@@ -32,8 +32,8 @@ export const partialRemainder = defineRoutine({
         () => {
           const [high, , normalExponent] = m.call(normalise, rest, m.const(64, 0), scale);
           m.assign(kind, m.const(32, IS_FINITE));
-          m.assign(significand, high!);
-          m.assign(exponent, normalExponent!);
+          m.assign(significand, high);
+          m.assign(exponent, normalExponent);
         },
         () => {
           m.assign(kind, m.const(32, IS_ZERO));
@@ -49,7 +49,7 @@ export const partialRemainder = defineRoutine({
         const count = m.select(incomplete, steps, distance);
         const high = m.shr(m.shr(a.significand, 1), m.sub(m.const(32, 63), count));
         const divided = m.call(divideWide, high, m.shl(a.significand, count), b.significand);
-        const [whole, rest] = divided as [Value, Value];
+        const [whole, rest] = divided;
         const beyond = m.sub(b.significand, rest);
         const above = m.ltU(beyond, rest);
         const up = m.or(above, m.and(m.eq(beyond, rest), m.bit(whole, 0)));

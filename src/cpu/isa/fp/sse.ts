@@ -115,8 +115,8 @@ function quieted(m: Algebra, format: Format, bits: Value): Value {
 
 /** Rounds what an operation gave; its flags and those of rounding together, without C1. */
 function rounded(m: Algebra, format: Format, unrounded: Value[], mxcsr: Value): [Value, Value] {
-  const [bits, flags] = m.call(routinesOf(format).round, ...unrounded.slice(0, 5), mxcsr) as [Value, Value];
-  return [bits, m.and(m.or(flags, unrounded[5]!), m.const(32, EXCEPTIONS))];
+  const [bits, flags] = m.call(routinesOf(format).round, ...unrounded.slice(0, 5), mxcsr);
+  return [bits, m.and(m.or(flags, unrounded[5]), m.const(32, EXCEPTIONS))];
 }
 
 type Finish = (m: Algebra, mxcsr: Value) => [Value, Value];
@@ -143,17 +143,17 @@ function binary(name: string, format: Format, operation: Routine, subtract = fal
     results: [width, 32],
     faults: false,
     body(m, a, b, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
-      const y = unpackAs(m, format, b!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
+      const y = unpackAs(m, format, b, mxcsr);
       return choose(
         m,
         m.or(isNan(m, x), isNan(m, y)),
         width,
-        mxcsr!,
-        () => [quieted(m, format, m.select(isNan(m, x), a!, b!)), signalling(m, x, y)],
+        mxcsr,
+        () => [quieted(m, format, m.select(isNan(m, x), a, b)), signalling(m, x, y)],
         () => {
           const second = subtract ? { ...y, sign: m.not(y.sign) } : y;
-          return rounded(m, format, m.call(operation, ...parts(x), ...parts(second), mxcsr!), mxcsr!);
+          return rounded(m, format, m.call(operation, ...parts(x), ...parts(second), mxcsr), mxcsr);
         },
       );
     },
@@ -168,14 +168,14 @@ function squareRoot(format: Format): Routine {
     results: [width, 32],
     faults: false,
     body(m, a, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
       return choose(
         m,
         isNan(m, x),
         width,
-        mxcsr!,
-        () => [quieted(m, format, a!), signalling(m, x)],
-        () => rounded(m, format, m.call(rootUnpacked, ...parts(x), mxcsr!), mxcsr!),
+        mxcsr,
+        () => [quieted(m, format, a), signalling(m, x)],
+        () => rounded(m, format, m.call(rootUnpacked, ...parts(x), mxcsr), mxcsr),
       );
     },
   });
@@ -190,12 +190,12 @@ function compare(name: string, format: Format, quietSignals: boolean): Routine {
     results: [32, 32],
     faults: false,
     body(m, a, b, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
-      const y = unpackAs(m, format, b!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
+      const y = unpackAs(m, format, b, mxcsr);
       const [relation] = m.call(compareUnpacked, ...parts(x), ...parts(y));
       const nan = m.or(isNan(m, x), isNan(m, y));
       const invalid = quietSignals ? m.const(32, INVALID) : signalling(m, x, y);
-      return [relation!, m.select(nan, invalid, denormalFlag(m, x, y))];
+      return [relation, m.select(nan, invalid, denormalFlag(m, x, y))];
     },
   });
 }
@@ -209,12 +209,12 @@ function extremum(name: string, format: Format, relation: number): Routine {
     results: [width, 32],
     faults: false,
     body(m, a, b, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
-      const y = unpackAs(m, format, b!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
+      const y = unpackAs(m, format, b, mxcsr);
       const [found] = m.call(compareUnpacked, ...parts(x), ...parts(y));
       const nan = m.or(isNan(m, x), isNan(m, y));
-      const first = equals(m, found!, relation);
-      const result = m.select(first, a!, b!);
+      const first = equals(m, found, relation);
+      const result = m.select(first, a, b);
       // With DAZ a denormal operand comes out as the zero it was taken for.
       const zero = any(m, m.select(first, x.kind, y.kind), IS_ZERO);
       const signOnly = m.and(result, m.const(width, 1n << BigInt(width - 1)));
@@ -232,14 +232,14 @@ function integral(format: Format): Routine {
     results: [width, 32],
     faults: false,
     body(m, a, rounding, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
       return choose(
         m,
         isNan(m, x),
         width,
-        mxcsr!,
-        () => [quieted(m, format, a!), signalling(m, x)],
-        () => rounded(m, format, m.call(roundToIntegral, ...parts(x), rounding!), mxcsr!),
+        mxcsr,
+        () => [quieted(m, format, a), signalling(m, x)],
+        () => rounded(m, format, m.call(roundToIntegral, ...parts(x), rounding), mxcsr),
       );
     },
   });
@@ -253,9 +253,9 @@ function floatToInteger(format: Format, to: 32 | 64): Routine {
     results: [to, 32],
     faults: false,
     body(m, a, rounding, mxcsr) {
-      const x = unpackAs(m, format, a!, mxcsr!);
+      const x = unpackAs(m, format, a, mxcsr);
       const limit = m.const(64, (1n << BigInt(to - 1)) - 1n);
-      const [integer, raised] = m.call(toInteger, ...parts(x), rounding!, limit) as [Value, Value];
+      const [integer, raised] = m.call(toInteger, ...parts(x), rounding, limit);
       const flags = m.and(raised, m.const(32, EXCEPTIONS));
       if (to === 64) return [integer, flags];
       return [m.select(any(m, flags, INVALID), m.const(32, 0x80000000), m.trunc(integer, 32)), flags];
@@ -272,8 +272,8 @@ function integerToFloat(format: Format): Routine {
     results: [width, 32],
     faults: false,
     body(m, integer, mxcsr) {
-      const x = m.call(unpackInteger, integer!);
-      return rounded(m, format, [...x, m.const(64, 0), m.const(32, 0)], mxcsr!);
+      const x = m.call(unpackInteger, integer);
+      return rounded(m, format, [...x, m.const(64, 0), m.const(32, 0)], mxcsr);
     },
   });
 }
@@ -286,19 +286,19 @@ function floatToFloat(from: Format, to: Format): Routine {
     results: [to.width, 32],
     faults: false,
     body(m, a, mxcsr) {
-      const x = unpackAs(m, from, a!, mxcsr!);
+      const x = unpackAs(m, from, a, mxcsr);
       return choose(
         m,
         isNan(m, x),
         to.width,
-        mxcsr!,
+        mxcsr,
         () => {
           const payload = m.shr(m.shl(x.significand, 1), 64 - to.fraction);
           const head = m.or(m.shl(m.zext(x.sign, 64), to.width - to.fraction - 1), m.const(64, to.special));
           const bits = m.trunc(m.or(m.shl(head, to.fraction), payload), to.width);
           return [quieted(m, to, bits), signalling(m, x)];
         },
-        () => rounded(m, to, [...parts(x), m.const(64, 0), denormalFlag(m, x)], mxcsr!),
+        () => rounded(m, to, [...parts(x), m.const(64, 0), denormalFlag(m, x)], mxcsr),
       );
     },
   });

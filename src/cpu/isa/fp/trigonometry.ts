@@ -19,7 +19,7 @@ export interface WideFloat {
 }
 
 export function wideFloat([sign, exponent, high, low]: readonly Value[]): WideFloat {
-  return { sign: sign!, exponent: exponent!, significand: { high: high!, low: low! } };
+  return { sign: sign, exponent: exponent, significand: { high: high, low: low } };
 }
 
 /** pi/2 in units of 2^-65: 66 bits. Its upper 64 bits are the divisor that guesses the quotient. */
@@ -39,24 +39,24 @@ const reduce = defineRoutine({
   body(m, exponent, significand) {
     const quadrant = m.variable(m.const(32, 0));
     const sign = m.variable(m.const(1, 0));
-    const resultExponent = m.variable(exponent!);
-    const high = m.variable(significand!);
+    const resultExponent = m.variable(exponent);
+    const high = m.variable(significand);
     const low = m.variable(m.const(64, 0));
-    m.if(m.leS(m.const(32, -1), exponent!), () => {
+    m.if(m.leS(m.const(32, -1), exponent), () => {
       const halfPi = fraction(m, HALF_PI);
-      const units = m.add(exponent!, m.const(32, 2));
+      const units = m.add(exponent, m.const(32, 2));
       // The argument in units of 2^-65, modulo 2^128; and its quotient by pi/2, perhaps 2 too large.
       const shift = m.and(units, m.const(32, 63));
-      const small = shlWide(m, { high: m.const(64, 0), low: significand! }, shift);
+      const small = shlWide(m, { high: m.const(64, 0), low: significand }, shift);
       const huge = equals(m, units, 64);
       const argument = {
-        high: m.select(huge, significand!, small.high),
+        high: m.select(huge, significand, small.high),
         low: m.select(huge, m.const(64, 0), small.low),
       };
       const quarter = shrWide(m, { high: small.high, low: small.low }, m.const(32, 2));
-      const dividendHigh = m.select(huge, m.shr(significand!, 2), quarter.high);
-      const dividendLow = m.select(huge, m.shl(significand!, 62), quarter.low);
-      const [guess] = m.call(divideWide, dividendHigh, dividendLow, m.const(64, HALF_PI_HIGH)) as [Value];
+      const dividendHigh = m.select(huge, m.shr(significand, 2), quarter.high);
+      const dividendLow = m.select(huge, m.shl(significand, 62), quarter.low);
+      const [guess] = m.call(divideWide, dividendHigh, dividendLow, m.const(64, HALF_PI_HIGH));
       const [productLow, productHigh] = m.mulWide(guess, halfPi.low);
       const product = { high: m.add(productHigh, m.mul(guess, halfPi.high)), low: productLow };
       const first = subWide(m, argument, product);
@@ -80,9 +80,9 @@ const reduce = defineRoutine({
       });
       const [h, l, e] = m.call(normalise, m.use(rest[0]), m.use(rest[1]), m.const(32, 62));
       m.assign(quadrant, m.and(m.trunc(m.use(count), 32), m.const(32, 3)));
-      m.assign(high, h!);
-      m.assign(low, l!);
-      m.assign(resultExponent, e!);
+      m.assign(high, h);
+      m.assign(low, l);
+      m.assign(resultExponent, e);
     });
     return [m.use(quadrant), m.use(sign), m.use(resultExponent), m.use(high), m.use(low)];
   },
@@ -100,16 +100,16 @@ const sineCosine = defineRoutine({
   faults: false,
   body(m, exponent, high, low) {
     const one = fraction(m, 1n);
-    const r = wide(m.call(shiftRightJam, high!, low!, m.sub(m.const(32, -1), exponent!)));
+    const r = wide(m.call(shiftRightJam, high, low, m.sub(m.const(32, -1), exponent)));
     const z = times(m, r, r);
     // Taking one more unit off keeps both below what they would be if z were 0.
     const bySine = addWide(m, shrWide(m, times(m, z, evaluate(m, sineSeries, z)), m.const(32, 1)), one);
     const factor = subWide(m, { high: m.const(64, INTEGER_BIT), low: m.const(64, 0) }, bySine);
-    const product = times(m, { high: high!, low: low! }, factor);
-    const sine = m.call(normalise, product.high, product.low, m.add(exponent!, m.const(32, 1)));
+    const product = times(m, { high: high, low: low }, factor);
+    const sine = m.call(normalise, product.high, product.low, m.add(exponent, m.const(32, 1)));
     const byCosine = addWide(m, times(m, z, evaluate(m, cosineSeries, z)), one);
     const cosine = subWide(m, fraction(m, 0n), byCosine);
-    return [sine[2]!, sine[0]!, sine[1]!, cosine.high, cosine.low];
+    return [sine[2], sine[0], sine[1], cosine.high, cosine.low];
   },
 });
 
@@ -123,13 +123,13 @@ interface Angle {
 }
 
 function angle(m: Algebra, exponent: Value, significand: Value): Angle {
-  const [quadrant, sign, ...rest] = m.call(reduce, exponent, significand) as [Value, Value, Value, Value, Value];
+  const [quadrant, sign, ...rest] = m.call(reduce, exponent, significand);
   const [e, sineHigh, sineLow, cosineHigh, cosineLow] = m.call(sineCosine, ...rest);
   return {
     quadrant,
     sign,
-    sine: { exponent: e!, significand: { high: sineHigh!, low: sineLow! } },
-    cosine: { exponent: m.const(32, -1), significand: { high: cosineHigh!, low: cosineLow! } },
+    sine: { exponent: e, significand: { high: sineHigh, low: sineLow } },
+    cosine: { exponent: m.const(32, -1), significand: { high: cosineHigh, low: cosineLow } },
   };
 }
 
@@ -153,7 +153,7 @@ export const sineAndCosine = defineRoutine({
   results: [...WIDE_FLOAT, ...WIDE_FLOAT],
   faults: false,
   body(m, sign, exponent, significand) {
-    const { quadrant, sign: restSign, sine, cosine } = angle(m, exponent!, significand!);
+    const { quadrant, sign: restSign, sine, cosine } = angle(m, exponent, significand);
     const swap = m.bit(quadrant, 0);
     const half = m.bit(quadrant, 1);
     const pick = (ifSwapped: Omit<WideFloat, 'sign'>, otherwise: Omit<WideFloat, 'sign'>): Value[] => [
@@ -162,7 +162,7 @@ export const sineAndCosine = defineRoutine({
       inexact(m, m.select(swap, ifSwapped.significand.low, otherwise.significand.low)),
     ];
     // sin: +s +c -s -c, cos: +c -s -c +s in quadrants 0 to 3, s carrying the sign of the rest.
-    const sineSign = m.xor(m.xor(sign!, half), m.and(restSign, m.not(swap)));
+    const sineSign = m.xor(m.xor(sign, half), m.and(restSign, m.not(swap)));
     const cosineSign = m.xor(m.xor(half, swap), m.and(restSign, swap));
     return [sineSign, ...pick(cosine, sine), cosineSign, ...pick(sine, cosine)];
   },
@@ -175,7 +175,7 @@ export const tangent = defineRoutine({
   results: WIDE_FLOAT,
   faults: false,
   body(m, sign, exponent, significand) {
-    const { quadrant, sign: restSign, sine, cosine } = angle(m, exponent!, significand!);
+    const { quadrant, sign: restSign, sine, cosine } = angle(m, exponent, significand);
     const odd = m.bit(quadrant, 0);
     const choose = (ifOdd: Value, otherwise: Value): Value => m.select(odd, ifOdd, otherwise);
     const numerator = {
@@ -189,7 +189,7 @@ export const tangent = defineRoutine({
     const difference = m.sub(choose(cosine.exponent, sine.exponent), choose(sine.exponent, cosine.exponent));
     const ratio = divideFloats(m, numerator, denominator, difference);
     const { high, low } = ratio.significand;
-    return [m.xor(m.xor(sign!, restSign), odd), ratio.exponent, high, inexact(m, low)];
+    return [m.xor(m.xor(sign, restSign), odd), ratio.exponent, high, inexact(m, low)];
   },
 });
 

@@ -37,16 +37,16 @@ function unpackRoutine(format: Format): Routine {
     results: UNPACKED,
     faults: false,
     body(m, bits, control) {
-      const biased = m.and(m.trunc(m.shr(bits!, fractionBits), 32), m.const(32, special));
+      const biased = m.and(m.trunc(m.shr(bits, fractionBits), 32), m.const(32, special));
       const fractionMask = m.const(width, (1n << BigInt(fractionBits)) - 1n);
-      const fraction = m.shl(m.zext(m.and(bits!, fractionMask), 64), 63 - fractionBits);
+      const fraction = m.shl(m.zext(m.and(bits, fractionMask), 64), 63 - fractionBits);
       const kind = m.variable(m.const(32, IS_FINITE));
       const exponent = m.variable(m.sub(biased, m.const(32, bias)));
       const significand = m.variable(m.or(fraction, m.const(64, INTEGER_BIT)));
       m.if(
         m.isZero(biased),
         () => {
-          const zero = m.or(m.isZero(fraction), any(m, control!, DAZ));
+          const zero = m.or(m.isZero(fraction), any(m, control, DAZ));
           const zeros = m.clz(fraction);
           m.assign(kind, m.select(zero, m.const(32, IS_ZERO), m.const(32, IS_FINITE | IS_DENORMAL)));
           m.assign(exponent, m.sub(m.const(32, 1 - bias), m.trunc(zeros, 32)));
@@ -57,7 +57,7 @@ function unpackRoutine(format: Format): Routine {
             m.assign(kind, infinityOrNan(m, fraction));
           }),
       );
-      return [m.use(kind), m.msb(bits!), m.use(exponent), m.use(significand)];
+      return [m.use(kind), m.msb(bits), m.use(exponent), m.use(significand)];
     },
   });
 }
@@ -72,25 +72,25 @@ export const unpack80 = defineRoutine({
   results: UNPACKED,
   faults: false,
   body(m, head, significand) {
-    const biased = m.and(head!, m.const(32, 0x7fff));
+    const biased = m.and(head, m.const(32, 0x7fff));
     const kind = m.variable(m.const(32, IS_FINITE));
     const exponent = m.variable(m.sub(biased, m.const(32, EXTENDED_MAX)));
-    const normal = m.variable(significand!);
+    const normal = m.variable(significand);
     m.if(
       m.isZero(biased),
       () => {
-        const zeros = m.and(m.clz(significand!), m.const(64, 63));
+        const zeros = m.and(m.clz(significand), m.const(64, 63));
         const denormal = m.const(32, IS_FINITE | IS_DENORMAL);
-        m.assign(kind, m.select(m.isZero(significand!), m.const(32, IS_ZERO), denormal));
+        m.assign(kind, m.select(m.isZero(significand), m.const(32, IS_ZERO), denormal));
         m.assign(exponent, m.sub(m.const(32, 1 - EXTENDED_MAX), m.trunc(zeros, 32)));
-        m.assign(normal, m.shl(significand!, zeros));
+        m.assign(normal, m.shl(significand, zeros));
       },
       () => {
-        m.if(equals(m, biased, 0x7fff), () => m.assign(kind, infinityOrNan(m, significand!)));
-        m.if(m.not(m.msb(significand!)), () => m.assign(kind, m.const(32, IS_UNSUPPORTED)));
+        m.if(equals(m, biased, 0x7fff), () => m.assign(kind, infinityOrNan(m, significand)));
+        m.if(m.not(m.msb(significand)), () => m.assign(kind, m.const(32, IS_UNSUPPORTED)));
       },
     );
-    return [m.use(kind), m.bit(head!, 15), m.use(exponent), m.use(normal)];
+    return [m.use(kind), m.bit(head, 15), m.use(exponent), m.use(normal)];
   },
 });
 
@@ -101,8 +101,8 @@ export const unpackInteger = defineRoutine({
   results: UNPACKED,
   faults: false,
   body(m, integer) {
-    const sign = m.msb(integer!);
-    const magnitude = m.select(sign, m.neg(integer!), integer!);
+    const sign = m.msb(integer);
+    const magnitude = m.select(sign, m.neg(integer), integer);
     const zeros = m.and(m.clz(magnitude), m.const(64, 63));
     const kind = m.select(isNot0(m, magnitude), m.const(32, IS_FINITE), m.const(32, IS_ZERO));
     return [kind, sign, m.trunc(m.sub(m.const(64, 63), zeros), 32), m.shl(magnitude, zeros)];

@@ -42,21 +42,21 @@ export const shiftRightJam = defineRoutine({
   faults: false,
   body(m, high, low, count) {
     const resultHigh = m.variable(m.const(64, 0));
-    const resultLow = m.variable(m.zext(isNot0(m, m.or(high!, low!)), 64));
+    const resultLow = m.variable(m.zext(isNot0(m, m.or(high, low)), 64));
     const sticky = (fallen: Value): Value => m.zext(isNot0(m, fallen), 64);
     m.if(
-      m.ltU(count!, m.const(32, 64)),
+      m.ltU(count, m.const(32, 64)),
       () => {
-        const shifted = shrWide(m, { high: high!, low: low! }, count!);
-        const fallen = m.shl(m.shl(low!, 1), m.sub(m.const(32, 63), count!));
+        const shifted = shrWide(m, { high: high, low: low }, count);
+        const fallen = m.shl(m.shl(low, 1), m.sub(m.const(32, 63), count));
         m.assign(resultHigh, shifted.high);
         m.assign(resultLow, m.or(shifted.low, sticky(fallen)));
       },
       () =>
-        m.if(m.ltU(count!, m.const(32, 128)), () => {
-          const rest = m.sub(count!, m.const(32, 64));
-          const fallen = m.or(m.shl(m.shl(high!, 1), m.sub(m.const(32, 63), rest)), low!);
-          m.assign(resultLow, m.or(m.shr(high!, rest), sticky(fallen)));
+        m.if(m.ltU(count, m.const(32, 128)), () => {
+          const rest = m.sub(count, m.const(32, 64));
+          const fallen = m.or(m.shl(m.shl(high, 1), m.sub(m.const(32, 63), rest)), low);
+          m.assign(resultLow, m.or(m.shr(high, rest), sticky(fallen)));
         }),
     );
     return [m.use(resultHigh), m.use(resultLow)];
@@ -70,13 +70,13 @@ export const normalise = defineRoutine({
   results: [64, 64, 32],
   faults: false,
   body(m, high, low, exponent) {
-    const h = m.variable(high!);
-    const l = m.variable(low!);
-    const e = m.variable(exponent!);
-    m.if(m.isZero(high!), () => {
-      m.assign(h, low!);
+    const h = m.variable(high);
+    const l = m.variable(low);
+    const e = m.variable(exponent);
+    m.if(m.isZero(high), () => {
+      m.assign(h, low);
       m.assign(l, m.const(64, 0));
-      m.assign(e, m.sub(exponent!, m.const(32, 64)));
+      m.assign(e, m.sub(exponent, m.const(32, 64)));
     });
     const zeros = m.clz(m.use(h));
     const shifted = shlWide(m, { high: m.use(h), low: m.use(l) }, zeros);
@@ -97,8 +97,8 @@ export const divideWide = defineRoutine({
   body(m, high, low, divisor) {
     const k = (n: number | bigint): Value => m.const(64, n);
     const base = k(1n << 32n);
-    const divisorHigh = m.shr(divisor!, 32);
-    const divisorLow = m.and(divisor!, k(0xffffffff));
+    const divisorHigh = m.shr(divisor, 32);
+    const divisorLow = m.and(divisor, k(0xffffffff));
     const step = (rest: Value, next: Value): [Value, Value] => {
       const guess = m.divU(rest, divisorHigh);
       const digit = m.variable(guess);
@@ -113,10 +113,10 @@ export const divideWide = defineRoutine({
         m.assign(over, m.add(m.use(over), divisorHigh));
       });
       const q = m.use(digit);
-      return [q, m.sub(m.or(m.shl(rest, 32), next), m.mul(q, divisor!))];
+      return [q, m.sub(m.or(m.shl(rest, 32), next), m.mul(q, divisor))];
     };
-    const [q1, rest] = step(high!, m.shr(low!, 32));
-    const [q0, remainder] = step(rest, m.and(low!, k(0xffffffff)));
+    const [q1, rest] = step(high, m.shr(low, 32));
+    const [q0, remainder] = step(rest, m.and(low, k(0xffffffff)));
     return [m.or(m.shl(q1, 32), q0), remainder];
   },
 });

@@ -1,6 +1,6 @@
 /** Conversions of floating-point numbers to integers, scalar and packed. */
 
-import type { Algebra, Routine, Value } from '../../algebra.ts';
+import type { Algebra, Operand, Routine, Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { equals } from '../fp/format.ts';
 import { mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 } from '../fp/sse.ts';
@@ -51,28 +51,13 @@ function toInteger(m: Algebra, s: Shape, how: How, bits: Value, width: 32 | 64):
   return unlessExact(m, right, integer, scalarRoutines[`${s.width}to${width}`], bits, rounding(m, how));
 }
 
-interface Row {
-  readonly name: string;
-  readonly title: string;
-  readonly feature: Feature;
-  readonly form: string;
-  readonly source: Shape;
-  readonly how: How;
-}
+/** What a row does once SSE is known to be there. */
+type Conversion = (m: Algebra, dst: Operand, src: Operand, s: Shape, how: How) => void;
 
-function scalar({ name, title, feature, form, source: s, how }: Row): Instruction {
-  return defineInstruction({
-    name,
-    sdm: `Vol. 2A "${name} - ${title}"`,
-    feature,
-    forms: [form],
-    semantics(m, dst, src) {
-      requireSse(m);
-      const bits = m.read(src);
-      m.write(dst, toInteger(m, s, how, bits, widthOf(dst) === 64 ? 64 : 32));
-    },
-  });
-}
+const toRegister: Conversion = (m, dst, src, s, how) => {
+  const bits = m.read(src);
+  m.write(dst, toInteger(m, s, how, bits, widthOf(dst) === 64 ? 64 : 32));
+};
 
 /** (vector, rounding) -> doublewords. */
 function exactDoublewords(s: Shape, count: number): Routine {
@@ -100,48 +85,37 @@ function toDoublewords(m: Algebra, s: Shape, how: How, vector: Value): Value {
   return unlessExact(m, right, fast, s === F32 ? exactFour : exactTwoDoubles, vector, rounding(m, how));
 }
 
-function packed({ name, title, feature, form, source: s, how }: Row): Instruction {
-  return defineInstruction({
-    name,
-    sdm: `Vol. 2A "${name} - ${title}"`,
-    feature,
-    forms: [form],
-    semantics(m, dst, src) {
-      requireSse(m);
-      m.setXmm(dst, toDoublewords(m, s, how, m.read(src)));
-    },
-  });
-}
+const toXmm: Conversion = (m, dst, src, s, how) => m.setXmm(dst, toDoublewords(m, s, how, m.read(src)));
 
 /** Two floats to an MMX register. */
-function toMmx({ name, title, feature, form, source: s, how }: Row): Instruction {
-  const routine = s === F32 ? exactTwoSingles : exactTwoDoubles;
-  return defineInstruction({
-    name,
-    sdm: `Vol. 2A "${name} - ${title}"`,
-    feature,
-    forms: [form],
-    semantics(m, dst, src) {
-      requireSse(m);
-      requireMmx(m);
-      const vector = m.zext(m.read(src), 128);
-      // MMX state is entered even if the conversion then ends with #XM.
-      enterMmx(m);
-      writeMmx(m, dst, low(m, m.call(routine, vector, rounding(m, how))[0]));
-    },
-  });
-}
+const toMmx: Conversion = (m, dst, src, s, how) => {
+  requireMmx(m);
+  const vector = m.zext(m.read(src), 128);
+  // MMX state is entered even if the conversion then ends with #XM.
+  enterMmx(m);
+  writeMmx(m, dst, low(m, m.call(s === F32 ? exactTwoSingles : exactTwoDoubles, vector, rounding(m, how))[0]));
+};
 
-function rows(
-  make: (row: Row) => Instruction,
-  ...table: readonly (readonly [string, string, Feature, string, Shape, How])[]
-) {
-  return table.map(([name, title, feature, form, source, how]) => make({ name, title, feature, form, source, how }));
+type Row = readonly [name: string, title: string, feature: Feature, form: string, source: Shape, how: How];
+
+function rows(convert: Conversion, ...table: readonly Row[]): Instruction[] {
+  return table.map(([name, title, feature, form, source, how]) =>
+    defineInstruction({
+      name,
+      sdm: `Vol. 2A "${name} - ${title}"`,
+      feature,
+      forms: [form],
+      semantics(m, dst, src) {
+        requireSse(m);
+        convert(m, dst, src, source, how);
+      },
+    }),
+  );
 }
 
 export const toIntegers: readonly Instruction[] = [
   ...rows(
-    scalar,
+    toRegister,
     [
       'CVTSS2SI',
       'Convert Scalar Single-Precision Floating-Point Value to Doubleword Integer',
@@ -152,7 +126,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTSS2SI',
-      'Convert with Truncation Scalar Single-Precision Floating-Point Value to Integer',
+      'Convert With Truncation Scalar Single-Precision Floating-Point Value to Integer',
       'sse',
       'F3 0F 2C /r Gy,Wss',
       F32,
@@ -168,7 +142,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTSD2SI',
-      'Convert with Truncation Scalar Double-Precision Floating-Point Value to Signed Integer',
+      'Convert With Truncation Scalar Double-Precision Floating-Point Value to Signed Integer',
       'sse2',
       'F2 0F 2C /r Gy,Wsd',
       F64,
@@ -176,7 +150,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
   ),
   ...rows(
-    packed,
+    toXmm,
     [
       'CVTPS2DQ',
       'Convert Packed Single-Precision Floating-Point Values to Packed Signed Doubleword Integer Values',
@@ -187,7 +161,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTPS2DQ',
-      'Convert with Truncation Packed Single-Precision Floating-Point Values to Packed Signed Doubleword Integer Values',
+      'Convert With Truncation Packed Single-Precision Floating-Point Values to Packed Signed Doubleword Integer Values',
       'sse2',
       'F3 0F 5B /r Vdq,Wps',
       F32,
@@ -203,7 +177,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTPD2DQ',
-      'Convert with Truncation Packed Double-Precision Floating-Point Values to Packed Doubleword Integers',
+      'Convert With Truncation Packed Double-Precision Floating-Point Values to Packed Doubleword Integers',
       'sse2',
       '66 0F E6 /r Vdq,Wpd',
       F64,
@@ -222,7 +196,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTPS2PI',
-      'Convert with Truncation Packed Single-Precision FP Values to Packed Dword Integers',
+      'Convert With Truncation Packed Single-Precision FP Values to Packed Dword Integers',
       'sse',
       'NP 0F 2C /r Pq,Wq',
       F32,
@@ -238,7 +212,7 @@ export const toIntegers: readonly Instruction[] = [
     ],
     [
       'CVTTPD2PI',
-      'Convert with Truncation Packed Double-Precision FP Values to Packed Dword Integers',
+      'Convert With Truncation Packed Double-Precision FP Values to Packed Dword Integers',
       'sse2',
       '66 0F 2C /r Pq,Wpd',
       F64,

@@ -231,7 +231,7 @@ const MOV_from_control = defineInstruction({
   forms: ['0F 20 /r Ry,Cy f64 cpl0 ends'],
   semantics(m, dst, src) {
     const [value] = m.call(readControl, m.index(src));
-    m.write(dst, m.trunc(value!, dst.type!));
+    m.write(dst, m.trunc(value, dst.type!));
   },
 });
 
@@ -250,7 +250,7 @@ const MOV_from_debug = defineInstruction({
   forms: ['0F 21 /r Ry,Dy f64 cpl0 ends'],
   semantics(m, dst, src) {
     const [value] = m.call(readDebug, m.index(src));
-    m.write(dst, m.trunc(value!, dst.type!));
+    m.write(dst, m.trunc(value, dst.type!));
   },
 });
 

@@ -62,8 +62,8 @@ const deliverToTask = defineRoutine({
     const selector = m.trunc(m.shr(gate, 16), 16);
     const [target, shutdown] = m.call(switchTask, selector, m.const(32, SWITCH_CALL), returnIp, hasCode, code);
     // Deviation: a triple fault within the switch is one more double fault here, and shuts down from there.
-    m.if(m.ne(shutdown!, m.const(32, 0)), () => m.raise(DF, 0));
-    m.set(vcpu.rip, target!);
+    m.if(m.ne(shutdown, m.const(32, 0)), () => m.raise(DF, 0));
+    m.set(vcpu.rip, target);
     return [];
   },
 });

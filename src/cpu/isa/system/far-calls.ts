@@ -88,7 +88,7 @@ function copyParameters(m: Algebra, inner: InnerStack, bytes: Value, count: Valu
       m.assign(left, m.sub(m.use(left), m.const(32, 1)));
       const distance = m.zext(m.mul(m.use(left), bytes), 64);
       const [value] = m.call(readStack, m.add(outer, distance), bytes);
-      inner.push(value!);
+      inner.push(value);
     },
   );
 }
@@ -277,15 +277,15 @@ function transferBySystemDescriptor(
     isCallGate,
     () => {
       const [offset] = m.call(transferThroughGate, selector, descriptor, address, transfer.calls, transfer.next);
-      m.assign(target, offset!);
+      m.assign(target, offset);
     },
     () => {
       const tss = m.select(isTaskGate, m.trunc(m.shr(descriptor, 16), 16), selector);
       const reason = m.select(isCall(m, transfer), m.const(32, SWITCH_CALL), m.const(32, SWITCH_JUMP));
       const none = m.const(32, 0);
       const [offset, down] = m.call(switchTask, tss, reason, transfer.next, none, none);
-      m.assign(target, offset!);
-      m.assign(shutdown, down!);
+      m.assign(target, offset);
+      m.assign(shutdown, down);
     },
   );
   return [m.use(target), m.use(shutdown)];
@@ -312,8 +312,8 @@ function farTransfer(name: string, sdm: string, forms: readonly string[], calls:
       const [selector, offset] = farPointer(m, operand);
       const bytes = m.const(32, m.operandSize / 8);
       const [target, shutdown] = m.call(transferFar, selector, offset, m.const(32, calls), bytes, m.nextIp());
-      m.jumpFar(target!);
-      m.if(m.ne(shutdown!, m.const(32, 0)), () => m.stop('shutdown'));
+      m.jumpFar(target);
+      m.if(m.ne(shutdown, m.const(32, 0)), () => m.stop('shutdown'));
     },
   });
 }

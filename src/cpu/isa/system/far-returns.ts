@@ -117,7 +117,7 @@ const returnToCode = defineRoutine({
     const changesStack = m.ne(withStack, m.const(32, 0));
     m.if(changesStack, () => {
       const [found] = m.call(returnStack, stackSelector, level, access);
-      m.assign(stack, found!);
+      m.assign(stack, found);
     });
     checkCodeOffset(m, offset, descriptor, access);
     markAccessed(m, address, access);
@@ -311,12 +311,12 @@ const interruptReturn = defineRoutine({
             const link = m.loadSystem(16, m.getAt(vcpu.segmentBase, TR));
             const none = m.const(32, 0);
             const [offset, down] = m.call(switchTask, link, m.const(32, SWITCH_RETURN), next, none, none);
-            m.assign(target, offset!);
-            m.assign(shutdown, down!);
+            m.assign(target, offset);
+            m.assign(shutdown, down);
           },
-          () => m.assign(target, m.call(interruptReturnProtected, bytes)[0]!),
+          () => m.assign(target, m.call(interruptReturnProtected, bytes)[0]),
         ),
-      () => m.assign(target, m.call(interruptReturnReal, bytes)[0]!),
+      () => m.assign(target, m.call(interruptReturnReal, bytes)[0]),
     );
     return [m.use(target), m.use(shutdown)];
   },
@@ -329,7 +329,7 @@ const RET_far = defineInstruction({
   semantics(m, released) {
     const release = released ? m.zext(m.read(released), 32) : m.const(32, 0);
     const [target] = m.call(returnFar, m.const(32, m.operandSize / 8), release);
-    m.jumpFar(target!);
+    m.jumpFar(target);
   },
 });
 
@@ -339,8 +339,8 @@ const IRET = defineInstruction({
   forms: ['CF ends'],
   semantics(m) {
     const [target, shutdown] = m.call(interruptReturn, m.const(32, m.operandSize / 8), m.nextIp());
-    m.jumpFar(target!);
-    m.if(m.ne(shutdown!, m.const(32, 0)), () => m.stop('shutdown'));
+    m.jumpFar(target);
+    m.if(m.ne(shutdown, m.const(32, 0)), () => m.stop('shutdown'));
   },
 });
 

@@ -140,7 +140,7 @@ const SYSCALL = defineInstruction({
   forms: ['0F 05 o64 ends'],
   semantics(m) {
     const [target] = m.call(systemCall, m.nextIp());
-    m.jumpFar(target!);
+    m.jumpFar(target);
   },
 });
 
@@ -151,7 +151,7 @@ const SYSRET = defineInstruction({
   forms: ['0F 07 o64 ends'],
   semantics(m) {
     const [target] = m.call(systemReturn, m.const(32, m.operandSize === 64 ? 1 : 0));
-    m.jumpFar(target!);
+    m.jumpFar(target);
   },
 });
 
@@ -162,7 +162,7 @@ const SYSENTER = defineInstruction({
   forms: ['0F 34 ends'],
   semantics(m) {
     const [target] = m.call(enterSystem);
-    m.jumpFar(target!);
+    m.jumpFar(target);
   },
 });
 
@@ -173,7 +173,7 @@ const SYSEXIT = defineInstruction({
   forms: ['0F 35 ends'],
   semantics(m) {
     const [target] = m.call(leaveSystem, m.const(32, m.operandSize === 64 ? 1 : 0));
-    m.jumpFar(target!);
+    m.jumpFar(target);
   },
 });
 

@@ -98,7 +98,7 @@ const PUSHF = defineInstruction({
   semantics(m) {
     const size = m.operandSize;
     const [image] = m.call(flagsToPush, m.const(32, size));
-    m.push(size === 16 ? m.trunc(image!, 16) : m.zext(image!, size));
+    m.push(size === 16 ? m.trunc(image, 16) : m.zext(image, size));
   },
 });
 

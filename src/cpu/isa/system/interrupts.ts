@@ -19,7 +19,7 @@ const softwareInterrupt = defineRoutine({
   body(m, vector, source, next) {
     const handled = m.variable(m.const(32, 0));
     m.if(m.and(isVirtual8086(m), m.eq(source, m.const(32, SOURCE_SOFTWARE))), () => {
-      m.assign(handled, m.call(deliverVirtual, vector, next)[0]!);
+      m.assign(handled, m.call(deliverVirtual, vector, next)[0]);
       const privileged = m.ne(ioPrivilegeLevel(m), m.const(32, 3));
       m.if(m.and(m.isZero(m.use(handled)), privileged), () => m.raise(GP, 0));
     });

@@ -95,7 +95,7 @@ export class Stack {
     const m = this.#m;
     const distance = m.mul(m.zext(this.#bytes, 64), m.const(64, index));
     const [value] = m.call(readStack, m.and(m.add(m.use(this.#top), distance), this.#mask), this.#bytes);
-    return value!;
+    return value;
   }
 
   /** Leaves out `count` values. */
@@ -217,17 +217,17 @@ export class InnerStack {
     const [selector, descriptor, pointer] = m.call(stackOfLevel, level, external);
     this.#m = m;
     this.#bytes = bytes;
-    this.selector = selector!;
-    this.descriptor = descriptor!;
+    this.selector = selector;
+    this.descriptor = descriptor;
     this.#error = m.or(selectorError(m, this.selector), external);
-    this.#top = m.variable(pointer!);
+    this.#top = m.variable(pointer);
   }
 
   /** `value` has type 64. */
   push(value: Value): void {
     const m = this.#m;
     const [top] = m.call(pushOnto, this.descriptor, m.use(this.#top), this.#bytes, value, this.#error);
-    m.assign(this.#top, top!);
+    m.assign(this.#top, top);
   }
 
   /** Moves rSP; SS must have been loaded from `descriptor`. */

@@ -338,13 +338,13 @@ export const switchTask = defineRoutine({
       });
     });
 
-    const target = m.variable(ip!);
+    const target = m.variable(ip);
     const shutdown = m.variable(m.const(32, 0));
     const bytes = m.select(m.bit(access, 3), m.const(32, 4), m.const(32, 2));
-    m.if(m.attempt(enterTask, ip!, hasCode, code, bytes), () => {
+    m.if(m.attempt(enterTask, ip, hasCode, code, bytes), () => {
       m.contextChanged();
-      m.set(vcpu.rip, ip!);
-      m.assign(shutdown, m.call(deliverException, m.const(32, SOURCE_EXCEPTION))[0]!);
+      m.set(vcpu.rip, ip);
+      m.assign(shutdown, m.call(deliverException, m.const(32, SOURCE_EXCEPTION))[0]);
       m.assign(target, m.get(vcpu.rip));
     });
     return [m.use(target), m.use(shutdown)];

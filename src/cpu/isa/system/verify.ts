@@ -56,12 +56,12 @@ const inspectDescriptor = defineRoutine({
   faults: true,
   body(m, selector, types, longTypes) {
     const [descriptor, found] = m.call(findDescriptor, selector);
-    const access = descriptorAccess(m, descriptor!);
+    const access = descriptorAccess(m, descriptor);
     const allowed = m.select(isLongMode(m), longTypes, types);
     const isSegment = m.bit(access, 4);
     const knownType = m.bit(m.shr(allowed, m.and(access, m.const(32, 0xf))), 0);
     const valid = m.and(m.or(isSegment, knownType), isVisible(m, selector, access));
-    return [descriptor!, m.and(found!, m.zext(valid, 32))];
+    return [descriptor, m.and(found, m.zext(valid, 32))];
   },
 });
 
@@ -84,8 +84,8 @@ function inspect(
     semantics(m, dst, src) {
       const arguments_ = types.map((value) => m.const(32, value));
       const [descriptor, valid] = m.call(inspectDescriptor, selectorOf(m, src), ...arguments_);
-      const success = m.ne(valid!, m.const(32, 0));
-      m.if(success, () => m.write(dst, unsigned(m, result(m, descriptor!), dst.type as Width)));
+      const success = m.ne(valid, m.const(32, 0));
+      m.if(success, () => m.write(dst, unsigned(m, result(m, descriptor), dst.type as Width)));
       m.setFlags({ ZF: success });
     },
   });
@@ -104,12 +104,12 @@ function verify(name: string, digit: number, writes: boolean): Instruction {
     semantics(m, src) {
       const selector = selectorOf(m, src);
       const [descriptor, found] = m.call(findDescriptor, selector);
-      const access = descriptorAccess(m, descriptor!);
+      const access = descriptorAccess(m, descriptor);
       const isCode = m.bit(access, 3);
       const flagged = m.bit(access, 1);
       const permitted = writes ? m.and(m.not(isCode), flagged) : m.or(m.not(isCode), flagged);
       const usable = m.and(m.and(m.bit(access, 4), permitted), isVisible(m, selector, access));
-      m.setFlags({ ZF: m.and(usable, m.ne(found!, m.const(32, 0))) });
+      m.setFlags({ ZF: m.and(usable, m.ne(found, m.const(32, 0))) });
     },
   });
 }

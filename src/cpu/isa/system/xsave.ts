@@ -102,7 +102,7 @@ function checkHeader(m: Algebra, address: Address, saved: Value, format: Value):
   const compacted = m.msb(format);
   const layout = m.and(format, m.const(64, ~COMPACTED));
   const wrongCompacted = m.or(m.or(m.and(layout, unsupported), m.and(saved, m.not(layout))), all);
-  const wrongStandard = m.or(m.or(m.and(saved, unsupported), format), reserved[0]!);
+  const wrongStandard = m.or(m.or(m.and(saved, unsupported), format), reserved[0]);
   m.if(m.ne(m.select(compacted, wrongCompacted, wrongStandard), m.const(64, 0)), () => m.raise(GP, 0));
 }
 
