@@ -25,6 +25,7 @@ import {
   LOCAL,
   type Local,
   Node,
+  reaches,
   STORE32,
   STORE32_8,
   STORE32_16,
@@ -56,7 +57,7 @@ const storeCodes: Record<string, number> = {
 export class FunctionBuilder {
   readonly #params: readonly ValueType[];
   readonly #locals: ValueType[] = [];
-  readonly #root: List = { items: [], loopDepth: 0 };
+  readonly #root: List = { items: [], loopDepth: 0, outer: undefined };
   #list = this.#root;
   #epoch = 0;
   readonly #paramNodes: readonly Node[];
@@ -91,6 +92,11 @@ export class FunctionBuilder {
   /** Memory at `base` (i32) + `offset`, of the type's width. Values of 8 and 16 bits come zero-extended. */
   load(type: Type, base: Node, offset: number, code = loadCodes[type] as number): Node {
     return this.#add(new Node(type, code, [base], this.#place, { immediate: offset, impure: true }));
+  }
+
+  /** Whether the node is computed on every way that leads here, so that it may be used. */
+  has(node: Node): boolean {
+    return reaches(node.list, this.#list);
   }
 
   // ---- Effects -----------------------------------------------------------------------------------------------------
@@ -141,7 +147,7 @@ export class FunctionBuilder {
       test = condition();
       testEpoch = this.#epoch;
     });
-    const bodyList = this.#nested(depth, body);
+    const bodyList = this.#nested(depth, body, testList);
     this.#epoch++;
     this.#list.items.push({ kind: 'while', test: testList, condition: test as Node, testEpoch, body: bodyList, epoch });
   }
@@ -193,9 +199,9 @@ export class FunctionBuilder {
     this.#epoch++;
   }
 
-  #nested(loopDepth: number, build: () => void): List {
+  #nested(loopDepth: number, build: () => void, outerValues = this.#list): List {
     const outer = this.#list;
-    const list: List = { items: [], loopDepth };
+    const list: List = { items: [], loopDepth, outer: outerValues };
     this.#list = list;
     this.#epoch++;
     build();

@@ -14,6 +14,7 @@ import {
   type List,
   LOCAL,
   Node,
+  reaches,
   VARIABLE,
   wasmType,
 } from './nodes.ts';
@@ -208,6 +209,9 @@ class Lowering {
 }
 
 function markUse(node: Node, list: List, epoch: number): void {
+  if (node.code !== CONSTANT && !reaches(node.list, list)) {
+    throw new Error('a value is used where it may not have been computed: keep it in a variable');
+  }
   node.uses++;
   node.sinkList = list;
   node.sinkEpoch = epoch;

@@ -100,6 +100,14 @@ export interface Linkage {
 export interface List {
   readonly items: (Node | Effect)[];
   readonly loopDepth: number;
+  /** The list whose values can be used in this one too; of a loop's body its test. */
+  readonly outer: List | undefined;
+}
+
+/** Whether what is computed in the list `from` is there in `list`. */
+export function reaches(from: List, list: List): boolean {
+  for (let at: List | undefined = list; at !== undefined; at = at.outer) if (at === from) return true;
+  return false;
 }
 
 export const LOAD32 = 0x28;

@@ -360,7 +360,9 @@ export class HandlerEmitter extends Emitter {
   override memory(operand: Operand): Address {
     const reference = this.#decoded.memory;
     if (operand.kind !== 'memory' || reference === undefined) throw new Error('not a memory operand');
-    this.#address ??= { segment: reference.segment, offset: this.#effectiveAddress() };
+    if (this.#address === undefined || !this.b.has(this.#address.offset as Node)) {
+      this.#address = { segment: reference.segment, offset: this.#effectiveAddress() };
+    }
     return this.#address;
   }
 
