@@ -243,7 +243,7 @@ export interface Algebra {
   /** Accesses to system structures by linear address (type 64): supervisor privilege whatever CPL is, flat. */
   loadSystem(type: Type, linear: Value): Value;
   storeSystem(linear: Value, value: Value): void;
-  /** Linear address (type 64) after segmentation, checked as an access of `bytes` would be. */
+  /** Linear address (type 64) after the segment's checks for an access of `bytes`. Canonical form is the access's check. */
   linear(address: Address, bytes: number, access: 'read' | 'write'): Value;
   /**
    * Where `linear` is in machine memory (type 32) if a read or write of the rest of its page can go straight there,

@@ -22,8 +22,8 @@ import type { DecodedOperand } from '../decode/decoded.ts';
 import { type StateField, vcpu } from '../state.ts';
 import { GuestFault, recordFault } from './fault.ts';
 import { checkAccess, loadBits, PAGE_BYTES, type ReferenceMemory, storeBits } from './memory.ts';
-import { isCanonical, linearAddress } from './segmentation.ts';
-import { packedFlags, type StateBlock } from './state-block.ts';
+import { isCanonical, linearAddress, uncheckedLinear } from './segmentation.ts';
+import { codeMode, packedFlags, type StateBlock } from './state-block.ts';
 import { bitsOf, DefinitionError, make, type ReferenceValue, ReferenceValues, widthOf } from './values.ts';
 
 /** What the monitor does for an instruction. It may change the state; the result is the host call's. */
@@ -196,7 +196,9 @@ export abstract class Context extends ReferenceValues {
   }
 
   linear(address: Address, bytes: number, access: 'read' | 'write'): ReferenceValue {
-    return make(64, this.linearAt(address, bytes, access));
+    if (codeMode(this.state) !== 64) return make(64, this.linearAt(address, bytes, access));
+    this.#requireFaults();
+    return make(64, uncheckedLinear(this.state, segmentNumber(address), bitsOf(address.offset)));
   }
 
   machineAddress(_linear: Value, _access: 'read' | 'write'): ReferenceValue {
@@ -213,9 +215,7 @@ export abstract class Context extends ReferenceValues {
 
   protected linearAt(address: Address, bytes: number, access: 'read' | 'write'): bigint {
     this.#requireFaults();
-    const { segment, offset } = address;
-    const number = typeof segment === 'number' ? segment : Number(bitsOf(segment));
-    return linearAddress(this.state, number, bitsOf(offset), bytes, access);
+    return linearAddress(this.state, segmentNumber(address), bitsOf(address.offset), bytes, access);
   }
 
   #canonical(linear: Value): bigint {
@@ -326,6 +326,10 @@ export abstract class Context extends ReferenceValues {
       throw new DefinitionError(`routine ${routine.name} can fault but does not say so`);
     }
   }
+}
+
+function segmentNumber({ segment }: Address): number {
+  return typeof segment === 'number' ? segment : Number(bitsOf(segment));
 }
 
 export function typeOf(operand: Operand): Type {
