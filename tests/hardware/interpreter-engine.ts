@@ -22,10 +22,11 @@ const ARCHITECTURAL_BYTES = Math.max(
 );
 const LONGEST = 15;
 
-export class InterpreterVectorEngine implements VectorEngine {
+/** The address space of the vectors in guest memory, and a vCPU's state to go with it. */
+export class VectorMachine {
   readonly machine = new TestMachine();
-  readonly #state = new StateBlock();
-  readonly #outputState = new MachineState();
+  /** What `enter` gives the vCPU and `leave` takes from it. */
+  readonly state = new StateBlock();
   /** Frames of the executable pages. */
   readonly #codePages: number[] = [];
 
@@ -43,12 +44,48 @@ export class InterpreterVectorEngine implements VectorEngine {
     });
     machine.page(HANDLER_CODE).fill(HLT);
     machine.map(HANDLERS, HANDLER_CODE, PRESENT);
-    this.#state.set(vcpu.cr3, BigInt(machine.root));
+    this.state.set(vcpu.cr3, BigInt(machine.root));
   }
+
+  setPages(contents: readonly Uint8Array[]): void {
+    const { machine } = this;
+    for (const frame of this.#codePages) machine.engine.blocks.written(frame, PAGE);
+    contents.forEach((bytes, i) => void machine.page(WINDOW + i * PAGE).set(bytes));
+  }
+
+  /** Valid until machine memory grows. */
+  pages(): Uint8Array[] {
+    return PAGES.map((_, i) => this.machine.page(WINDOW + i * PAGE));
+  }
+
+  enter(): void {
+    const { cpu, memory } = this.machine;
+    memory.u8.set(this.state.bytes.subarray(0, ARCHITECTURAL_BYTES), cpu.base);
+    cpu.contextChanged();
+  }
+
+  /** Takes the vCPU's state back, out of the handler if there was an exception. */
+  leave(): Fault | undefined {
+    const { cpu, memory } = this.machine;
+    this.state.bytes.set(memory.u8.subarray(cpu.base, cpu.base + ARCHITECTURAL_BYTES));
+    return undeliver(this.state, (linear) => this.machine.read64(SUPERVISOR + Number(linear - SYSTEM)));
+  }
+
+  /** Up to 15 bytes of code. */
+  codeAt(rip: bigint): Uint8Array {
+    const { machine } = this;
+    const start = WINDOW + Number(rip) - CODE;
+    return Uint8Array.from({ length: LONGEST }, (_, i) => machine.memory.u8[machine.machine(start + i)] as number);
+  }
+}
+
+export class InterpreterVectorEngine implements VectorEngine {
+  readonly #vectors = new VectorMachine();
+  readonly #outputState = new MachineState();
 
   /** Generates the handlers of these forms' instructions at one go, which is faster than one by one. */
   prepare(forms: readonly Form[]): void {
-    const { engine } = this.machine;
+    const { engine } = this.#vectors.machine;
     for (const { code } of forms.flatMap(({ encodings }) => encodings)) {
       const decoded = engine.decoder.decode(code, 0, code.length, 64, true);
       if (decoded instanceof Decoded) engine.handler(decoded, { flat: false, stackAddressSize: 64, linked: false });
@@ -57,37 +94,27 @@ export class InterpreterVectorEngine implements VectorEngine {
   }
 
   load(input: VectorInput): void {
-    const { machine } = this;
-    for (const frame of this.#codePages) machine.engine.blocks.written(frame, PAGE);
-    input.pages.forEach((page, i) => void machine.page(WINDOW + i * PAGE).set(page.bytes));
-    enterState(this.#state, input.state);
-    machine.memory.u8.set(this.#state.bytes.subarray(0, ARCHITECTURAL_BYTES), machine.cpu.base);
-    machine.cpu.contextChanged();
+    this.#vectors.setPages(input.pages.map(({ bytes }) => bytes));
+    enterState(this.#vectors.state, input.state);
+    this.#vectors.enter();
   }
 
   step(): { readonly fault?: Fault | undefined } {
-    const { cpu } = this.machine;
+    const { cpu } = this.#vectors.machine;
     const start = cpu.get(vcpu.rip);
     do cpu.run(1);
     while (cpu.get(vcpu.rip) === start && this.#isRepeated(start));
-    const bytes = this.machine.memory.u8.subarray(cpu.base, cpu.base + ARCHITECTURAL_BYTES);
-    this.#state.bytes.set(bytes);
-    return { fault: undeliver(this.#state, (linear) => this.machine.read64(SUPERVISOR + Number(linear - SYSTEM))) };
+    return { fault: this.#vectors.leave() };
   }
 
   /** A repeated instruction that stays where it is has iterations left. */
   #isRepeated(rip: bigint): boolean {
-    const { machine } = this;
-    const code = new Uint8Array(LONGEST);
-    for (let i = 0; i < LONGEST; i++) {
-      code[i] = machine.memory.u8[machine.machine(WINDOW + Number(rip) - CODE + i)];
-    }
-    const decoded = machine.engine.decoder.decode(code, 0, LONGEST, 64, true);
+    const decoded = this.#vectors.machine.engine.decoder.decode(this.#vectors.codeAt(rip), 0, LONGEST, 64, true);
     return decoded instanceof Decoded && decoded.repeat !== 'none';
   }
 
   read(): VectorOutput {
-    leaveState(this.#state, this.#outputState);
-    return { state: this.#outputState, pages: PAGES.map((_, i) => this.machine.page(WINDOW + i * PAGE)) };
+    leaveState(this.#vectors.state, this.#outputState);
+    return { state: this.#outputState, pages: this.#vectors.pages() };
   }
 }

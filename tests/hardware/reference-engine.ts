@@ -9,29 +9,38 @@ import { MachineState } from './state.ts';
 import { enterState, leaveState, SYSTEM, systemPages, undeliver } from './vcpu.ts';
 import type { Fault, VectorEngine, VectorInput, VectorOutput } from './vectors.ts';
 
-export class ReferenceVectorEngine implements VectorEngine {
-  readonly #state = new StateBlock();
-  readonly #memory = new FlatMemory();
-  readonly #pages = PAGES.map(() => new Uint8Array(PAGE));
-  readonly #engine: ReferenceEngine;
-  readonly #output: VectorOutput = { state: new MachineState(), pages: this.#pages };
+/** The address space of the vectors, and a vCPU's state to go with it. */
+export class VectorMemory {
+  readonly state = new StateBlock();
+  readonly flat = new FlatMemory();
+  /** Contents of the pages of `layout.ts`. */
+  readonly pages = PAGES.map(() => new Uint8Array(PAGE));
 
-  constructor(decoder: Decoder) {
-    this.#engine = new ReferenceEngine(decoder, this.#state, this.#memory, (call) => {
-      throw new Error(`no vector calls the monitor: ${call}`);
-    });
+  constructor() {
     PAGES.forEach(({ address, access }, i) => {
       const permissions = { user: true, writable: access === 'write', executable: access === 'execute' };
-      this.#memory.map(BigInt(address), { bytes: this.#pages[i], ...permissions });
+      this.flat.map(BigInt(address), { bytes: this.pages[i], ...permissions });
     });
     systemPages().forEach((bytes, i) => {
-      this.#memory.map(SYSTEM + BigInt(i * PAGE), { bytes, user: false, writable: true, executable: false });
+      this.flat.map(SYSTEM + BigInt(i * PAGE), { bytes, user: false, writable: true, executable: false });
+    });
+  }
+}
+
+export class ReferenceVectorEngine implements VectorEngine {
+  readonly #memory = new VectorMemory();
+  readonly #engine: ReferenceEngine;
+  readonly #output: VectorOutput = { state: new MachineState(), pages: this.#memory.pages };
+
+  constructor(decoder: Decoder) {
+    this.#engine = new ReferenceEngine(decoder, this.#memory.state, this.#memory.flat, (call) => {
+      throw new Error(`no vector calls the monitor: ${call}`);
     });
   }
 
   load(input: VectorInput): void {
-    input.pages.forEach((page, i) => void this.#pages[i].set(page.bytes));
-    enterState(this.#state, input.state);
+    input.pages.forEach((page, i) => void this.#memory.pages[i].set(page.bytes));
+    enterState(this.#memory.state, input.state);
   }
 
   step(): { readonly fault?: Fault | undefined } {
@@ -40,12 +49,12 @@ export class ReferenceVectorEngine implements VectorEngine {
     while (result.again);
     const { fault } = result;
     if (fault === undefined)
-      return { fault: undeliver(this.#state, (linear) => loadBits(this.#memory, linear, 8, false)) };
+      return { fault: undeliver(this.#memory.state, (linear) => loadBits(this.#memory.flat, linear, 8, false)) };
     return { fault: { vector: fault.vector, errorCode: fault.errorCode ?? 0, cr2: fault.linear } };
   }
 
   read(): VectorOutput {
-    leaveState(this.#state, this.#output.state);
+    leaveState(this.#memory.state, this.#output.state);
     return this.#output;
   }
 }
