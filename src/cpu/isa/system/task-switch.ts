@@ -301,6 +301,7 @@ export const switchTask = defineRoutine({
         ),
       );
     refuse(m.bit(selector, 2));
+    refuse(m.ltU(m.get(vcpu.gdtrLimit), m.or(m.zext(selector, 32), m.const(32, 7))));
     const descriptor = m.loadSystem(64, descriptorAddress(m, selector));
     const access = descriptorAccess(m, descriptor);
     const wanted = m.select(returns, m.const(32, 1 | TSS_BUSY), m.const(32, 1));
