@@ -24,9 +24,13 @@ import { VirtualClock } from './virtual-clock.ts';
 
 /** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
 const DETERMINISTIC_EPOCH_MS = 1_704_067_200_000;
-/** Longest slice, in instructions: a few milliseconds. */
-const LONGEST_SLICE = 250_000;
+/** Bounds of a slice, in instructions. The upper one limits what code that suddenly becomes slower can cost. */
+const LONGEST_SLICE = 50_000;
 const SHORTEST_SLICE = 1_000;
+/** How long a slice is to take at most, by the speed of those before it. */
+const SLICE_MS = 4;
+/** Slices that take less than this together say nothing about speed. */
+const SHORTEST_SAMPLE_MS = 0.2;
 /** How long the guest may run before other work of the host's event loop gets its turn. */
 const HOLD_MS = 8;
 /** All guests' frames and the monitor's tables share 4 GiB of machine memory. */
@@ -48,8 +52,10 @@ export class Guest implements RunnableGuest {
   #paused = false;
   #wake: (() => void) | undefined;
   #output: number[] = [];
-  /** Instructions a millisecond, measured, for the length of slices in real-time mode. */
+  /** Instructions a millisecond, measured, for the length of slices: down at once, up by and by. */
   #speed = 50_000;
+  /** What ran since `#speed` was last brought up to date. */
+  #sample = { instructions: 0, milliseconds: 0 };
 
   private constructor(options: GuestOptions) {
     this.#options = options;
@@ -255,21 +261,31 @@ export class Guest implements RunnableGuest {
     this.#cpu.sliceDeadlineNs = deadline;
     // An interrupt that only the shadow of STI or MOV SS holds back comes after one instruction.
     const held = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
+    const longest = Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, SLICE_MS * this.#speed));
     let count: number;
     if (held) {
       count = 1;
     } else if (this.#clock.deterministic) {
-      count = Math.min(LONGEST_SLICE, Math.max(1, this.#clock.instructionsUntil(deadline)));
+      count = Math.ceil(Math.min(longest, Math.max(1, this.#clock.instructionsUntil(deadline))));
     } else {
       const milliseconds = (deadline - this.#clock.now()) / 1e6;
-      count = Math.ceil(Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, milliseconds * this.#speed)));
+      count = Math.ceil(Math.min(longest, Math.max(SHORTEST_SLICE, milliseconds * this.#speed)));
     }
     const before = cpu.instructions;
     const startedMs = host.nowMs();
     const reason = cpu.run(count);
-    const took = host.nowMs() - startedMs;
-    if (took > 0.2) this.#speed = 0.8 * this.#speed + (0.2 * (cpu.instructions - before)) / took;
+    this.#measure(cpu.instructions - before, host.nowMs() - startedMs);
     this.#stopped(reason);
+  }
+
+  #measure(instructions: number, milliseconds: number): void {
+    const sample = this.#sample;
+    sample.instructions += instructions;
+    sample.milliseconds += milliseconds;
+    if (sample.milliseconds < SHORTEST_SAMPLE_MS) return;
+    const speed = sample.instructions / sample.milliseconds;
+    this.#speed = Math.min(speed, 0.8 * this.#speed + 0.2 * speed);
+    this.#sample = { instructions: 0, milliseconds: 0 };
   }
 
   #stopped(reason: StopReason): void {
@@ -283,13 +299,15 @@ export class Guest implements RunnableGuest {
 
   /** The vCPU halts: time goes on to the next timer, or until input comes. */
   async #waitWhileIdle(): Promise<void> {
+    // Whoever gets this output may answer, stop or pause the guest: look at the timers only then.
+    this.#flushOutput();
+    if (this.#end !== undefined || this.#paused) return;
     const deadline = this.#clock.queue.nextDeadlineNs();
     if (this.#clock.deterministic) {
       if (deadline !== Number.POSITIVE_INFINITY) this.#clock.skipTo(deadline);
       else await this.#sleep(1000);
       return;
     }
-    this.#flushOutput();
     const milliseconds = (deadline - this.#clock.now()) / 1e6;
     if (milliseconds > 0) await this.#sleep(Math.min(milliseconds, 1000));
   }
