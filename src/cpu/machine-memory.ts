@@ -23,9 +23,10 @@ export class MachineMemory {
   /** Frames that guests hold. */
   framesInUse = 0;
 
+  /** Throws VivariumError when the host refuses. */
   constructor(initialBytes: number) {
     const initial = Math.ceil(initialBytes / WASM_PAGE);
-    this.memory = new WebAssembly.Memory({ initial, maximum: MAXIMUM_PAGES });
+    this.memory = exhaustible(() => new WebAssembly.Memory({ initial, maximum: MAXIMUM_PAGES }));
     this.u8 = new Uint8Array(0);
     this.u32 = new Uint32Array(0);
     this.view = new DataView(new ArrayBuffer(0));
@@ -47,15 +48,13 @@ export class MachineMemory {
     return start;
   }
 
-  /** Address of a zeroed frame. */
+  /** Address of a zeroed frame. Throws VivariumError when machine memory is exhausted. */
   frame(): number {
-    this.framesInUse++;
     const free = this.#freeFrames.pop();
-    if (free !== undefined) {
-      this.u8.fill(0, free, free + FRAME_BYTES);
-      return free;
-    }
-    return this.region(FRAME_BYTES, FRAME_BYTES);
+    const frame = free ?? this.region(FRAME_BYTES, FRAME_BYTES);
+    if (free !== undefined) this.u8.fill(0, free, free + FRAME_BYTES);
+    this.framesInUse++;
+    return frame;
   }
 
   releaseFrame(address: number): void {
@@ -70,11 +69,15 @@ export class MachineMemory {
     const pages = Math.ceil(
       Math.max(missing, Math.min(GROWTH_BYTES, MAXIMUM_PAGES * WASM_PAGE - this.u8.length)) / WASM_PAGE,
     );
-    try {
-      this.memory.grow(pages);
-    } catch (cause) {
-      throw new VivariumError({ kind: 'host' }, 'The host has no memory left for the guests.', { cause });
-    }
+    exhaustible(() => this.memory.grow(pages));
     this.#refresh();
+  }
+}
+
+function exhaustible<T>(allocate: () => T): T {
+  try {
+    return allocate();
+  } catch (cause) {
+    throw new VivariumError({ kind: 'host' }, 'The host has no memory left for the guests.', { cause });
   }
 }

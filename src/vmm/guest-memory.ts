@@ -33,7 +33,7 @@ export class FrameTable implements GuestMemory {
   }
 
   #entry(page: number): number {
-    return page < this.pages ? (this.#memory.u32[(this.table >> 2) + page] as number) : 0;
+    return page < this.pages ? (this.#memory.u32[(this.table >>> 2) + page] as number) : 0;
   }
 
   /** Frame-table entry with a frame assigned; `write` marks it dirty. */
@@ -47,7 +47,7 @@ export class FrameTable implements GuestMemory {
       entry |= frame;
     }
     if (write) entry |= FRAME_DIRTY;
-    this.#memory.u32[(this.table >> 2) + page] = entry;
+    this.#memory.u32[(this.table >>> 2) + page] = entry;
     return entry | 0;
   }
 
@@ -55,7 +55,7 @@ export class FrameTable implements GuestMemory {
   setCode(frame: number, hasCode: boolean): void {
     const page = this.#pageOf.get(frame);
     if (page === undefined) return;
-    const place = (this.table >> 2) + page;
+    const place = (this.table >>> 2) + page;
     const entry = this.#memory.u32[place] as number;
     this.#memory.u32[place] = hasCode ? entry | FRAME_CODE : entry & ~FRAME_CODE;
   }

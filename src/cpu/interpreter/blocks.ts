@@ -335,7 +335,7 @@ export class Blocks {
   #writeOperation(operation: number, decoded: Decoded, offset: number, request: BlockRequest): void {
     const { mode } = request;
     // Of an instruction that crosses into another frame, `code` has only the part in the first.
-    const at = (request.machine & ~(FRAME_BYTES - 1)) + offset;
+    const at = request.machine - (request.machine % FRAME_BYTES) + offset;
     const code = this.#engine.memory.u8.subarray(at, at + decoded.length);
     const { view } = this.#engine.memory;
     const relative = decoded.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);

@@ -92,7 +92,7 @@ export class Engine implements EmitterContext {
   }
 
   #hostImports(): { import: HostImport; ref: FunctionRef }[] {
-    const vcpu = (base: number): Vcpu => this.#vcpus.get(base) as Vcpu;
+    const vcpu = (base: number): Vcpu => this.#vcpus.get(base >>> 0) as Vcpu;
     const calls: Record<string, HostImport['call']> = {
       portRead: (base: number, port: number, bytes: number) => vcpu(base).monitor.portRead(port, bytes as 1 | 2 | 4),
       portWrite: (base: number, port: number, bytes: number, value: number) =>

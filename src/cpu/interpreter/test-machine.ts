@@ -45,7 +45,7 @@ export class TestMachine implements Monitor {
   constructor(ramPages = 256) {
     this.#ramPages = ramPages;
     this.#frameTable = this.memory.region(4 * ramPages);
-    this.memory.u32.fill(FRAME_RAM, this.#frameTable >> 2, (this.#frameTable >> 2) + ramPages);
+    this.memory.u32.fill(FRAME_RAM, this.#frameTable >>> 2, (this.#frameTable >>> 2) + ramPages);
     this.cpu = new Vcpu(this.engine, this, this.#frameTable, ramPages);
     this.#nextTable = ramPages * PAGE;
     this.root = this.#newTable();
@@ -53,7 +53,7 @@ export class TestMachine implements Monitor {
   }
 
   #place(page: number): number {
-    return (this.#frameTable >> 2) + page;
+    return (this.#frameTable >>> 2) + page;
   }
 
   #codeChanged(frame: number, hasCode: boolean): void {

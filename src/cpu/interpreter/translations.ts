@@ -124,7 +124,7 @@ export class Translations {
     const end = first + TLB_COUNT * TLB_BYTES;
     const [step, frameWord, mask] = [TLB_ENTRY_BYTES, TLB_FRAME >> 2, FRAME_MASK];
     for (let entry = first; entry < end; entry += step) {
-      if (((u32[(entry >> 2) + frameWord] as number) & mask) === (frame | 0)) {
+      if (((u32[(entry >>> 2) + frameWord] as number) & mask) === (frame | 0)) {
         view.setBigUint64(entry + TLB_WRITE, 0n, true);
       }
     }
