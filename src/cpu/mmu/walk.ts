@@ -32,8 +32,10 @@ const ACCESSED = 0x20;
 const PAGE_SIZE = 0x80;
 const NX = 1n << 63n;
 const ADDRESS = ((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) & ~0xfffn;
-/** Address bits above the width supported; must be 0. Bits 52-62 are free for software. */
+/** Address bits above the width supported; must be 0. */
 const RESERVED = ((1n << 52n) - 1n) & ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n);
+/** Bits 52-62: free for software with 4-level paging, reserved with PAE paging. */
+const UPPER = 0x7ffn << 52n;
 
 const ERROR_PRESENT = 1;
 const ERROR_RESERVED = 8;
@@ -129,7 +131,7 @@ function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, lon
       if (shift === 30 && !long) {
         // PAE's page-directory-pointer entries have no rights, no accessed bit; most bits are reserved.
         m.if(m.isZero(m.and(entry, m.const(64, PRESENT))), () => fault(m, walk, 0));
-        const reserved = m.ne(m.and(entry, m.const(64, RESERVED | NX | 0x1e6n)), m.const(64, 0));
+        const reserved = m.ne(m.and(entry, m.const(64, RESERVED | UPPER | NX | 0x1e6n)), m.const(64, 0));
         m.if(reserved, () => fault(m, walk, ERROR_PRESENT | ERROR_RESERVED));
         m.assign(table, m.and(entry, m.const(64, ADDRESS)));
         return;
@@ -141,7 +143,7 @@ function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, lon
         m.assign(allowed, m.or(rightsHere, m.const(32, size)));
         m.assign(done, m.const(1, 1));
       };
-      const above = long ? RESERVED : RESERVED | (0x7ffn << 52n);
+      const above = long ? RESERVED : RESERVED | UPPER;
       if (shift === 12) {
         enter(m, walk, entry, above);
         finish();
