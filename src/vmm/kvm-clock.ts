@@ -51,7 +51,7 @@ export class KvmClock extends Device<StateOf<typeof kvmClockState>> {
   writeMsr(index: number, value: bigint): boolean {
     if (index === MSR_WALL_CLOCK || index === MSR_WALL_CLOCK_OLD) {
       this.state.wallClock = value;
-      this.#writeWallClock(Number(value & ~3n));
+      if (value !== 0n) this.#writeWallClock(Number(value & ~3n));
     } else if (index === MSR_SYSTEM_TIME || index === MSR_SYSTEM_TIME_OLD) {
       this.state.systemTime = value;
       if ((value & ENABLE) !== 0n) this.#writeSystemTime(Number(value & ~3n));
