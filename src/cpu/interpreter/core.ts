@@ -36,6 +36,7 @@ import {
   EXIT_EVENT,
   EXIT_FALLTHROUGH,
   EXIT_REPLAY,
+  EXIT_SHADOW,
   EXIT_SHUTDOWN,
   EXIT_TAKEN,
 } from './exits.ts';
@@ -162,6 +163,8 @@ function checkEvents(m: CoreEmitter): void {
     const now = m.select(interruptible, m.number(EVENT_INTERRUPT | EVENT_ANY), m.number(EVENT_ANY));
     const due = m.or(m.and(m.get(vcpu.pendingEvents), now), m.and(m.get(vcpu.rflags), m.number(0x100)));
     m.if(m.ne(due, m.number(0)), () => leave(m, EXIT_EVENT));
+    const waits = m.ne(m.and(m.get(vcpu.pendingEvents), m.number(EVENT_INTERRUPT)), m.number(0));
+    m.if(m.and(waits, unmasked), () => leave(m, EXIT_SHADOW));
   });
 }
 

@@ -17,3 +17,5 @@ export const EXIT_YIELD = 8;
 export const EXIT_SHUTDOWN = 9;
 /** An exception was delivered, which used up the budget; `rip` is its handler. */
 export const EXIT_DELIVERED = 10;
+/** An interrupt waits for the end of the shadow of STI or MOV SS, which lies over the instruction at `rip`. */
+export const EXIT_SHADOW = 11;

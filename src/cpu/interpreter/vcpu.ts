@@ -72,11 +72,11 @@ export class Vcpu {
   // ---- State -------------------------------------------------------------------------------------------------------
 
   get32(field: StateField, index = 0): number {
-    return this.#engine.memory.u32[(this.base + field.offset + 4 * index) >> 2] as number;
+    return this.#engine.memory.u32[(this.base + field.offset + 4 * index) >>> 2] as number;
   }
 
   set32(field: StateField, value: number, index = 0): void {
-    this.#engine.memory.u32[(this.base + field.offset + 4 * index) >> 2] = value;
+    this.#engine.memory.u32[(this.base + field.offset + 4 * index) >>> 2] = value;
   }
 
   /** Elements of any width up to 64 bits, zero-extended. */
@@ -212,6 +212,11 @@ export class Vcpu {
         case exits.EXIT_REPLAY:
           this.#replay();
           break;
+        case exits.EXIT_SHADOW:
+          if (this.get32(vcpu.budget) === 0) return 'budget';
+          this.#runAlone();
+          this.#proceed();
+          break;
         default:
           if (this.get32(vcpu.budget) === 0) return 'budget';
           this.#enterUnknown();
@@ -258,7 +263,14 @@ export class Vcpu {
     if (request === undefined) this.set32(vcpu.faultVector, NO_FAULT);
     else this.#engine.blocks.split(request.machine);
     this.#runAlone();
-    if (this.get32(vcpu.exitReason) === exits.EXIT_BUDGET && this.get32(vcpu.budget) > 0) this.#call.run(this.base, 0);
+    this.#proceed();
+  }
+
+  /** Goes on behind an instruction that ran alone, with a look at pending events. */
+  #proceed(): void {
+    const reason = this.get32(vcpu.exitReason);
+    const ended = reason === exits.EXIT_BUDGET || reason === exits.EXIT_DELIVERED;
+    if (ended && this.get32(vcpu.budget) > 0) this.#call.run(this.base, 0);
   }
 
   /** One instruction with a budget of one; the rest is set aside so that `instructions` stays exact meanwhile. */
