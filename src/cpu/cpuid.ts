@@ -11,7 +11,7 @@
 
 import { type Feature, featureBits, type Register } from './feature-bits.ts';
 import { guestFeatures } from './features.ts';
-import { CR4_OSXSAVE } from './isa/system/control-bits.ts';
+import { CR4_OSXSAVE, XCR0_SUPPORTED } from './isa/system/control-bits.ts';
 import { PHYSICAL_ADDRESS_BITS } from './mmu/walk.ts';
 import { RAX, RBX, RCX, RDX, type StateField, vcpu } from './state.ts';
 
@@ -46,7 +46,6 @@ const LINEAR_ADDRESS_BITS = 48;
 const CACHE_LINE = 64;
 /** Legacy region and header of the XSAVE area: x87 and SSE state. */
 const XSAVE_BYTES = 576;
-const XCR0_SUPPORTED = 3;
 
 /** Features beyond instructions, as the bits of a register. */
 const bits = (...positions: number[]): number => positions.reduce((mask, bit) => mask | (1 << bit), 0);

@@ -6,10 +6,8 @@
 import { type Algebra, defineRoutine, MF, NM, type Operand, UD, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { any } from './fp/format.ts';
-
-const CR0_EM = 1 << 2;
-const CR0_TS = 1 << 3;
-const FSW_ES = 1 << 7;
+import { CR0_EM, CR0_TS } from './system/control-bits.ts';
+import { EXCEPTION_SUMMARY } from './x87-stack.ts';
 
 const mmxUnavailable = defineRoutine({
   name: 'mmxUnavailable',
@@ -27,7 +25,7 @@ const mmxUnavailable = defineRoutine({
 /** #UD if CR0.EM is set, #NM if CR0.TS is, #MF if an x87 exception is pending. */
 export function requireMmx(m: Algebra): void {
   const stopped = any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS);
-  m.if(m.or(stopped, any(m, m.get(vcpu.fsw), FSW_ES)), () => m.call(mmxUnavailable));
+  m.if(m.or(stopped, any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY)), () => m.call(mmxUnavailable));
 }
 
 /** What every MMX instruction but EMMS does to the x87 state: TOP becomes 0 and every register is in use. */

@@ -3,9 +3,7 @@
 import type { Algebra, Flag, Value } from '../algebra.ts';
 import { RAX, vcpu } from '../state.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-
-export const RFLAGS_TF = 8;
-export const RFLAGS_DF = 10;
+import { FLAG_DF } from './system/rflags.ts';
 
 /** Places of the flags in AH, as in the low byte of EFLAGS (SDM Vol. 1 Figure 3-8). */
 const placesInAH: readonly (readonly [flag: Flag, place: number])[] = [
@@ -56,7 +54,7 @@ const CLD = defineInstruction({
   sdm: 'Vol. 2A "CLD - Clear Direction Flag"',
   forms: ['FC'],
   semantics(m) {
-    m.set(vcpu.rflags, m.and(m.get(vcpu.rflags), m.const(32, ~(1 << RFLAGS_DF))));
+    m.set(vcpu.rflags, m.and(m.get(vcpu.rflags), m.const(32, ~FLAG_DF)));
   },
 });
 
@@ -65,7 +63,7 @@ const STD = defineInstruction({
   sdm: 'Vol. 2B "STD - Set Direction Flag"',
   forms: ['FD'],
   semantics(m) {
-    m.set(vcpu.rflags, m.or(m.get(vcpu.rflags), m.const(32, 1 << RFLAGS_DF)));
+    m.set(vcpu.rflags, m.or(m.get(vcpu.rflags), m.const(32, FLAG_DF)));
   },
 });
 

@@ -14,12 +14,11 @@ import { type Address, type Algebra, ES, type Value } from '../algebra.ts';
 import { RAX, RCX, RDI, RSI, vcpu } from '../state.ts';
 import { subFlags } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
+import { anySet } from './system/modes.ts';
+import { FLAG_DF, FLAG_TF } from './system/rflags.ts';
 import { unsigned, type Width } from './widths.ts';
 
 const PAGE = 4096;
-/** Bit numbers in RFLAGS. */
-const TF_BIT = 8;
-const DF_BIT = 10;
 /** Elements done one by one after which the run loop gets a look at the time: some microseconds' worth. */
 const MANY_ELEMENTS = 512;
 
@@ -37,7 +36,7 @@ interface StringOperation {
 function stringOperation(m: Algebra, element: Width, pointers: readonly number[]): StringOperation {
   const width = m.addressSize;
   const bytes = element / 8;
-  const backwards = m.bit(m.get(vcpu.rflags), DF_BIT);
+  const backwards = anySet(m, m.get(vcpu.rflags), FLAG_DF);
   return {
     m,
     element,
@@ -84,7 +83,7 @@ function chunkLength(operation: StringOperation): Value {
   const width = m.addressSize;
   let length = m.getGpr(RCX, width);
   for (const pointer of pointers) length = minimum(m, length, elementsInPage(operation, pointer));
-  const single = m.bit(m.get(vcpu.rflags), TF_BIT);
+  const single = anySet(m, m.get(vcpu.rflags), FLAG_TF);
   return m.select(single, minimum(m, length, m.const(width, 1)), length);
 }
 

@@ -4,6 +4,7 @@ import { type Algebra, MF, NM, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { any, EXCEPTIONS, flagIf } from './fp/format.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
+import { CR0_MP, CR0_TS } from './system/control-bits.ts';
 import {
   available,
   C1,
@@ -20,7 +21,6 @@ import {
 const TOP_SHIFT = 11;
 /** ES and B. */
 const SUMMARY = 0x8080;
-const CR0_MP_TS = 0x0a;
 /** Bits of the control word that can be written, and bit 6, which always reads as 1. */
 const FCW_WRITABLE = 0x1f3f;
 const FCW_FIXED = 0x40;
@@ -62,7 +62,8 @@ const FWAIT = defineInstruction({
   feature: 'x87',
   forms: ['9B'],
   semantics(m) {
-    const both = m.eq(m.and(m.get(vcpu.cr0), m.const(64, CR0_MP_TS)), m.const(64, CR0_MP_TS));
+    const mask = m.const(64, CR0_MP | CR0_TS);
+    const both = m.eq(m.and(m.get(vcpu.cr0), mask), mask);
     m.if(both, () => m.raise(NM));
     m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.raise(MF));
   },

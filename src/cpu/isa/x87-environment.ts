@@ -20,6 +20,7 @@ import { type Address, type Algebra, defineRoutine, type Operand, type Value } f
 import { vcpu } from '../state.ts';
 import { any, equals, isNot0 } from './fp/format.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
+import { FLAG_VM } from './system/rflags.ts';
 import { initialise, loadControlAndStatus, statusWord } from './x87-control.ts';
 import { available, type Extended, enter, getExtended, physical } from './x87-stack.ts';
 
@@ -27,7 +28,6 @@ const TAG_EMPTY = 3;
 const TAG_SPECIAL = 2;
 const TAG_ZERO = 1;
 const FOP_MASK = 0x7ff;
-const RFLAGS_VM = 1 << 17;
 
 /** () -> [tag word]: two bits per physical register, derived from their contents. */
 const tagWord = defineRoutine({
@@ -81,7 +81,7 @@ function rowType(m: Algebra): 16 | 32 {
 
 function isRealFormat(m: Algebra): Value {
   const real = m.not(m.bit(m.get(vcpu.cr0), 0));
-  return m.or(real, any(m, m.get(vcpu.rflags), RFLAGS_VM));
+  return m.or(real, any(m, m.get(vcpu.rflags), FLAG_VM));
 }
 
 /** The seven rows as they are now. */

@@ -12,6 +12,7 @@ import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '.
 import { vcpu } from '../state.ts';
 import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
 import { unpack80 } from './fp/unpack.ts';
+import { CR0_EM, CR0_TS } from './system/control-bits.ts';
 import { recordOpcode } from './x87-pointers.ts';
 
 /** A further kind of number besides those of `fp/format.ts`: the register is tagged empty. */
@@ -35,8 +36,6 @@ export const STACK_OVERFLOW = INVALID | STACK_FAULT | C1;
 export const INDEFINITE_HEAD = 0xffff;
 export const INDEFINITE_SIGNIFICAND = 3n << 62n;
 
-const CR0_EM_TS = 0x0c;
-
 /** What every waiting x87 instruction begins with: #NM if CR0.EM or CR0.TS is set, #MF if an exception is pending. */
 export function enter(m: Algebra): void {
   available(m);
@@ -45,7 +44,7 @@ export function enter(m: Algebra): void {
 
 /** #NM if CR0.EM or CR0.TS is set. */
 export function available(m: Algebra): void {
-  m.if(any(m, m.get(vcpu.cr0), CR0_EM_TS), () => m.raise(NM));
+  m.if(any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS), () => m.raise(NM));
 }
 
 /**

@@ -16,6 +16,7 @@
 
 import { type Algebra, defineRoutine, type Routine, UD, type Value, XM } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
+import { CR4_OSXMMEXCPT } from '../system/control-bits.ts';
 import { addUnpacked, denormalFlag } from './add.ts';
 import { compareUnpacked, GREATER, LESS } from './compare.ts';
 import {
@@ -41,8 +42,6 @@ import { roundToIntegral, toInteger } from './integer.ts';
 import { divideUnpacked, multiplyUnpacked, rootUnpacked } from './multiply.ts';
 import { round32, round64 } from './round.ts';
 import { unpack32, unpack64, unpackInteger } from './unpack.ts';
-
-const CR4_OSXMMEXCPT = 1 << 10;
 
 /** DAZ, FTZ, RC, masks and the PE flag: the bits that the fast path depends on, and their values for it. */
 const FAST_BITS = 0xffe0;

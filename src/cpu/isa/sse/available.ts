@@ -6,10 +6,7 @@
 import { type Algebra, defineRoutine, NM, UD } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { any, isNot0 } from '../fp/format.ts';
-
-const CR0_EM = 1 << 2;
-const CR0_TS = 1 << 3;
-const CR4_OSFXSR = 1 << 9;
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../system/control-bits.ts';
 
 const sseUnavailable = defineRoutine({
   name: 'sseUnavailable',

@@ -54,6 +54,11 @@ export const CR4_WRITABLE =
   CR4_SMEP |
   CR4_SMAP;
 
+/** x87 state, which cannot be switched off. */
+export const XCR0_X87 = 1;
+/** And that of SSE. */
+export const XCR0_SUPPORTED = 3;
+
 export const EFER_SCE = 1 << 0;
 export const EFER_LME = 1 << 8;
 export const EFER_LMA = 1 << 10;

@@ -6,9 +6,9 @@
 import { type Address, type Algebra, defineRoutine, ES, GP, TR, type Value } from '../../algebra.ts';
 import { RCX, RDI, RDX, RSI, vcpu } from '../../state.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
-import { RFLAGS_DF } from '../status-flags.ts';
 import { widthOf } from '../widths.ts';
-import { ioPrivilegeLevel, isProtectedMode, isVirtual8086 } from './modes.ts';
+import { anySet, ioPrivilegeLevel, isProtectedMode, isVirtual8086 } from './modes.ts';
+import { FLAG_DF } from './rflags.ts';
 
 /** Place of the I/O map's base address in the TSS, and least limit of a TSS that has one. */
 const TSS_IO_MAP = 102;
@@ -77,7 +77,7 @@ const OUT = defineInstruction({
 
 function step(m: Algebra, register: number, width: PortWidth): void {
   const bytes = m.const(m.addressSize, width / 8);
-  const backwards = m.bit(m.get(vcpu.rflags), RFLAGS_DF);
+  const backwards = anySet(m, m.get(vcpu.rflags), FLAG_DF);
   m.setGpr(register, m.add(m.getGpr(register, m.addressSize), m.select(backwards, m.neg(bytes), bytes)));
 }
 

@@ -6,13 +6,10 @@
 import { type Algebra, GP, type Value } from '../../algebra.ts';
 import { RAX, RCX, RDX, vcpu } from '../../state.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
-import { CR4_OSXSAVE, CR4_PCIDE, CR4_TSD } from './control-bits.ts';
+import { CR4_OSXSAVE, CR4_PCIDE, CR4_TSD, XCR0_SUPPORTED, XCR0_X87 } from './control-bits.ts';
 import { anySet, isCanonical, requireCr4, requirePrivilege } from './modes.ts';
 
 const IA32_EFER = 0xc0000080;
-/** XCR0: x87 and SSE state; x87 cannot be switched off. */
-const XCR0_X87 = 1;
-const XCR0_SUPPORTED = 3;
 /** What KVM answers to a hypercall it does not know. */
 const HYPERCALL_UNKNOWN = -1000;
 
