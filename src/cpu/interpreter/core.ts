@@ -325,6 +325,8 @@ export function defineInterpreterCore(
       m.set(vcpu.exitOperation, m.operation);
       leave(m, EXIT_REPLAY);
     });
+    // Data breakpoints are traps: of what did not happen there is none.
+    m.set(vcpu.pendingDebug, m.number(0));
     deliverFault(m, context, places.delivery);
     return undefined;
   });
