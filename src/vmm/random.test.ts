@@ -30,7 +30,7 @@ test('bytes are the numbers, little endian, cut to the length asked for', () => 
   const bytes = new Random(7).bytes(11);
   assert.equal(bytes.length, 11);
   const both = a | (b << 64n);
-  bytes.forEach((byte, i) => assert.equal(byte, Number((both >> BigInt(8 * i)) & 0xffn)));
+  for (const [i, byte] of bytes.entries()) assert.equal(byte, Number((both >> BigInt(8 * i)) & 0xffn));
   assert.equal(new Random(7).bytes(0).length, 0);
 });
 

@@ -191,7 +191,7 @@ test('operations that only their opcode tells apart are told apart', () => {
     const writer = new ModuleWriter();
     const index = writer.declareFunction();
     const code = written((w) => {
-      operation.params.forEach((_, i) => w.append(Uint8Array.of(0x20, i)));
+      for (const i of operation.params.keys()) w.append(Uint8Array.of(0x20, i));
       if (operation.code >= MISC_PREFIX) w.append(Uint8Array.of(0xfc, operation.code - MISC_PREFIX));
       else w.u8(operation.code);
     });
