@@ -18,13 +18,18 @@ export interface Result {
 
 export interface Running {
   readonly process: ChildProcessWithoutNullStreams;
+  /** Standard output so far. */
+  shown(): string;
   /** Resolves when standard output holds `text`. */
   shows(text: string): Promise<void>;
   readonly result: Promise<Result>;
 }
 
+/** For a command that hangs; they take some seconds. */
+const GIVE_UP_MS = 180_000;
+
 export function start(command: readonly string[], ...words: string[]): Running {
-  const child = spawn(command[0], [...command.slice(1), ...words], { cwd: root });
+  const child = spawn(command[0], [...command.slice(1), ...words], { cwd: root, timeout: GIVE_UP_MS });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('latin1').on('data', (text) => {
@@ -42,6 +47,7 @@ export function start(command: readonly string[], ...words: string[]): Running {
   return {
     process: child,
     result,
+    shown: () => stdout,
     shows: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

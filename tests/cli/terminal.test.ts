@@ -1,38 +1,12 @@
-/** The run command at a terminal, which `script` of util-linux makes. */
+/** The run command at a terminal, around a guest that does as it is told. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { FAKE, start } from './spawn.ts';
+import { atTerminal, terminalOptions as options, type Step } from './at-terminal.ts';
+import { FAKE } from './spawn.ts';
 
-const hasTerminals = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false;
-const options = { skip: !hasTerminals && 'needs script of util-linux' };
-
-/** Colours off, cursor shown, pasting as usual. */
-const TIDY = '\x1b[0m\x1b[?25h\x1b[?2004l';
-
-/**
- * Runs the command at a terminal that a shell looks after, and types each of `keys` when the text before it shows.
- * Resolves to what the terminal showed, and its settings before and after.
- */
-async function atTerminal(...keys: readonly [shows: string, type: string][]) {
-  const command = FAKE.map((word) => `'${word}'`).join(' ');
-  const script = `stty -g; ${command} run; echo "status $?"; stty -g`;
-  const running = start(['script', '--quiet', '--flush', '--command', script, '/dev/null']);
-  for (const [shows, type] of keys) {
-    await running.shows(shows);
-    running.process.stdin.write(type, 'latin1');
-  }
-  await running.shows('status ');
-  running.process.stdin.end();
-  const { stdout } = await running.result;
-  assert(stdout.includes(TIDY));
-  const [before, ...shown] = stdout.replaceAll(TIDY, '').trimEnd().split('\r\n');
-  return { before, after: shown.pop(), status: shown.pop(), shown: shown.join('\n') };
-}
-
-async function assertRestored(keys: [shows: string, type: string][], status: string): Promise<void> {
-  const result = await atTerminal(...keys);
+async function assertRestored(keys: Step[], status: string): Promise<void> {
+  const result = await atTerminal(FAKE, ...keys);
   assert.match(result.before, /^[0-9a-f:]+$/);
   assert.equal(result.after, result.before);
   assert.equal(result.status, status);
@@ -55,7 +29,7 @@ for (const [end, status] of [
 }
 
 test('while the guest runs, the terminal changes no byte and keys are no signals', options, async () => {
-  const { shown } = await atTerminal(['ready', 'stty -a\r'], ['-opost', 'a\x03\x1a\x13b\r'], ['b]', '\x01x']);
+  const { shown } = await atTerminal(FAKE, ['ready', 'stty -a\r'], ['-opost', 'a\x03\x1a\x13b\r'], ['b]', '\x01x']);
   for (const setting of ['-icanon', '-echo', '-isig', '-opost', '-icrnl', '-ixon']) {
     assert(shown.includes(` ${setting} `) || shown.includes(`\n${setting} `), setting);
   }
@@ -64,6 +38,7 @@ test('while the guest runs, the terminal changes no byte and keys are no signals
 
 test('Ctrl-A has keys for help and statistics, and sends itself', options, async () => {
   const { shown } = await atTerminal(
+    FAKE,
     ['ready', '\x01h'],
     ['show these keys', '\x01s'],
     ['instructions retired', 'x\x01\x01y\r'],
@@ -75,12 +50,13 @@ test('Ctrl-A has keys for help and statistics, and sends itself', options, async
 });
 
 test('the guest learns when the size of the terminal changes', options, async () => {
-  const { shown } = await atTerminal(['ready', 'stty rows 40 cols 100\r'], ['second serial: 40 100', '\x01x']);
+  const { shown } = await atTerminal(FAKE, ['ready', 'stty rows 40 cols 100\r'], ['second serial: 40 100', '\x01x']);
   assert.match(shown, /second serial: 40 100/);
 });
 
 test('a stopped run gives the terminal back, and takes it again when it goes on', options, async () => {
   const { after, before, shown } = await atTerminal(
+    FAKE,
     ['ready', 'suspend\r'],
     ['woken', 'stty -a\r'],
     ['-opost', '\x01x'],
