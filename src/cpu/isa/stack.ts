@@ -89,9 +89,10 @@ const ENTER = defineInstruction({
     const bytes = size / 8;
     const pointer = m.mode === 64 ? 64 : 32;
     const level = m.and(m.read(nesting), m.const(8, 31));
-    const frame = stackOffsetPlus(m, stackOffset(m, RSP), -bytes);
-    m.store(stackAddress(m, frame), m.getGpr(RBP, size));
-    const top = m.variable(frame);
+    // What rBP gets is not cut to the size of the stack: on a 16-bit stack, processors give it 32 bits of ESP - bytes.
+    const frame = m.sub(m.getGpr(RSP, pointer), m.const(pointer, bytes));
+    const top = m.variable(wrapStackOffset(m, frame));
+    m.store(stackAddress(m, m.use(top)), m.getGpr(RBP, size));
     const push = (value: Value) => {
       m.assign(top, stackOffsetPlus(m, m.use(top), -bytes));
       m.store(stackAddress(m, m.use(top)), value);
