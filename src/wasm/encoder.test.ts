@@ -180,7 +180,7 @@ function moduleOf(operation: Operation): Uint8Array<ArrayBuffer> {
 test('every operation has the signature that the engine knows it by', () => {
   for (const operation of operations.values()) {
     assert.ok(WebAssembly.validate(moduleOf(operation)), operation.name);
-    const wrong = { ...operation, result: operation.result === I32 ? I64 : I32 };
+    const wrong: Operation = { ...operation, result: operation.result === I32 ? I64 : I32 };
     assert.ok(!WebAssembly.validate(moduleOf(wrong)), `${operation.name} with another result`);
   }
 });

@@ -7,6 +7,7 @@
  */
 
 import { CS, LDTR, TR } from '../algebra.ts';
+import type { MachineMemory } from '../machine-memory.ts';
 import { packedFlags, unpackFlags } from '../reference/state-block.ts';
 import { RAX, RSP, vcpu } from '../state.ts';
 import { ACCESSED, DIRTY, PRESENT, TestMachine, USER, WRITABLE } from './test-machine.ts';
@@ -43,8 +44,8 @@ const HLT = 0xf4;
 export const FLAG_IF = 0x200;
 
 export class LongModeMachine extends TestMachine {
-  constructor() {
-    super();
+  constructor(memory?: MachineMemory) {
+    super(256, memory);
     for (let page = 0; page < MAPPED; page += PAGE) this.map(BigInt(page), page, PRESENT | WRITABLE | USER);
     this.map(BigInt(DEVICE), DEVICE_PHYSICAL, PRESENT | WRITABLE | USER | ACCESSED | DIRTY);
     this.page(HANDLERS).fill(HLT);

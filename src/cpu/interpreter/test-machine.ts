@@ -30,8 +30,8 @@ export interface TestDevices {
 }
 
 export class TestMachine implements Monitor {
-  readonly memory = new MachineMemory(1 << 20);
-  readonly engine = new Engine(this.memory);
+  readonly memory: MachineMemory;
+  readonly engine: Engine;
   readonly cpu: Vcpu;
   devices: TestDevices = {};
   readonly #ramPages: number;
@@ -42,7 +42,9 @@ export class TestMachine implements Monitor {
   /** Guest-physical address of the top-level page table. */
   readonly root: number;
 
-  constructor(ramPages = 256) {
+  constructor(ramPages = 256, memory = new MachineMemory(1 << 20)) {
+    this.memory = memory;
+    this.engine = new Engine(memory);
     this.#ramPages = ramPages;
     this.#frameTable = this.memory.region(4 * ramPages);
     this.memory.u32.fill(FRAME_RAM, this.#frameTable >>> 2, (this.#frameTable >>> 2) + ramPages);
