@@ -89,7 +89,7 @@ const MISTAKES: readonly [words: string[], says: RegExp][] = [
   [['run', '--trace', 'exits,everything=file'], /KINDS=FILE/],
   [['run', '--trace', 'exits='], /needs a file/],
   [['run', '--trace', 'exits=-'], /needs a file/],
-  [['run', '--device', 'toaster'], /isa-debug-exit, pc-testdev/],
+  [['run', '--device', 'toaster'], /isa-debug-exit, isa-debugcon, pc-testdev/],
   [['run', '--module', ',x'], /FILE,ARGUMENTS/],
   [[], /Usage: vivarium/],
 ];

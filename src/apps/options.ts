@@ -2,13 +2,13 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
 export type TraceKind = (typeof TRACE_KINDS)[number];
 
-const OPTIONAL_DEVICES = ['isa-debug-exit', 'pc-testdev'] as const;
 /** The longest a timer can wait: 24 days and some hours. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;

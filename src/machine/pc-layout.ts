@@ -26,6 +26,8 @@ export const SYSTEM_CONTROL_A_PORT = 0x92;
 export const PIC_SLAVE_PORT = 0xa0;
 /** The register, 4 bytes further the page flush, then the register by bytes; lines and memory have their own places. */
 export const TESTDEV_PORT = 0xe0;
+/** Where SeaBIOS and OVMF write to; it joins the output of COM1. */
+export const DEBUG_CONSOLE_PORT = 0x402;
 export const DEBUG_EXIT_PORT = 0xf4;
 export const COM2_PORT = 0x2f8;
 export const COM1_PORT = 0x3f8;

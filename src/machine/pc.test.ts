@@ -30,6 +30,7 @@ const PORTS: readonly Range[] = [
 const MMIO: readonly Range[] = [[at.IOAPIC_BASE, 0x1000]];
 const OPTIONAL_PORTS: Readonly<Record<(typeof OPTIONAL_DEVICES)[number], readonly Range[]>> = {
   'isa-debug-exit': [[at.DEBUG_EXIT_PORT, 4]],
+  'isa-debugcon': [[at.DEBUG_CONSOLE_PORT, 1]],
   'pc-testdev': [
     [0xe0, 12],
     [0x2000, at.IOAPIC_INPUTS],

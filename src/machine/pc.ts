@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { fanOut, type IrqLine, unconnected } from '../base/irq.ts';
 import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
+import { DebugConsole } from '../devices/debug-console.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import type { Stateful } from '../devices/device.ts';
 import { I8042 } from '../devices/i8042.ts';
@@ -27,7 +28,7 @@ import { Serial16550 } from '../devices/serial-16550.ts';
 import * as at from './pc-layout.ts';
 
 /** Devices that a guest gets only when they are asked for. */
-export const OPTIONAL_DEVICES = ['isa-debug-exit', 'pc-testdev'] as const;
+export const OPTIONAL_DEVICES = ['isa-debug-exit', 'isa-debugcon', 'pc-testdev'] as const;
 export type OptionalDevice = (typeof OPTIONAL_DEVICES)[number];
 
 /** Why the machine stops. */
@@ -41,7 +42,7 @@ export interface PcHost {
   readonly clock: Clock;
   /** Milliseconds since 1970 in virtual time. */
   wallClockMs(): number;
-  /** Bytes that the guest wrote to COM1 and COM2. */
+  /** Bytes that the guest wrote to COM1 (or the debug console) and COM2. */
   serialOutput(port: 0 | 1, byte: number): void;
   end(end: BoardEnd): void;
   /** An interrupt line changed, for traces. */
@@ -128,6 +129,10 @@ export class PcBoard {
     if (optional.includes('isa-debug-exit')) {
       const exit = new DebugExit({ exit: (value) => host.end({ kind: 'exit-code', value }) });
       this.ports.map(at.DEBUG_EXIT_PORT, 4, exit);
+    }
+    if (optional.includes('isa-debugcon')) {
+      const port = new DebugConsole({ output: (byte) => host.serialOutput(0, byte) });
+      this.ports.map(at.DEBUG_CONSOLE_PORT, 1, this.#part('debug-console', port));
     }
     if (optional.includes('pc-testdev')) this.#testdev(irq);
   }
