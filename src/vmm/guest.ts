@@ -222,7 +222,7 @@ export class Guest implements RunnableGuest {
   #deliver(): boolean {
     const cpu = this.#cpu.vcpu;
     const debug = cpu.get32(vcpu.pendingDebug);
-    if (debug !== 0) {
+    if (debug !== 0 && !cpu.debugHeld) {
       cpu.set32(vcpu.pendingDebug, 0);
       cpu.set(vcpu.dr, cpu.get(vcpu.dr, 6) | BigInt(debug), 6);
       cpu.set32(vcpu.activity, 0);
@@ -259,8 +259,9 @@ export class Guest implements RunnableGuest {
     const cpu = this.#cpu.vcpu;
     const deadline = this.#clock.queue.nextDeadlineNs();
     this.#cpu.sliceDeadlineNs = deadline;
-    // An interrupt that only the shadow of STI or MOV SS holds back comes after one instruction.
-    const held = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
+    // What only the shadow of STI or MOV SS holds back comes after one instruction.
+    const interrupted = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
+    const held = interrupted || cpu.get32(vcpu.pendingDebug) !== 0;
     const longest = Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, SLICE_MS * this.#speed));
     let count: number;
     if (held) {
@@ -299,9 +300,6 @@ export class Guest implements RunnableGuest {
 
   /** The vCPU halts: time goes on to the next timer, or until input comes. */
   async #waitWhileIdle(): Promise<void> {
-    // Whoever gets this output may answer, stop or pause the guest: look at the timers only then.
-    this.#flushOutput();
-    if (this.#end !== undefined || this.#paused) return;
     const deadline = this.#clock.queue.nextDeadlineNs();
     if (this.#clock.deterministic) {
       if (deadline !== Number.POSITIVE_INFINITY) this.#clock.skipTo(deadline);

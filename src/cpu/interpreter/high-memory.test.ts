@@ -101,6 +101,15 @@ test('code written over by the guest or a device runs as written', () => {
   assert.equal(machine.gpr(RAX), 0x63);
 });
 
+test('a page written to before it was run is watched from then on', () => {
+  const machine = makeMachine();
+  machine.poke(DATA, 'b8 00 00 00 00 c3'); // mov eax, 0; ret
+  machine.setGpr(RBX, DATA);
+  // mov byte [rbx+1], 5; call rbx; mov byte [rbx+1], 6; call rbx; hlt
+  run(machine, 'c6 43 01 05  ff d3  c6 43 01 06  ff d3  f4');
+  assert.equal(machine.gpr(RAX), 6);
+});
+
 test('an instruction across two frames is fetched from both', () => {
   const machine = makeMachine();
   machine.poke(CODE + PAGE - 2, 'b8 78 56 34 12 f4');
