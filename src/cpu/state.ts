@@ -131,7 +131,7 @@ const transient = {
   framePages: [32],
   /** Exceptions and interrupts delivered, by vector. */
   eventCounts: [32, 256],
-  /** Set by what ends a single step without its trap: delivery of any event, SYSCALL. */
+  /** 1 set by what ends a single step without its trap: delivery of any event, SYSCALL. STEP_GOES_ON: more to repeat. */
   stepEnded: [32],
   /** Counted only by code emitted with `countHits`. */
   tlbHits: [64],
@@ -175,3 +175,6 @@ export const RSP = 4;
 export const RBP = 5;
 export const RSI = 6;
 export const RDI = 7;
+
+/** `stepEnded` where a repeated instruction has more to do: RF stays for it. */
+export const STEP_GOES_ON = 2;

@@ -2,6 +2,7 @@
 
 const EXECUTION = 0;
 const WRITES = 1;
+const PORTS = 2;
 const READS_AND_WRITES = 3;
 /** Bytes by the LEN field. */
 const LENGTHS = [1, 2, 8, 4];
@@ -34,15 +35,32 @@ export function instructionHits({ addresses, control }: Breakpoints, linear: big
   return hits;
 }
 
+/** Whether any address from `start` on, `bytes` long, is one that breakpoint `i` watches. */
+function touches({ addresses, control }: Breakpoints, i: number, start: bigint, bytes: number): boolean {
+  const length = BigInt(LENGTHS[(control >>> (18 + 4 * i)) & 3] as number);
+  const watched = (addresses[i] as bigint) & ~(length - 1n);
+  return start < watched + length && watched < start + BigInt(bytes);
+}
+
 /** Bits 0-3 of DR6 for an access to memory. */
-export function dataHits({ addresses, control }: Breakpoints, linear: bigint, bytes: number, write: boolean): number {
+export function dataHits(breakpoints: Breakpoints, linear: bigint, bytes: number, write: boolean): number {
+  const { control } = breakpoints;
   let hits = 0;
   for (let i = 0; i < 4; i++) {
     const kind = kindOf(control, i);
     if (!isEnabled(control, i) || !(kind === READS_AND_WRITES || (kind === WRITES && write))) continue;
-    const length = BigInt(LENGTHS[(control >>> (18 + 4 * i)) & 3] as number);
-    const start = (addresses[i] as bigint) & ~(length - 1n);
-    if (linear < start + length && start < linear + BigInt(bytes)) hits |= 1 << i;
+    if (touches(breakpoints, i, linear, bytes)) hits |= 1 << i;
+  }
+  return hits;
+}
+
+/** Bits 0-3 of DR6 for an access to ports, with CR4.DE. */
+export function portHits(breakpoints: Breakpoints, port: number, bytes: number): number {
+  const { control } = breakpoints;
+  let hits = 0;
+  for (let i = 0; i < 4; i++) {
+    if (!isEnabled(control, i) || kindOf(control, i) !== PORTS) continue;
+    if (touches(breakpoints, i, BigInt(port), bytes)) hits |= 1 << i;
   }
   return hits;
 }

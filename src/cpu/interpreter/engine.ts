@@ -94,9 +94,14 @@ export class Engine implements EmitterContext {
   #hostImports(): { import: HostImport; ref: FunctionRef }[] {
     const vcpu = (base: number): Vcpu => this.#vcpus.get(base >>> 0) as Vcpu;
     const calls: Record<string, HostImport['call']> = {
-      portRead: (base: number, port: number, bytes: number) => vcpu(base).monitor.portRead(port, bytes as 1 | 2 | 4),
-      portWrite: (base: number, port: number, bytes: number, value: number) =>
-        vcpu(base).monitor.portWrite(port, bytes as 1 | 2 | 4, value >>> 0),
+      portRead: (base: number, port: number, bytes: number) => {
+        vcpu(base).portBreakpoint(port, bytes);
+        return vcpu(base).monitor.portRead(port, bytes as 1 | 2 | 4);
+      },
+      portWrite: (base: number, port: number, bytes: number, value: number) => {
+        vcpu(base).portBreakpoint(port, bytes);
+        vcpu(base).monitor.portWrite(port, bytes as 1 | 2 | 4, value >>> 0);
+      },
       cpuid: (base: number) => vcpu(base).monitor.cpuid(),
       rdmsr: (base: number, index: number) => (vcpu(base).monitor.readMsr(index >>> 0) ? 0 : 1),
       wrmsr: (base: number, index: number, value: bigint) =>

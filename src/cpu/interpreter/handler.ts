@@ -10,7 +10,7 @@ import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { bytesOf, Emitter, type EmitterContext } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import { LOAD64_32S, type Node } from '../emit/nodes.ts';
-import { RSP, vcpu } from '../state.ts';
+import { RSP, STEP_GOES_ON, vcpu } from '../state.ts';
 import { EXIT_HALT, EXIT_SHUTDOWN, EXIT_YIELD } from './exits.ts';
 import { type PlacedOperand, placeOperands } from './operand-places.ts';
 import {
@@ -191,6 +191,7 @@ export class HandlerEmitter extends Emitter {
   override again(): void {
     this.#requireEnds();
     this.assign(this.#next as Variable, this.ip());
+    this.set(vcpu.stepEnded, this.const(32, STEP_GOES_ON));
   }
 
   override stop(reason: 'halt' | 'shutdown' | 'yield'): void {

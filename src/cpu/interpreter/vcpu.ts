@@ -4,14 +4,14 @@
 
 import { CS, GP } from '../algebra.ts';
 import { NO_FAULT } from '../emit/emitter.ts';
-import { WRITTEN_CR3, WRITTEN_CR3_KEEP, WRITTEN_DR7 } from '../isa/system/control-bits.ts';
+import { CR4_DE, WRITTEN_CR3, WRITTEN_CR3_KEEP, WRITTEN_DR7 } from '../isa/system/control-bits.ts';
 import { SOURCE_EXCEPTION, SOURCE_EXTERNAL } from '../isa/system/deliver.ts';
 import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
 import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
 import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
 import type { Monitor } from '../monitor.ts';
-import { architecturalState, type StateField, vcpu } from '../state.ts';
-import { type Breakpoints, dataHits, instructionHits, watchesInstructions } from './breakpoints.ts';
+import { architecturalState, STEP_GOES_ON, type StateField, vcpu } from '../state.ts';
+import { type Breakpoints, dataHits, instructionHits, portHits, watchesInstructions } from './breakpoints.ts';
 import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
 import type { Engine } from './engine.ts';
 import * as exits from './exits.ts';
@@ -150,6 +150,11 @@ export class Vcpu {
     return (this.get32(vcpu.rflags) & 0x200) !== 0 && !this.#inShadow();
   }
 
+  /** MOV SS or POP SS was the last instruction: debug exceptions wait for the next one (SDM Vol. 3A §6.8.3). */
+  get debugHeld(): boolean {
+    return this.get32(vcpu.interruptShadow) === SHADOW_STACK_LOAD && this.#inShadow();
+  }
+
   #inShadow(): boolean {
     if (this.get32(vcpu.interruptShadow) === 0) return false;
     const started = this.get32(vcpu.shadowBudget);
@@ -168,7 +173,7 @@ export class Vcpu {
     view.setBigUint64(vcpu.flagResult.offset, ((result >> 63n) << 63n) | (even ? 0n : 1n), true);
     view.setUint32(vcpu.flagOverflow.offset, this.get32(vcpu.flagOverflow) & 0x80000000, true);
     view.setUint32(vcpu.flagAdjust.offset, this.get32(vcpu.flagAdjust) & 0x10, true);
-    view.setUint32(vcpu.interruptShadow.offset, this.#inShadow() ? 1 : 0, true);
+    if (!this.#inShadow()) view.setUint32(vcpu.interruptShadow.offset, 0, true);
     return bytes;
   }
 
@@ -180,7 +185,7 @@ export class Vcpu {
    */
   run(count: number): StopReason {
     const shadow = this.#inShadow();
-    this.set32(vcpu.interruptShadow, shadow ? 1 : 0);
+    if (!shadow) this.set32(vcpu.interruptShadow, 0);
     this.set32(vcpu.shadowBudget, shadow ? count : NO_SHADOW);
     this.#slice = count;
     this.set32(vcpu.budget, count);
@@ -226,12 +231,15 @@ export class Vcpu {
 
   /**
    * One instruction, for TF or while instruction breakpoints are `watching`: the breakpoint before it (a fault, so with
-   * RF clear only), the single-step trap after it. Either is left in `pendingDebug`.
+   * RF clear only, and not right after MOV SS), the single-step trap after it. Either is left in `pendingDebug`.
    */
   #step(watching: boolean): StopReason {
     const flags = this.get32(vcpu.rflags);
     const resumes = (flags & RFLAGS_RF) !== 0;
-    const hits = watching && !resumes ? instructionHits(this.#breakpoints(), BigInt.asUintN(64, this.#linearRip())) : 0;
+    const hits =
+      watching && !resumes && !this.debugHeld
+        ? instructionHits(this.#breakpoints(), BigInt.asUintN(64, this.#linearRip()))
+        : 0;
     if (hits !== 0) {
       this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | hits);
       return 'event';
@@ -240,11 +248,10 @@ export class Vcpu {
     this.set32(vcpu.stepEnded, 0);
     this.#runAlone();
     const retired = rest - this.get32(vcpu.budget);
-    const ended = this.get32(vcpu.stepEnded) !== 0;
-    if (resumes && !ended) this.set32(vcpu.rflags, this.get32(vcpu.rflags) & ~RFLAGS_RF);
-    // Loading SS holds debug exceptions back until the next instruction is done.
-    const loadedStack = this.get32(vcpu.interruptShadow) === SHADOW_STACK_LOAD;
-    if ((flags & RFLAGS_TF) !== 0 && retired === 1 && !ended && !loadedStack) {
+    const end = this.get32(vcpu.stepEnded);
+    const ended = end !== 0 && end !== STEP_GOES_ON;
+    if (resumes && end === 0) this.set32(vcpu.rflags, this.get32(vcpu.rflags) & ~RFLAGS_RF);
+    if ((flags & RFLAGS_TF) !== 0 && retired === 1 && !ended && !this.debugHeld) {
       this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | DR6_BS);
     }
     const reason = this.get32(vcpu.exitReason);
@@ -415,7 +422,17 @@ export class Vcpu {
 
   /** A data access while DR7 has breakpoints. */
   dataBreakpoint(linear: bigint, bytes: number, write: boolean): boolean {
-    const hits = dataHits(this.#breakpoints(), BigInt.asUintN(64, linear), bytes, write);
+    return this.#breakpointTrap(dataHits(this.#breakpoints(), BigInt.asUintN(64, linear), bytes, write));
+  }
+
+  /** An access to ports. */
+  portBreakpoint(port: number, bytes: number): void {
+    if ((this.get32(vcpu.dr, 2 * DR7) & 0xff) === 0 || (this.get32(vcpu.cr4) & CR4_DE) === 0) return;
+    this.#breakpointTrap(portHits(this.#breakpoints(), port, bytes));
+  }
+
+  /** Has the debug exception taken behind this instruction. */
+  #breakpointTrap(hits: number): boolean {
     if (hits === 0) return false;
     this.set32(vcpu.pendingDebug, this.get32(vcpu.pendingDebug) | hits);
     this.attention = true;

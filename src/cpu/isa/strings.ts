@@ -14,6 +14,7 @@ import { type Address, type Algebra, ES, type Value } from '../algebra.ts';
 import { RAX, RCX, RDI, RSI, vcpu } from '../state.ts';
 import { subFlags } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
+import { DR7_ENABLES } from './system/control-bits.ts';
 import { anySet } from './system/modes.ts';
 import { FLAG_DF, FLAG_TF } from './system/rflags.ts';
 import { unsigned, type Width } from './widths.ts';
@@ -77,13 +78,13 @@ function minimum(m: Algebra, a: Value, b: Value): Value {
   return m.select(m.ltU(a, b), a, b);
 }
 
-/** Number of elements in this chunk; 0 only where rCX is 0. */
+/** Number of elements in this chunk; 0 only where rCX is 0. Traps of single steps and breakpoints follow each element. */
 function chunkLength(operation: StringOperation): Value {
   const { m, pointers } = operation;
   const width = m.addressSize;
   let length = m.getGpr(RCX, width);
   for (const pointer of pointers) length = minimum(m, length, elementsInPage(operation, pointer));
-  const single = anySet(m, m.get(vcpu.rflags), FLAG_TF);
+  const single = m.or(anySet(m, m.get(vcpu.rflags), FLAG_TF), anySet(m, m.getAt(vcpu.dr, 7), DR7_ENABLES));
   return m.select(single, minimum(m, length, m.const(width, 1)), length);
 }
 

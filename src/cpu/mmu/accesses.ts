@@ -36,6 +36,12 @@ function requireLast(m: CoreEmitter): void {
   m.if(m.ne(m.field8(OPERATION_REMAINING), m.number(1)), () => m.raise(REPLAY));
 }
 
+/** Leaves for a replay unless the instruction runs alone: what it brings about must come right behind it. */
+function requireAlone(m: CoreEmitter): void {
+  const goesOn = m.ne(m.get(vcpu.budget), m.number(0));
+  m.if(m.or(goesOn, m.ne(m.field8(OPERATION_REMAINING), m.number(1))), () => m.raise(REPLAY));
+}
+
 /** 2, 4 and 8 bytes are checked for alignment; processors spare 128-bit accesses, and areas are no single access. */
 function isChecked(m: CoreEmitter, size: Node): Node {
   return m.bit(m.shr(m.number((1 << 2) | (1 << 4) | (1 << 8)), m.and(size, m.number(31))), 0);
@@ -63,7 +69,7 @@ function checkAccess(
   const breakpoints = m.and(m.trunc(m.getAt(vcpu.dr, 7), 32), m.number(0xff));
   m.if(m.ne(breakpoints, m.number(0)), () => {
     const hit = m.run(context.core.dataAccess, linear, size, m.number(write ? 1 : 0));
-    m.if(m.ne(hit, m.number(0)), () => requireLast(m));
+    m.if(m.ne(hit, m.number(0)), () => requireAlone(m));
   });
 }
 

@@ -70,6 +70,8 @@ export const DR6_BS = 1 << 14;
 export const DR6_BT = 1 << 15;
 export const DR6_WRITABLE = 0xe00f;
 export const DR6_FIXED = 0xffff0ff0;
+/** Breakpoints that are on, locally or globally. */
+export const DR7_ENABLES = 0xff;
 export const DR7_GD = 1 << 13;
 export const DR7_WRITABLE = 0xffff23ff;
 export const DR7_FIXED = 0x400;
