@@ -50,6 +50,8 @@ const EXCEPTIONS: Readonly<Record<number, string>> = {
   17: 'alignment check',
   19: 'SIMD floating-point error',
 };
+/** So many new frames end a slice: the host takes microseconds for each. */
+const FRAMES_PER_SLICE = 256;
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 export class GuestCpu implements Monitor {
@@ -60,6 +62,7 @@ export class GuestCpu implements Monitor {
   readonly #msrs: Msrs;
   readonly #cpuid: Cpuid;
   readonly #msrHalves = new Uint32Array(2);
+  #framesAssigned = 0;
   /** The slice at hand does not go beyond this time. */
   sliceDeadlineNs = Number.POSITIVE_INFINITY;
 
@@ -264,6 +267,7 @@ export class GuestCpu implements Monitor {
 
   assignFrame(physical: number, write: boolean): number {
     this.#record('page assigned', () => `${hex(physical)} to ${write ? 'write' : 'read'}`);
+    if (++this.#framesAssigned % FRAMES_PER_SLICE === 0) this.vcpu.attention = true;
     return this.#parts.frames.assign(physical, write);
   }
 

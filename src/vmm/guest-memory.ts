@@ -8,14 +8,18 @@ import { FRAME_CODE, FRAME_DIRTY, FRAME_MASK, FRAME_RAM } from '../cpu/layout.ts
 import type { MachineMemory } from '../cpu/machine-memory.ts';
 import { memoryMap, PAGE_BYTES } from '../machine/memory-map.ts';
 
+/** That 32-bit machine memory can have. */
+const MACHINE_FRAMES = 2 ** 32 / PAGE_BYTES;
+
 export class FrameTable implements GuestMemory {
   readonly sizeBytes: number;
   /** Machine address of the table, and its number of entries. */
   readonly table: number;
   readonly pages: number;
   readonly #memory: MachineMemory;
-  /** Guest-physical page by frame. */
-  readonly #pageOf = new Map<number, number>();
+  /** Guest-physical page + 1 by number of the frame, 0 for frames that are not this guest's. */
+  readonly #pageOf = new Uint32Array(MACHINE_FRAMES);
+  #framesAssigned = 0;
   /** A device wrote to a frame that holds decoded code. */
   codeWritten: (machine: number, bytes: number) => void = () => {};
 
@@ -43,7 +47,8 @@ export class FrameTable implements GuestMemory {
     if ((entry & FRAME_RAM) === 0) return entry;
     if ((entry & FRAME_MASK) === 0) {
       const frame = this.#memory.frame();
-      this.#pageOf.set(frame, page);
+      this.#pageOf[frame / PAGE_BYTES] = page + 1;
+      this.#framesAssigned++;
       entry |= frame;
     }
     if (write) entry |= FRAME_DIRTY;
@@ -53,9 +58,9 @@ export class FrameTable implements GuestMemory {
 
   /** The blocks of decoded code came to be in this frame, or are all gone. */
   setCode(frame: number, hasCode: boolean): void {
-    const page = this.#pageOf.get(frame);
-    if (page === undefined) return;
-    const place = (this.table >>> 2) + page;
+    const page = this.#pageOf[frame / PAGE_BYTES] as number;
+    if (page === 0) return;
+    const place = (this.table >>> 2) + page - 1;
     const entry = this.#memory.u32[place] as number;
     this.#memory.u32[place] = hasCode ? entry | FRAME_CODE : entry & ~FRAME_CODE;
   }
@@ -105,7 +110,7 @@ export class FrameTable implements GuestMemory {
   }
 
   get touchedBytes(): number {
-    return this.#pageOf.size * PAGE_BYTES;
+    return this.#framesAssigned * PAGE_BYTES;
   }
 
   /** Every page that has a frame and is not all zeros, lowest first. */
