@@ -26,6 +26,7 @@ function make(): { cpu: Fields; msrs: Msrs; written: number[]; read(index: numbe
     writeApic: (index) => index === 0x808,
     readParavirtual: (index) => (index === 0x4b564d01 ? 7n : undefined),
     writeParavirtual: (index) => index === 0x4b564d01,
+    counterWritten: () => {},
     controlWritten: (register) => written.push(register),
   });
   return { cpu, msrs, written, read: (index) => (msrs.read(index) ? cpu.get(vcpu.msrValue) : undefined) };

@@ -22,6 +22,8 @@ export interface MsrHost {
   /** Everything not known here. */
   readParavirtual(index: number): bigint | undefined;
   writeParavirtual(index: number, value: bigint): boolean;
+  /** The guest has changed its offset of the time-stamp counter. */
+  counterWritten(): void;
   /** EFER has changed what translations depend on. */
   controlWritten(register: number): void;
 }
@@ -209,9 +211,9 @@ export class Msrs {
     if (constants.has(index)) return false;
     switch (index) {
       case IA32_TSC:
-        return this.#set([vcpu.tscOffset], value - this.#host.tsc());
+        return this.#setCounterOffset(value - this.#host.tsc());
       case IA32_TSC_ADJUST:
-        return this.#set([vcpu.tscOffset], value);
+        return this.#setCounterOffset(value);
       case IA32_BIOS_UPDT_TRIG:
         // No update is ever one for this processor.
         return true;
@@ -240,6 +242,12 @@ export class Msrs {
 
   #set([field, index]: Place, value: bigint): boolean {
     this.#cpu.set(field, BigInt.asUintN(64, value), index);
+    return true;
+  }
+
+  #setCounterOffset(value: bigint): boolean {
+    this.#set([vcpu.tscOffset], value);
+    this.#host.counterWritten();
     return true;
   }
 

@@ -489,6 +489,11 @@ export class LocalApic extends Device<LocalApicState> implements IoHandler, Apic
     s.baseHigh = 0;
   }
 
+  /** The time-stamp counter was written: a deadline is at another time now. */
+  counterWritten(): void {
+    this.#timer.arm();
+  }
+
   /** SDM §11.4.7.1 "Local APIC State After Power-Up or Reset"; the lines of LINT0 and LINT1 are not its to change. */
   #clear(): void {
     const s = this.state;

@@ -108,6 +108,10 @@ export class GuestCpu implements Monitor {
       writeApic: (index, value) => this.apic.writeMsr(index, Number(value & 0xffffffffn), Number(value >> 32n)),
       readParavirtual: (index) => this.kvmClock.readMsr(index),
       writeParavirtual: (index, value) => this.kvmClock.writeMsr(index, value),
+      counterWritten: () => {
+        this.kvmClock.counterWritten();
+        this.apic.counterWritten();
+      },
       controlWritten: (register) => this.vcpu.controlWritten(register),
     });
     this.#cpuid = new Cpuid({ cpu, cpuCount: 1, apicId: id, tscHz: TSC_HZ });

@@ -1,11 +1,11 @@
 /**
  * The para-virtual clock of KVM (Linux Documentation/virt/kvm/x86/msr.rst): pages in guest memory that say how to turn
  * the time-stamp counter into nanoseconds since boot, and when boot was. The counter runs at a constant rate and is
- * the same on all vCPUs, so a page is written once, when the guest asks for it.
+ * the same on all vCPUs, so a page is written when the guest asks for it, and again only when it writes the counter.
  */
 
 import type { GuestMemory } from '../base/dma.ts';
-import { defineState, type StateOf, u64 } from '../base/state.ts';
+import { defineState, type StateOf, u32, u64 } from '../base/state.ts';
 import { Device } from '../devices/device.ts';
 import { TSC_HZ } from './virtual-clock.ts';
 
@@ -21,7 +21,7 @@ const FLAG_TSC_STABLE = 1;
 const MULTIPLIER = 0x80000000;
 const SHIFT = 1;
 
-const kvmClockState = defineState('kvm-clock', 1, { wallClock: u64(), systemTime: u64() });
+const kvmClockState = defineState('kvm-clock', 1, { wallClock: u64(), systemTime: u64(), version: u32() });
 
 export interface KvmClockHost {
   readonly memory: GuestMemory;
@@ -61,6 +61,12 @@ export class KvmClock extends Device<StateOf<typeof kvmClockState>> {
     return true;
   }
 
+  /** The guest wrote its time-stamp counter: the page must go on from there. */
+  counterWritten(): void {
+    const { systemTime } = this.state;
+    if ((systemTime & ENABLE) !== 0n) this.#writeSystemTime(Number(systemTime & ~3n));
+  }
+
   /** struct pvclock_wall_clock: version, seconds and nanoseconds of the time of boot. */
   #writeWallClock(address: number): void {
     const bootMs = this.#host.wallClockMs() - this.#host.nowNs() / 1e6;
@@ -74,7 +80,9 @@ export class KvmClock extends Device<StateOf<typeof kvmClockState>> {
   /** struct pvclock_vcpu_time_info. */
   #writeSystemTime(address: number): void {
     const view = new DataView(new ArrayBuffer(32));
-    view.setUint32(0, 2, true);
+    // Even: no update is on its way.
+    this.state.version = (this.state.version + 2) >>> 0;
+    view.setUint32(0, this.state.version, true);
     view.setBigUint64(8, this.#host.tsc(), true);
     view.setBigUint64(16, BigInt(Math.floor(this.#host.nowNs())), true);
     view.setUint32(24, MULTIPLIER, true);
