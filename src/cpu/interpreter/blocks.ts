@@ -59,6 +59,8 @@ export interface BlockRequest {
   readonly mode: number;
   /** Machine address of the frame that the next linear page is in, asked for only when an instruction crosses. */
   nextFrame(): number | undefined;
+  /** Whether the code segment goes on for so many bytes from the first one. */
+  within(bytes: number): boolean;
 }
 
 export class Blocks {
@@ -111,10 +113,15 @@ export class Blocks {
     return this.#decode(request, code, key);
   }
 
-  /** A block of at most `limit` instructions that returns to the run loop after them; valid until the next such call. */
+  /**
+   * A block of at most `limit` instructions (one, where the code segment has a limit) that returns to the run loop after
+   * them; valid until the next such call. Undefined where the bytes of the first cannot be fetched.
+   */
   once(request: BlockRequest, limit: number): number | undefined {
-    const sequence = this.#sequence(request, limit, undefined);
+    const sequence = this.#sequence(request, isLimited(request.mode) ? 1 : limit, undefined);
     if (sequence === undefined) return undefined;
+    const [first] = sequence.instructions;
+    if (!request.within(typeof first === 'object' ? first.length : 1)) return undefined;
     this.#write(this.#scratch, request, sequence, true);
     this.#engine.flush();
     return this.#scratch;
@@ -209,7 +216,8 @@ export class Blocks {
   #decode(request: BlockRequest, code: FrameCode, key: number): number | undefined {
     const sequence = this.#sequence(request, layout.BLOCK_LIMIT, code.splits);
     if (sequence === undefined) return undefined;
-    const bytes = layout.BLOCK_HEADER_BYTES + (sequence.instructions.length + 1) * layout.OPERATION_BYTES;
+    const operations = sequence.instructions.length + 1 + (isLimited(request.mode) ? 1 : 0);
+    const bytes = layout.BLOCK_HEADER_BYTES + operations * layout.OPERATION_BYTES;
     const address = this.#allocate(bytes);
     this.#write(address, request, sequence, false);
     const start = request.machine & (FRAME_BYTES - 1);
@@ -313,6 +321,13 @@ export class Blocks {
     view.setUint32(address + layout.BLOCK_ENTERED, 0, true);
     view.setUint32(address + layout.BLOCK_SECOND_FRAME, sequence.secondFrame, true);
     let operation = address + layout.BLOCK_HEADER_BYTES;
+    if (isLimited(request.mode) && !once) {
+      view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.pseudo.limit.slot, true);
+      view.setUint16(operation + layout.OPERATION_IP, offsets[0] as number, true);
+      view.setUint8(operation + layout.OPERATION_REMAINING, count);
+      view.setUint32(operation + layout.OPERATION_IMMEDIATE, sequence.end, true);
+      operation += layout.OPERATION_BYTES;
+    }
     for (let i = 0; i < count; i++) {
       const decoded = instructions[i] as Decoded | 'undefined' | 'too-long';
       view.setUint16(operation + layout.OPERATION_IP, offsets[i] as number, true);
@@ -393,9 +408,15 @@ interface Sequence {
   readonly open: boolean;
 }
 
+/** The code segment may end somewhere: blocks check. */
+function isLimited(mode: number): boolean {
+  const size = mode & CODE_SIZE_MASK;
+  return size !== CODE_64 && size !== CODE_32;
+}
+
 function codeSizeOf(mode: number): 16 | 32 | 64 {
   const size = mode & CODE_SIZE_MASK;
-  return size === CODE_64 ? 64 : size === CODE_32 ? 32 : 16;
+  return size === CODE_64 ? 64 : (size & CODE_32) !== 0 ? 32 : 16;
 }
 
 /** Byte offset of a register in the vCPU block, or its number where definitions ask for that. */

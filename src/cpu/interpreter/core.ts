@@ -65,6 +65,8 @@ export const EVENT_ANY = 2;
 /** Code-mode key (`codeMode`), also kept in the tags of the jump cache: 6 bits. */
 export const CODE_64 = 2;
 export const CODE_32 = 1;
+/** Like CODE_32, in a code segment that ends below 4 GiB. */
+export const CODE_32_LIMITED = 3;
 export const CODE_SIZE_MASK = 3;
 export const CODE_USER = 4;
 export const CODE_STACK_32 = 8;
@@ -124,11 +126,11 @@ function isStale(m: CoreEmitter, block: Node): Node {
   return m.eq(m.builder.load(32, block, BLOCK_COUNT), m.number(BLOCK_STALE));
 }
 
-/** An offset cut to the code size. */
+/** An offset cut to 32 bits outside 64-bit code. */
 function wrapIp(m: CoreEmitter, ip: Node): Node {
   const size = m.and(m.get(vcpu.codeMode), m.number(CODE_SIZE_MASK));
-  const mask = m.select(m.eq(size, m.number(CODE_32)), m.const(64, 0xffffffffn), m.const(64, 0xffffn));
-  return m.and(ip, m.select(m.eq(size, m.number(CODE_64)), m.const(64, -1n), mask));
+  const mask = m.select(m.eq(size, m.number(CODE_64)), m.const(64, -1n), m.const(64, 0xffffffffn));
+  return m.and(ip, mask);
 }
 
 /** Linear address of the instruction at `rip`. */
@@ -381,7 +383,9 @@ function defineContext(module: ModuleBuilder, context: EmitterContext): void {
       () => {
         const add = (condition: Value, bit: number): void =>
           m.assign(mode, m.or(m.use(mode), m.select(condition, m.number(bit), m.number(0))));
+        const limited = m.ne(m.getAt(vcpu.segmentLimit, CS), m.number(-1));
         add(m.bit(code, 14), CODE_32);
+        add(m.and(m.bit(code, 14), limited), CODE_32_LIMITED);
         add(m.bit(m.getAt(vcpu.segmentAccess, 2), 14), CODE_STACK_32);
         add(m.or(m.not(m.bit(m.get(vcpu.cr0), 0)), m.bit(flags, 17)), CODE_REAL);
         const flat = [0, 2, 3].map((segment) => {

@@ -19,3 +19,5 @@ export const EXIT_SHUTDOWN = 9;
 export const EXIT_DELIVERED = 10;
 /** An interrupt waits for the end of the shadow of STI or MOV SS, which lies over the instruction at `rip`. */
 export const EXIT_SHADOW = 11;
+/** The code segment ends within the block at `rip`. */
+export const EXIT_LIMIT = 12;

@@ -174,7 +174,7 @@ export class HandlerEmitter extends Emitter {
 
   #codeOffset(inPage: Node): Node {
     const offset = this.add(this.get(vcpu.ipBase), inPage);
-    return this.mode === 64 ? offset : this.and(offset, this.const(64, this.mode === 32 ? 0xffffffffn : 0xffffn));
+    return this.mode === 64 ? offset : this.and(offset, this.const(64, 0xffffffffn));
   }
 
   override jump(target: Value): void {

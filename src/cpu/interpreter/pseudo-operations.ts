@@ -1,19 +1,33 @@
-/** Handlers that stand for no instruction: what ends a block that does not end with a branch, and what cannot decode. */
+/**
+ * Handlers that stand for no instruction: what ends a block that does not end with a branch, what cannot decode, and the
+ * check that a block lies within its code segment.
+ */
 
-import { GP, UD } from '../algebra.ts';
+import { CS, GP, UD } from '../algebra.ts';
 import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
 import { vcpu } from '../state.ts';
-import { EXIT_BUDGET } from './exits.ts';
-import { OPERATION_IP } from './operation.ts';
+import { EXIT_BUDGET, EXIT_LIMIT } from './exits.ts';
+import {
+  OPERATION_BYTES,
+  OPERATION_HANDLER,
+  OPERATION_IMMEDIATE,
+  OPERATION_IP,
+  OPERATION_REMAINING,
+} from './operation.ts';
 
 export interface PseudoOperations {
   /** Continues at its own ip, through dispatch. */
   readonly proceed: FunctionRef;
   /** Leaves to the run loop at its own ip. */
   readonly halt: FunctionRef;
+  /**
+   * Goes on to the next operation if the block, which ends at the page offset in its immediate, lies within the code
+   * segment (SDM Vol. 3A §5.3 "Limit Checking"); leaves to the run loop if not.
+   */
+  readonly limit: FunctionRef;
   /** Raises #UD, #GP(0). */
   readonly undefined: FunctionRef;
   readonly tooLong: FunctionRef;
@@ -21,7 +35,7 @@ export interface PseudoOperations {
 
 export function reservePseudoOperations(space: CodeSpace): PseudoOperations {
   const handler = (): FunctionRef => space.reserve([], []);
-  return { proceed: handler(), halt: handler(), undefined: handler(), tooLong: handler() };
+  return { proceed: handler(), halt: handler(), limit: handler(), undefined: handler(), tooLong: handler() };
 }
 
 export function definePseudoOperations(module: ModuleBuilder, context: EmitterContext, pseudo: PseudoOperations): void {
@@ -38,6 +52,20 @@ export function definePseudoOperations(module: ModuleBuilder, context: EmitterCo
     continueHere(m);
     m.set(vcpu.exitReason, m.number(EXIT_BUDGET));
     return [];
+  });
+  defineCore(module, context, 'limit', pseudo.limit, (m) => {
+    const { builder: b } = m;
+    const end = m.zext(b.load(32, m.operation, OPERATION_IMMEDIATE), 64);
+    const last = m.sub(m.add(m.get(vcpu.ipBase), end), m.const(64, 1));
+    m.if(m.ltU(m.zext(m.getAt(vcpu.segmentLimit, CS), 64), last), () => {
+      m.set(vcpu.budget, m.add(m.get(vcpu.budget), m.field8(OPERATION_REMAINING)));
+      continueHere(m);
+      m.set(vcpu.exitReason, m.number(EXIT_LIMIT));
+      b.return([]);
+    });
+    const next = m.add(m.operation, m.number(OPERATION_BYTES));
+    b.tailCallAt(b.load(32, next, OPERATION_HANDLER), { params: [32, 32], results: [] }, [m.vcpuBlock, next]);
+    return undefined;
   });
   const raising = (name: string, ref: FunctionRef, vector: number, code?: number): void =>
     defineCore(module, context, name, ref, (m) => {

@@ -11,6 +11,7 @@ import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
 import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
 import type { Monitor } from '../monitor.ts';
 import { architecturalState, STEP_GOES_ON, type StateField, vcpu } from '../state.ts';
+import type { BlockRequest } from './blocks.ts';
 import { type Breakpoints, dataHits, instructionHits, portHits, watchesInstructions } from './breakpoints.ts';
 import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
 import type { Engine } from './engine.ts';
@@ -214,6 +215,10 @@ export class Vcpu {
         case exits.EXIT_FALLTHROUGH:
           this.#link();
           break;
+        case exits.EXIT_LIMIT:
+          this.#runAlone();
+          this.#proceed();
+          break;
         case exits.EXIT_REPLAY:
           this.#replay();
           break;
@@ -364,7 +369,7 @@ export class Vcpu {
   // ---- Code and faults ---------------------------------------------------------------------------------------------
 
   /** Where the instruction at `rip` is in machine memory; undefined with a fault set when it cannot be fetched. */
-  #request(): { machine: number; mode: number; nextFrame: () => number | undefined } | undefined {
+  #request(): BlockRequest | undefined {
     const mode = this.get32(vcpu.codeMode);
     const linear = this.#linearRip();
     const machine = this.#fetch(linear);
@@ -373,7 +378,15 @@ export class Vcpu {
       const next = this.#fetch(((linear >> 12n) + 1n) << 12n);
       return next === undefined ? undefined : (next & FRAME_MASK) >>> 0;
     };
-    return { machine, mode, nextFrame };
+    const within = (bytes: number): boolean => {
+      const size = mode & CODE_SIZE_MASK;
+      if (size === CODE_64 || this.get(vcpu.rip) + BigInt(bytes - 1) <= BigInt(this.get32(vcpu.segmentLimit, CS))) {
+        return true;
+      }
+      this.#refuse();
+      return false;
+    };
+    return { machine, mode, nextFrame, within };
   }
 
   #linearRip(): bigint {
@@ -388,12 +401,17 @@ export class Vcpu {
     if (found === NO_TRANSLATION) return undefined;
     if (found === DEVICE) {
       // Fetching from a device, or from nowhere: what real buses answer is no code that anybody could mean to run.
-      this.set32(vcpu.faultVector, GP);
-      this.set32(vcpu.faultHasCode, 1);
-      this.set32(vcpu.faultCode, 0);
+      this.#refuse();
       return undefined;
     }
     return found >>> 0;
+  }
+
+  /** #GP(0) is why the instruction at `rip` cannot be fetched. */
+  #refuse(): void {
+    this.set32(vcpu.faultVector, GP);
+    this.set32(vcpu.faultHasCode, 1);
+    this.set32(vcpu.faultCode, 0);
   }
 
   /** The instruction at `rip` cannot be fetched. */

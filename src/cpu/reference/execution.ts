@@ -186,7 +186,7 @@ export class Execution extends Context implements Algebra {
 
   nextIp(): ReferenceValue {
     const { mode, length } = this.#instruction;
-    return make(64, BigInt.asUintN(mode, this.state.get(vcpu.rip) + BigInt(length)));
+    return make(64, BigInt.asUintN(mode === 64 ? 64 : 32, this.state.get(vcpu.rip) + BigInt(length)));
   }
 
   jump(target: Value): void {
