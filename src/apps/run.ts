@@ -60,6 +60,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     memoryBytes: options.memoryBytes,
     kernel,
     time: options.deterministic ? 'deterministic' : 'real',
+    paced: terminal !== undefined,
     seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
     optionalDevices: options.devices,
     onConsole: (bytes) => output.write(bytes),

@@ -15,6 +15,8 @@ export interface GuestOptions {
   readonly kernel: GuestKernel;
   /** 'deterministic': the same inputs give the same machine, bit for bit, on any host. */
   readonly time: 'real' | 'deterministic';
+  /** Deterministic: an idle guest waits as long as it asks to, as somebody at a terminal expects; else in no time. */
+  readonly paced?: boolean;
   /** Of the guest's random numbers. */
   readonly seed: number;
   /** Names from OPTIONAL_DEVICES. */

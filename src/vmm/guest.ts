@@ -35,6 +35,8 @@ const SHORTEST_SAMPLE_MS = 0.2;
 const HOLD_MS = 8;
 /** All guests' frames and the monitor's tables share 4 GiB of machine memory. */
 const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
+/** What timers of the host can wait for: 24 days. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 const NMI_VECTOR = 2;
 const DEBUG_VECTOR = 1;
 
@@ -301,20 +303,32 @@ export class Guest implements RunnableGuest {
   /** The vCPU halts: time goes on to the next timer, or until input comes. */
   async #waitWhileIdle(): Promise<void> {
     const deadline = this.#clock.queue.nextDeadlineNs();
+    const milliseconds = (deadline - this.#clock.now()) / 1e6;
     if (this.#clock.deterministic) {
-      if (deadline !== Number.POSITIVE_INFINITY) this.#clock.skipTo(deadline);
-      else await this.#sleep(1000);
+      if (deadline === Number.POSITIVE_INFINITY) await this.#sleep(1000);
+      else if (
+        !this.#options.paced ||
+        milliseconds < 1 ||
+        (await this.#sleep(Math.min(milliseconds, LONGEST_SLEEP_MS)))
+      ) {
+        this.#clock.skipTo(deadline);
+      }
       return;
     }
-    const milliseconds = (deadline - this.#clock.now()) / 1e6;
     if (milliseconds > 0) await this.#sleep(Math.min(milliseconds, 1000));
   }
 
-  async #sleep(milliseconds: number): Promise<void> {
+  /** False when something came up before the time was over. */
+  async #sleep(milliseconds: number): Promise<boolean> {
     const { done, wake } = this.#options.host.sleep(milliseconds);
-    this.#wake = wake;
+    let woken = false;
+    this.#wake = () => {
+      woken = true;
+      wake();
+    };
     await done;
     this.#wake = undefined;
+    return !woken;
   }
 
   #flushOutput(): void {

@@ -62,6 +62,10 @@ test('pauses make no difference', async () => {
   assert(pauses > 0);
 });
 
+test('waiting in real time makes no difference', async () => {
+  assert.deepEqual(await finalState({ paced: true }), await first);
+});
+
 test('looking makes no difference: statistics and traces', async () => {
   let lines = 0;
   const trace: GuestOptions['trace'] = { kinds: new Set(['exits', 'irq']), line: () => lines++ };
