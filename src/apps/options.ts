@@ -41,8 +41,9 @@ const RUN_HELP_TAIL = `
 Without --kernel the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
 Multiboot; no firmware is needed.
 
-At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal its bytes go to the
-guest's console as they are, followed by end-of-file (Ctrl-D); with --deterministic all of it is read first.
+At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal, the built-in guest is a
+filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
+console, followed by end-of-file (Ctrl-D). With --deterministic all of it is read first.
 
 Sizes take K, M, G or T (powers of 1024); durations take ms, s, m or h. A trace goes to a new file: one that exists is
 not overwritten, unless it is a device or a pipe, such as /dev/stderr.
