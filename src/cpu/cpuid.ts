@@ -27,6 +27,8 @@ export interface CpuidOptions {
   readonly apicId: number;
   /** Frequency of the time-stamp counter and of the local APIC's timer. */
   readonly tscHz: number;
+  /** IA32_APIC_BASE has the local APIC on; by default it does. */
+  readonly hasApic?: () => boolean;
   /** By default all that the definitions offer. */
   readonly features?: ReadonlySet<Feature>;
 }
@@ -51,6 +53,7 @@ const XSAVE_BYTES = 576;
 const bits = (...positions: number[]): number => positions.reduce((mask, bit) => mask | (1 << bit), 0);
 /** VME DE PSE TSC MSR PAE MCE CX8 APIC MTRR PGE MCA CMOV PAT PSE-36. */
 const LEAF_1_EDX = bits(1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17);
+const APIC = 1 << 9;
 const HTT = 1 << 28;
 /** PCID, x2APIC, TSC-Deadline. */
 const LEAF_1_ECX = bits(17, 21, 24);
@@ -138,12 +141,13 @@ export class Cpuid {
       case 0:
         return { eax: HIGHEST_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
       case 1: {
+        const hasApic = this.#options.hasApic?.() ?? true;
         const xsave = (Number(this.#options.cpu.get(vcpu.cr4)) & CR4_OSXSAVE) !== 0;
         return {
           eax: SIGNATURE,
           ebx: (apicId << 24) | (Math.min(cpuCount, 255) << 16) | ((CACHE_LINE / 8) << 8),
           ecx: LEAF_1_ECX | (xsave ? OSXSAVE : 0),
-          edx: LEAF_1_EDX | (cpuCount > 1 ? HTT : 0),
+          edx: (LEAF_1_EDX | (cpuCount > 1 ? HTT : 0)) & (hasApic ? -1 : ~APIC),
         };
       }
       case 2:

@@ -494,6 +494,11 @@ export class LocalApic extends Device<LocalApicState> implements IoHandler, Apic
     this.#timer.arm();
   }
 
+  /** Not switched off by IA32_APIC_BASE: what CPUID.01H:EDX.APIC says. */
+  get isPresent(): boolean {
+    return (this.state.baseLow & reg.BASE_ENABLED) !== 0;
+  }
+
   /** SDM §11.4.7.1 "Local APIC State After Power-Up or Reset"; the lines of LINT0 and LINT1 are not its to change. */
   #clear(): void {
     const s = this.state;

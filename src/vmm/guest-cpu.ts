@@ -114,7 +114,7 @@ export class GuestCpu implements Monitor {
       },
       controlWritten: (register) => this.vcpu.controlWritten(register),
     });
-    this.#cpuid = new Cpuid({ cpu, cpuCount: 1, apicId: id, tscHz: TSC_HZ });
+    this.#cpuid = new Cpuid({ cpu, cpuCount: 1, apicId: id, tscHz: TSC_HZ, hasApic: () => this.apic.isPresent });
   }
 
   #tscNow(): bigint {
