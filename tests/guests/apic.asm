@@ -278,7 +278,98 @@ NMI_ICR equ 4 << 8                      ; to ID 0: with the shorthand only fixed
   settle
   check_order "two NMIs in its handler are one", 2, 0x82, 2, 0x82
   default_gate X_NMI
+
+  ; ---- x2APIC mode ----
+  needs 1, 0, ecx, 21
+  mov ecx, 0x802
+  raises "x2APIC: its registers in xAPIC mode", X_GP, 0, rdmsr
+  change_msr MSR_APIC_BASE, 1 << 10, 0
+  mov ecx, 0x802
+  rdmsr
+  check_eq "x2APIC: ID", rax, 0
+  mov ecx, 0x803
+  rdmsr
+  shr eax, 4
+  and eax, 15
+  check_eq "x2APIC: version", rax, 1
+  clear_interrupts
+  mov ecx, 0x83f                        ; self IPI
+  mov eax, 0x50
+  xor edx, edx
+  wrmsr
+  mov qword [hook], .end_x2
+  sti
+  settle
+  cli
+  check_count "x2APIC: to itself", 0x50, 1
+  mov ecx, 0x830                        ; ICR: physical, ID 0
+  mov eax, 0x51
+  xor edx, edx
+  wrmsr
+  sti
+  settle
+  cli
+  check_count "x2APIC: to ID 0", 0x51, 1
+  mov ecx, 0x830
+  mov eax, 0x51
+  mov edx, -1
+  wrmsr
+  sti
+  settle
+  cli
+  check_count "x2APIC: broadcast", 0x51, 2
+  mov ecx, 0x808
+  mov eax, 0x70
+  xor edx, edx
+  wrmsr
+  mov rax, cr8
+  check_eq "x2APIC: TPR and CR8", rax, 7
+  xor eax, eax
+  mov cr8, rax
+  mov ecx, 0x80d
+  raises "x2APIC: the logical ID cannot be written", X_GP, 0, wrmsr
+  mov ecx, 0x80e
+  raises "x2APIC: there is no destination format", X_GP, 0, rdmsr
+  mov ecx, 0x80b
+  mov eax, 1
+  raises "x2APIC: EOI takes 0 only", X_GP, 0, wrmsr
+  mov ecx, 0x83f
+  raises "x2APIC: self IPI is for writing", X_GP, 0, rdmsr
+  mov ecx, 0x808
+  mov eax, 0x100
+  raises "x2APIC: reserved bits", X_GP, 0, wrmsr
+  mov ecx, MSR_APIC_BASE
+  rdmsr
+  and eax, ~(1 << 10)
+  raises "x2APIC: no way straight back", X_GP, 0, wrmsr
+  and eax, ~(1 << 11)
+  try
+  wrmsr
+  survives "x2APIC: off"
+  mov eax, 1
+  cpuid
+  bt edx, 9
+  check_if "off: CPUID has no APIC", nc
+  change_msr MSR_APIC_BASE, 1 << 11, 0
+  mov eax, 1
+  cpuid
+  bt edx, 9
+  check_if "on again: CPUID has one", c
+  mov eax, apic(APIC_SVR)
+  check_eq "on again: as after a reset", rax, 0xff
+  end_needs
   jmp finish64
+
+.end_x2:
+  push rcx
+  push rax
+  mov ecx, 0x80b
+  xor eax, eax
+  xor edx, edx
+  wrmsr
+  pop rax
+  pop rcx
+  ret
 
 .nest:
   mov qword [hook], 0
