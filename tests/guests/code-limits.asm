@@ -1,5 +1,5 @@
-; Where a code segment ends: SDM Vol. 3A §5.3 "Limit Checking". An instruction with a byte beyond the limit raises #GP(0)
-; when its turn comes, and 16-bit code is no less than 32-bit code able to run above 64 KiB.
+; Where a code segment ends: SDM Vol. 3A §5.3 "Limit Checking". An instruction with a byte beyond the limit raises
+; #GP(0) when its turn comes, and 16-bit code is no less than 32-bit code able to run above 64 KiB.
 
 %define GUEST "code-limits"
 %include "guest.inc"

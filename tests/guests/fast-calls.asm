@@ -1,5 +1,5 @@
-; SYSCALL, SYSRET, SYSENTER and SYSEXIT: SDM Vol. 3A §5.8.7 "Performing Fast Calls to System Procedures with the SYSENTER
-; and SYSEXIT Instructions", §5.8.8 "Fast System Calls in 64-Bit Mode", Vol. 2 of the instructions.
+; SYSCALL, SYSRET, SYSENTER and SYSEXIT: SDM Vol. 3A §5.8.7 "Performing Fast Calls to System Procedures with the
+; SYSENTER and SYSEXIT Instructions", §5.8.8 "Fast System Calls in 64-Bit Mode", Vol. 2 of the instructions.
 
 %define GUEST "fast-calls"
 %include "guest.inc"

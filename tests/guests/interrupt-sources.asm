@@ -1,5 +1,5 @@
-; Where interrupts come from: the 8259s with PIT, RTC and serial port behind them, the IOAPIC (82093AA), the local APIC's
-; timer (SDM Vol. 3A §11.5.4 "APIC Timer"), and HLT.
+; Where interrupts come from: the 8259s with PIT, RTC and serial port behind them, the IOAPIC (82093AA), the local
+; APIC's timer (SDM Vol. 3A §11.5.4 "APIC Timer"), and HLT.
 
 %define GUEST "interrupt-sources"
 %include "guest.inc"
