@@ -26,7 +26,7 @@ import {
   TLB_USER,
 } from '../layout.ts';
 import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
-import { DEVICE, LARGE_PAGE_MAP_BITS, programAccess } from '../mmu/translate.ts';
+import { DEVICE, PAGE_MAP_BITS, programAccess } from '../mmu/translate.ts';
 import { ACCESS_FETCH } from '../mmu/walk.ts';
 import { vcpu } from '../state.ts';
 import {
@@ -55,7 +55,7 @@ import {
 export const BLOCK_CACHE_ENTRIES = 1 << 16;
 export const BLOCK_CACHE_ENTRY_BYTES = 16;
 
-/** One bit for each hash of a page that the jump cache may have code of, as `LARGE_PAGE_MAP` in the vCPU block. */
+/** One bit for each hash of a page that the jump cache may have code of, as `LARGE_PAGE_MAPS` in the vCPU block. */
 export const EXECUTED_PAGE_MAP = 0x4200;
 
 /** `pendingEvents` bits. */
@@ -220,7 +220,7 @@ function lookUp(m: CoreEmitter, context: EmitterContext, places: CorePlaces, rip
       const place = jumpCacheEntry(m, linear);
       b.store(64, place, JUMP_CACHE, m.xor(linear, m.get(vcpu.codeTag)));
       b.store(32, place, JUMP_CACHE + 8, block);
-      const page = m.and(m.trunc(m.shr(linear, 12), 32), m.number(LARGE_PAGE_MAP_BITS - 1));
+      const page = m.and(m.trunc(m.shr(linear, 12), 32), m.number(PAGE_MAP_BITS - 1));
       const word = m.add(m.vcpuBlock, m.shl(m.shr(page, 5), 2));
       const bit = m.shl(m.number(1), m.and(page, m.number(31)));
       b.store(32, word, EXECUTED_PAGE_MAP, m.or(b.load(32, word, EXECUTED_PAGE_MAP), bit));

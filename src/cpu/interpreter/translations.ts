@@ -19,7 +19,7 @@ import {
   TLB_WRITE,
 } from '../layout.ts';
 import type { MachineMemory } from '../machine-memory.ts';
-import { LARGE_PAGE_MAP, LARGE_PAGE_MAP_BITS, LARGE_PAGE_SHIFTS } from '../mmu/translate.ts';
+import { LARGE_PAGE_MAPS, PAGE_MAP_BITS } from '../mmu/translate.ts';
 import { vcpu } from '../state.ts';
 import { EXECUTED_PAGE_MAP } from './core.ts';
 
@@ -70,8 +70,7 @@ export class Translations {
       u8.fill(0, this.#base + PCID_TABLE, this.#base + PCID_TABLE + 2 * PCIDS);
       u8.fill(0, this.#base + TLB, this.#base + TLB + TLB_COUNT * TLB_BYTES);
       this.forgetCode();
-      const maps = this.#base + LARGE_PAGE_MAP;
-      u8.fill(0, maps, maps + LARGE_PAGE_MAP_BITS / 8);
+      for (const { map } of LARGE_PAGE_MAPS) u8.fill(0, this.#base + map, this.#base + map + PAGE_MAP_BITS / 8);
       this.#lastAsid = 1;
     }
     return this.#lastAsid;
@@ -83,17 +82,17 @@ export class Translations {
     const start = this.#base + JUMP_CACHE;
     u8.fill(0, start, start + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES);
     const map = this.#base + EXECUTED_PAGE_MAP;
-    u8.fill(0, map, map + LARGE_PAGE_MAP_BITS / 8);
+    u8.fill(0, map, map + PAGE_MAP_BITS / 8);
   }
 
   #mapHas(map: number, number: bigint): boolean {
-    const hash = Number(number & BigInt(LARGE_PAGE_MAP_BITS - 1));
+    const hash = Number(number & BigInt(PAGE_MAP_BITS - 1));
     return ((this.#memory.u8[this.#base + map + (hash >> 3)] as number) & (1 << (hash & 7))) !== 0;
   }
 
   invalidatePage(linear: bigint): void {
     const address = BigInt.asUintN(64, linear);
-    if (LARGE_PAGE_SHIFTS.some((shift) => this.#mapHas(LARGE_PAGE_MAP, address >> BigInt(shift)))) {
+    if (LARGE_PAGE_MAPS.some(({ map, shift }) => this.#mapHas(map, address >> BigInt(shift)))) {
       this.flushAll();
       return;
     }

@@ -43,11 +43,15 @@ import {
 export const NO_TRANSLATION = 0;
 export const DEVICE = 1;
 
-/** Where the walk of a large page is noted, so that INVLPG of any part of it can drop all of it. */
-export const LARGE_PAGE_MAP = 0x4000;
-/** One bit for each hash of a 4 MiB region that has large pages, and of a 1 GiB region that is one. */
-export const LARGE_PAGE_MAP_BITS = 4096;
-export const LARGE_PAGE_SHIFTS = [22, 30] as const;
+/**
+ * Where in the vCPU block walks of large pages are noted, so that INVLPG of any part of one can drop all of it: one bit
+ * for each hash of a 4 MiB region that has large pages, and of a 1 GiB region that is one.
+ */
+export const LARGE_PAGE_MAPS = [
+  { map: 0x4000, shift: 22, size: LARGE },
+  { map: 0x4400, shift: 30, size: HUGE },
+] as const;
+export const PAGE_MAP_BITS = 4096;
 
 /** The access bits that follow from CPL and RFLAGS.AC, for accesses made on the program's behalf. */
 export function programAccess(m: CoreEmitter): Node {
@@ -77,15 +81,14 @@ function fillTlb(m: CoreEmitter, linear: Node, access: Node, allowed: Node, entr
   const page = m.and(m.trunc(linear, 32), m.number(FRAME_MASK));
   b.store(32, place, TLB + TLB_ADDEND, m.sub(m.and(entry, m.number(FRAME_MASK)), page));
   b.store(32, place, TLB + TLB_FRAME, entry);
-  [LARGE, HUGE].forEach((size, i) => {
+  for (const { map, shift, size } of LARGE_PAGE_MAPS) {
     m.if(may(size), () => {
-      const region = m.trunc(m.shr(linear, LARGE_PAGE_SHIFTS[i] as number), 32);
-      const hash = m.and(region, m.number(LARGE_PAGE_MAP_BITS - 1));
+      const hash = m.and(m.trunc(m.shr(linear, shift), 32), m.number(PAGE_MAP_BITS - 1));
       const word = m.add(m.vcpuBlock, m.shl(m.shr(hash, 5), 2));
       const bit = m.shl(m.number(1), m.and(hash, m.number(31)));
-      b.store(32, word, LARGE_PAGE_MAP, m.or(b.load(32, word, LARGE_PAGE_MAP), bit));
+      b.store(32, word, map, m.or(b.load(32, word, map), bit));
     });
-  });
+  }
 }
 
 export function defineTranslation(module: ModuleBuilder, context: EmitterContext): void {
