@@ -270,7 +270,8 @@ export class GuestCpu implements Monitor {
   }
 
   assignFrame(physical: number, write: boolean): number {
-    this.#record('page assigned', () => `${hex(physical)} to ${write ? 'write' : 'read'}`);
+    // Not traced: it happens within a block, where the instruction count is that of the block's end.
+    this.#parts.exits.count('page assigned');
     if (++this.#framesAssigned % FRAMES_PER_SLICE === 0) this.vcpu.attention = true;
     return this.#parts.frames.assign(physical, write);
   }
