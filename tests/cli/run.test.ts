@@ -112,7 +112,8 @@ test('a reader that leaves ends the run quietly', async () => {
   await running.shows('yyyy');
   running.process.stdout.destroy();
   const result = await running.result;
-  assert.equal(result.stderr, '');
+  // The fake guest says so when the pipe was full before its reader left.
+  assert.equal(result.stderr.replaceAll('[paused]', ''), '');
   assert.equal(result.status, 141);
 });
 
