@@ -1,5 +1,6 @@
 /** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
 
+import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
 import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
 
@@ -30,6 +31,8 @@ export interface GuestOptions {
   readonly countHits?: boolean;
   /** Name the generated functions after instructions, for profilers of the host. */
   readonly namedCode?: boolean;
+  /** Which tiers run guest code; 'auto' if not said. */
+  readonly engine?: EngineChoice;
   /** The platform's gzip decoder; without it, compressed kernels unpack themselves. */
   readonly gunzip?: (compressed: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   readonly host: HostPlatform;
@@ -64,6 +67,7 @@ export interface GuestStats {
   readonly tlbHits: number;
   readonly tlbMisses: number;
   readonly memoryTouchedBytes: number;
+  readonly translator: TranslatorStats;
 }
 
 /** A guest as those see it who run one. */

@@ -69,6 +69,7 @@ export class Guest implements RunnableGuest {
       countHits: options.countHits ?? false,
       traceEvents: options.trace?.kinds.has('exits') ?? false,
       names: options.namedCode ?? false,
+      tiers: options.engine ?? 'auto',
     });
     this.#engine = engine;
     /** Devices ask for the time while they are built, before there is a vCPU. */
@@ -182,6 +183,7 @@ export class Guest implements RunnableGuest {
       tlbHits: Number(cpu.get(vcpu.tlbHits)),
       tlbMisses: Number(cpu.get(vcpu.tlbMisses)),
       memoryTouchedBytes: this.#frames.touchedBytes,
+      translator: this.#engine.translatorStats,
     };
   }
 

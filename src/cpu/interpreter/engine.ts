@@ -16,6 +16,7 @@ import { CODE_MAP_BYTES } from '../layout.ts';
 import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
+import { type EngineChoice, NO_TRANSLATIONS, type TranslatorStats } from '../translator/statistics.ts';
 import { Blocks } from './blocks.ts';
 import { commonCode } from './common-code.ts';
 import {
@@ -42,6 +43,8 @@ export interface EngineOptions {
   readonly traceEvents?: boolean;
   /** Name the generated functions, so that profilers of the host show what they stand for. */
   readonly names?: boolean;
+  /** Which tiers run guest code; 'interpreter' if not said. */
+  readonly tiers?: EngineChoice;
 }
 
 export class Engine implements EmitterContext {
@@ -235,5 +238,9 @@ export class Engine implements EmitterContext {
 
   get handlerCount(): number {
     return this.variants.count;
+  }
+
+  get translatorStats(): TranslatorStats {
+    return NO_TRANSLATIONS;
   }
 }
