@@ -26,6 +26,7 @@ test('run without options has the defaults', () => {
   const options = runOptions();
   assert.equal(options.kernel, undefined);
   assert.equal(options.memoryBytes, 512 * 2 ** 20);
+  assert.equal(options.engine, 'auto');
   assert.equal(options.timeoutMs, undefined);
   assert.equal(options.stats, false);
   assert.equal(options.deterministic, false);
@@ -37,13 +38,14 @@ test('run understands every option', () => {
   const options = runOptions(
     ...['--kernel', 'k', '--initrd', 'i', '--append', '-a b=c', '--memory', '1G', '--timeout', '2m', '--stats'],
     ...['--trace', 'exits,irq=a=b', '--deterministic', '--seed', '7', '--device', 'isa-debug-exit'],
-    ...['--device', 'pc-testdev', '--module', 'm1', '--module', 'm2,x, y'],
+    ...['--engine', 'interpreter', '--device', 'pc-testdev', '--module', 'm1', '--module', 'm2,x, y'],
   );
   assert.deepEqual(options, {
     kernel: 'k',
     initrd: 'i',
     append: '-a b=c',
     memoryBytes: 2 ** 30,
+    engine: 'interpreter',
     timeoutMs: 120_000,
     stats: true,
     trace: { kinds: new Set(['exits', 'irq']), file: 'a=b' },
@@ -65,7 +67,18 @@ test('help and version go to standard output with status 0', () => {
     assert.equal(err, '');
   }
   const { out } = parse('help', 'run');
-  for (const option of ['kernel', 'initrd', 'append', 'memory', 'timeout', 'stats', 'trace', 'deterministic', 'seed']) {
+  for (const option of [
+    'kernel',
+    'initrd',
+    'append',
+    'memory',
+    'engine',
+    'timeout',
+    'stats',
+    'trace',
+    'deterministic',
+    'seed',
+  ]) {
     assert.match(out, new RegExp(`--${option}`));
   }
   assert.match(out, /Exit status:/);
@@ -82,6 +95,7 @@ const MISTAKES: readonly [words: string[], says: RegExp][] = [
   [['run', '--timeout', 'soon'], /invalid.*60s/],
   [['run', '--timeout', '0'], /invalid/],
   [['run', '--timeout', '1000h'], /invalid/],
+  [['run', '--engine', 'warp'], /'--engine <name>' argument 'warp' is invalid.*auto, interpreter, translator/],
   [['run', '--seed', '4294967296'], /invalid/],
   [['run', '--seed', '1.5'], /invalid/],
   [['run', '--trace', 'exits'], /KINDS=FILE/],

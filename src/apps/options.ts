@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { ENGINE_CHOICES, type EngineChoice } from '../cpu/translator/statistics.ts';
 import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { parseDurationMs, parseSize } from './units.ts';
@@ -20,6 +21,7 @@ export interface RunOptions {
   readonly modules: readonly { readonly file: string; readonly commandLine: string }[];
   readonly memoryBytes: number;
   readonly devices: readonly string[];
+  readonly engine: EngineChoice;
   readonly timeoutMs?: number;
   readonly stats: boolean;
   readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
@@ -140,6 +142,11 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       new Option('--memory <size>', "the guest's memory").argParser(size).default(DEFAULT_MEMORY_BYTES, '512M'),
     )
     .option('--device <name>', `add a device: ${OPTIONAL_DEVICES.join(', ')}; may be repeated`, device)
+    .addOption(
+      new Option('--engine <name>', 'what runs guest code; auto translates what is hot, and interprets the rest')
+        .choices(ENGINE_CHOICES)
+        .default('auto'),
+    )
     .option('--timeout <duration>', 'stop the guest after this much wall time', duration)
     .option('--stats', 'end with statistics on standard error')
     .option('--trace <kinds=file>', `write events to a new file; kinds: ${TRACE_KINDS.join(',')}`, trace)

@@ -35,7 +35,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   }
   function statistics(stateHash?: string): string {
     const wallMs = performance.now() - startedMs;
-    return statisticsTable({ guest: guest.stats(), wallMs, memoryBytes: options.memoryBytes, stateHash });
+    const { engine, memoryBytes } = options;
+    return statisticsTable({ guest: guest.stats(), engine, wallMs, memoryBytes, stateHash });
   }
 
   const output = new ConsoleOutput(stdout, {
@@ -67,6 +68,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     onSecondSerial: () => held.release(),
     ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
     countHits: options.stats,
+    engine: options.engine,
     gunzip,
     host: nodePlatform,
   });

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { main } from '../../src/apps/main.ts';
 import { VivariumError } from '../../src/base/errors.ts';
+import { NO_TRANSLATIONS } from '../../src/cpu/translator/statistics.ts';
 import type { CreateGuest, GuestEnd, GuestOptions, GuestStats, RunnableGuest } from '../../src/vmm/guest-options.ts';
 
 const EOT = 0x04;
@@ -62,6 +63,7 @@ class FakeGuest implements RunnableGuest {
       tlbHits: 10,
       tlbMisses: 1,
       memoryTouchedBytes: 4096,
+      translator: NO_TRANSLATIONS,
     };
   }
 

@@ -59,11 +59,13 @@ test('a deterministic run has all its input before it starts', async () => {
 
 test('the options reach the guest', async () => {
   const words = ['--memory', '64M', '--append', 'quiet x=y', '--device', 'isa-debug-exit', '--seed', '9'];
+  words.push('--engine', 'translator');
   const { stdout } = await runWith('options\n', FAKE, 'run', '--deterministic', ...words);
   const options = JSON.parse(stdout.split('\r\n')[1]);
   assert.equal(options.memoryBytes, 64 * 2 ** 20);
   assert.equal(options.time, 'deterministic');
   assert.equal(options.seed, 9);
+  assert.equal(options.engine, 'translator');
   assert.deepEqual(options.optionalDevices, ['isa-debug-exit']);
   assert.equal(options.countHits, false);
   assert.equal(options.trace, undefined);

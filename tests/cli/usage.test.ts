@@ -38,6 +38,7 @@ test('no command at all shows the help as a mistake', async () => {
 test('an unknown command is refused', () => assertMistake(['fly'], /unknown command 'fly'/));
 test('an unknown option is refused, with a guess', () => assertMistake(['run', '--memry', '1G'], /mean --memory/));
 test('an absurd memory size is refused', () => assertMistake(['run', '--memory', '12 bananas'], /12 bananas/));
+test('an unknown engine is refused', () => assertMistake(['run', '--engine', 'warp'], /interpreter, translator/));
 test('an unknown device is refused', () => assertMistake(['run', '--device', 'toaster'], /toaster/));
 test('an unknown kind of trace is refused', () => assertMistake(['run', '--trace', 'all=x'], /exits,irq/));
 test('a trace to standard output is refused', () => assertMistake(['run', '--trace', 'exits=-'], /needs a file/));
