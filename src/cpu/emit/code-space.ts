@@ -3,7 +3,7 @@
  * known by its table slot, so that modules need no knowledge of each other; calls within a module are direct.
  */
 
-import { I32, ModuleWriter } from '../../wasm/encoder.ts';
+import { type FunctionType, I32, ModuleWriter, type ValueType } from '../../wasm/encoder.ts';
 import type { Type } from '../algebra.ts';
 import { FunctionBuilder } from './function-builder.ts';
 import { type FunctionRef, type Linkage, wasmType } from './nodes.ts';
@@ -25,6 +25,7 @@ export class CodeSpace {
   readonly #shared: boolean;
   readonly #names: boolean;
   #slots = 1;
+  readonly #freeSlots: number[] = [];
   /** Modules instantiated and bytes of WebAssembly in them. */
   modules = 0;
   moduleBytes = 0;
@@ -40,14 +41,92 @@ export class CodeSpace {
 
   /** Reserves a slot for a function that some module will define. Slot 0 stays empty. */
   reserve(params: readonly Type[], results: readonly Type[]): FunctionRef {
-    if (this.#slots === this.table.length) this.table.grow(this.table.length);
-    return { slot: this.#slots++, params: [...COMMON_PARAMS, ...params], results };
+    const slot = this.#freeSlots.pop() ?? this.#slots++;
+    if (slot >= this.table.length) this.table.grow(this.table.length);
+    return { slot, params: [...COMMON_PARAMS, ...params], results };
+  }
+
+  /** Takes a function out of the table; nothing may refer to its slot any more. It goes on if it is running. */
+  release(ref: FunctionRef): void {
+    this.table.set(ref.slot, null);
+    this.#freeSlots.push(ref.slot);
   }
 
   /** A module to be filled; host functions come as imports and are wrapped as ordinary functions. */
   module(): ModuleBuilder {
     return new ModuleBuilder(this, this.#maximumPages, this.#shared, this.#names);
   }
+
+  importingModule(): ImportingModule {
+    return new ImportingModule(this, this.#maximumPages, this.#shared, this.#names);
+  }
+}
+
+/**
+ * A module that has the functions it calls as imports and no table: an importer of the table has a copy of it, which
+ * thousands of modules could not afford. Its functions do not call each other.
+ */
+export class ImportingModule {
+  readonly #space: CodeSpace;
+  readonly #writer = new ModuleWriter();
+  readonly #imports: Record<string, WebAssembly.ExportValue> = {};
+  readonly #indices = new Map<number, number>();
+  readonly #named: boolean;
+  readonly #linkage: Linkage;
+  readonly #bodies: { ref: FunctionRef; name: string; locals: readonly ValueType[]; code: Uint8Array }[] = [];
+
+  constructor(space: CodeSpace, maximumPages: number, shared: boolean, named: boolean) {
+    this.#space = space;
+    this.#named = named;
+    this.#writer.importMemory('v', 'm', maximumPages, shared);
+    this.#linkage = {
+      direct: (target) => this.#import(target),
+      typeIndex: (target) => this.#writer.type(functionType(target)),
+    };
+  }
+
+  #import(target: FunctionRef): number {
+    let index = this.#indices.get(target.slot);
+    if (index === undefined) {
+      const name = String(target.slot);
+      index = this.#writer.importFunction('v', name, functionType(target));
+      this.#imports[name] = this.#space.table.get(target.slot) as WebAssembly.ExportValue;
+      this.#indices.set(target.slot, index);
+    }
+    return index;
+  }
+
+  /** Builds a function at once; all it calls must be in the table. Returns the bytes of its body. */
+  define(ref: FunctionRef, name: string, build: (b: FunctionBuilder) => void): number {
+    const builder = new FunctionBuilder(ref.params, this.#linkage);
+    build(builder);
+    const { locals, code } = builder.finish();
+    this.#bodies.push({ ref, name, locals, code });
+    return code.length;
+  }
+
+  /** The module's bytes, and what puts its functions into the table. */
+  instantiate(): Uint8Array {
+    const names: string[] = [];
+    for (const { ref, name, locals, code } of this.#bodies) {
+      const index = this.#writer.declareFunction();
+      this.#writer.defineFunction(index, functionType(ref), locals, code);
+      this.#writer.exportFunction(String(names.push(name) - 1), index);
+      if (this.#named) this.#writer.nameFunction(index, name);
+    }
+    const bytes = this.#writer.finish();
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      v: { m: this.#space.memory, ...this.#imports },
+    });
+    for (const [i, { ref }] of this.#bodies.entries()) {
+      this.#space.table.set(ref.slot, exports[String(i)] as CallableFunction);
+    }
+    return bytes;
+  }
+}
+
+function functionType({ params, results }: Pick<FunctionRef, 'params' | 'results'>): FunctionType {
+  return { params: params.map(wasmType), results: results.map(wasmType) };
 }
 
 export class ModuleBuilder {
@@ -66,8 +145,7 @@ export class ModuleBuilder {
     this.#writer.importTable('v', 't');
     this.#linkage = {
       direct: (target) => this.#indices.get(target),
-      typeIndex: ({ params, results }) =>
-        this.#writer.type({ params: params.map(wasmType), results: results.map(wasmType) }),
+      typeIndex: (target) => this.#writer.type(functionType(target)),
     };
   }
 
@@ -104,8 +182,7 @@ export class ModuleBuilder {
         build(builder);
         const { locals, code } = builder.finish();
         const index = this.#indices.get(ref) as number;
-        const type = { params: ref.params.map(wasmType), results: ref.results.map(wasmType) };
-        this.#writer.defineFunction(index, type, locals, code);
+        this.#writer.defineFunction(index, functionType(ref), locals, code);
         this.#writer.element(ref.slot, index);
         if (this.#named) this.#writer.nameFunction(index, name);
       }

@@ -64,6 +64,10 @@ export class CoreFunctions {
   readonly follow: FunctionRef;
   /** Delivers the fault of the operation, or leaves for a replay. Tail-called. */
   readonly fault: FunctionRef;
+  /** Runs the operation given, which a region leaves to its handler. Tail-called. */
+  readonly resume: FunctionRef;
+  /** Monitor: the block with this counting operation has been entered often. */
+  readonly hot: FunctionRef;
   /** The linked branch has no block yet: leaves to the run loop. (taken: 0 or 1) */
   readonly unlinked: FunctionRef;
 
@@ -95,6 +99,8 @@ export class CoreFunctions {
     this.enter = space.reserve([32], []);
     this.follow = space.reserve([32, 32], []);
     this.fault = space.reserve([], []);
+    this.resume = space.reserve([], []);
+    this.hot = space.reserve([], []);
     this.unlinked = space.reserve([32], []);
   }
 

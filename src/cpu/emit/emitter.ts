@@ -92,6 +92,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   probeWrite(address: Address, bytes: number): void {
     const linear = this.linear(address, bytes, 'write');
+    this.beforeSlowPath();
     this.b.call(this.context.core.probeRange, [this.cpu, this.operationNode, linear, this.i32(bytes)]);
     this.checkFault(address.segment === SS);
   }
@@ -99,16 +100,28 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   // ---- Memory by linear address: the TLB in line, everything else out of line ------------------------------------------
 
   /** Address of the TLB entry of `linear` in the TLB of the current privilege. */
-  #tlbEntry(linear: Node): Node {
+  protected tlbEntry(linear: Node): Node {
     const shift = Math.log2(TLB_ENTRY_BYTES);
     const index = this.and(this.trunc(this.shr(linear, 12 - shift), 32), this.i32((TLB_ENTRIES - 1) << shift));
-    return this.add(this.get(vcpu.tlbBase), index);
+    return this.add(this.tlbBase(), index);
   }
+
+  /** Machine address of the TLB of the current privilege, and the address-space tag in its entries now. */
+  protected tlbBase(): Node {
+    return this.get(vcpu.tlbBase);
+  }
+
+  protected tlbTag(): Node {
+    return this.get(vcpu.tlbTag);
+  }
+
+  /** Before the call of a slow path for an access of the program: it may lead to the monitor. */
+  protected beforeSlowPath(): void {}
 
   /** Whether all `bytes` from `linear` on may be accessed straight: one compare also rules out page crossing. */
   #hits(linear: Node, entry: Node, bytes: number, tag: number): Node {
     const last = bytes === 1 ? linear : this.add(linear, this.const(64, bytes - 1));
-    const hit = this.eq(this.b.load(64, entry, tag), this.or(this.shr(last, 12), this.get(vcpu.tlbTag)));
+    const hit = this.eq(this.b.load(64, entry, tag), this.or(this.shr(last, 12), this.tlbTag()));
     return hit;
   }
 
@@ -123,7 +136,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   protected loadLinear(type: Type, linear: Node, throughStack: boolean): Node {
     const result = this.b.variable(type);
-    const entry = this.#tlbEntry(linear);
+    const entry = this.tlbEntry(linear);
     this.b.if(
       this.#hits(linear, entry, bytesOf(type), TLB_READ),
       () => {
@@ -131,17 +144,18 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.#countHit();
       },
       () => {
+        this.beforeSlowPath();
         const slow = this.context.core.load(type);
         const [value] = this.b.call(slow, [this.cpu, this.operationNode, linear]);
         this.b.assign(result, value as Node);
         this.checkFault(throughStack);
       },
     );
-    return this.b.use(result);
+    return this.b.settled(result);
   }
 
   protected storeLinear(linear: Node, value: Value, throughStack: boolean): void {
-    const entry = this.#tlbEntry(linear);
+    const entry = this.tlbEntry(linear);
     this.b.if(
       this.#hits(linear, entry, bytesOf(value.type), TLB_WRITE),
       () => {
@@ -149,6 +163,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.#countHit();
       },
       () => {
+        this.beforeSlowPath();
         this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
         this.checkFault(throughStack);
       },
@@ -158,7 +173,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   /** For read-modify-write: machine address where the bytes can be read and written straight, else 0. */
   protected writableAddress(linear: Node, bytes: number, throughStack: boolean): Variable {
     const address = this.b.variable(32);
-    const entry = this.#tlbEntry(linear);
+    const entry = this.tlbEntry(linear);
     this.b.if(
       this.#hits(linear, entry, bytes, TLB_WRITE),
       () => {
@@ -166,6 +181,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.#countHit();
       },
       () => {
+        this.beforeSlowPath();
         const [found] = this.b.call(this.context.core.probe, [this.cpu, this.operationNode, linear, this.i32(bytes)]);
         this.b.assign(address, found as Node);
         this.checkFault(throughStack);
@@ -202,7 +218,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   machineAddress(linear: Value, access: 'read' | 'write'): Node {
     const node = linear as Node;
-    const entry = this.#tlbEntry(node);
+    const entry = this.tlbEntry(node);
     const hit = this.#hits(node, entry, 1, access === 'read' ? TLB_READ : TLB_WRITE);
     return this.select(hit, this.#machine(node, entry), this.i32(0));
   }
@@ -251,7 +267,8 @@ export abstract class Emitter extends StateEmitter implements Algebra {
     return this.b.use(variable);
   }
 
-  #invoke(routine: Routine, args: readonly Value[]): Node[] {
+  /** Calls a routine; the last result of one that faults says whether it did. */
+  protected invoke(routine: Routine, args: readonly Value[]): Node[] {
     const target = this.context.routine(routine);
     const clean = args.map((arg, i) => {
       if (arg.type !== routine.params[i]) throw new Error(`${routine.name}: argument ${i} has type ${arg.type}`);
@@ -261,11 +278,11 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   attempt(routine: Routine, ...args: Value[]): Node {
-    return this.b.alias(1, this.#invoke(routine, args)[0] as Node);
+    return this.b.alias(1, this.invoke(routine, args)[0] as Node);
   }
 
   call(routine: Routine, ...args: Value[]): Node[] {
-    const results = this.#invoke(routine, args);
+    const results = this.invoke(routine, args);
     if (!routine.faults) return results;
     this.b.if(results.pop() as Node, () => this.leaveWithFault());
     return results;

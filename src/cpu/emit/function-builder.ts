@@ -15,6 +15,7 @@ import {
   CONSTANT,
   type Effect,
   type FunctionRef,
+  type Label,
   type Linkage,
   type List,
   LOAD32,
@@ -53,6 +54,29 @@ const storeCodes: Record<string, number> = {
   f32: 0x38,
   f64: 0x39,
 };
+
+/** One side of a `branch`. */
+export interface Arm {
+  readonly list: List;
+  readonly leaves: boolean;
+}
+
+/** Whether control never reaches the end of the list. */
+function leaves(list: List): boolean {
+  const last = list.items.at(-1);
+  if (last === undefined || last instanceof Node) return false;
+  switch (last.kind) {
+    case 'return':
+    case 'tail':
+    case 'tailAt':
+    case 'br':
+      return true;
+    case 'if':
+      return last.whenFalse !== undefined && leaves(last.whenTrue) && leaves(last.whenFalse);
+    default:
+      return false;
+  }
+}
 
 export class FunctionBuilder {
   readonly #params: readonly ValueType[];
@@ -125,17 +149,88 @@ export class FunctionBuilder {
     this.#effect({ kind: 'assign', local: (variable as Local).index, value, epoch: this.#epoch });
   }
 
+  /** Assigns several variables at once: values may refer to what the others held before. */
+  assignAll(variables: readonly Variable[], values: readonly Node[]): void {
+    const locals = variables.map((variable) => (variable as Local).index);
+    this.#effect({ kind: 'assignAll', locals, args: values, epoch: this.#epoch });
+  }
+
+  /**
+   * What a variable holds, for one that is not assigned between here and the uses of the value: free to be read again
+   * wherever it is used.
+   */
+  settled(variable: Variable): Node {
+    const { type, index } = variable as Local;
+    return new Node(type, LOCAL, [], { list: this.#root, epoch: 0 }, { immediate: index });
+  }
+
   use(variable: Variable): Node {
     const { type, index } = variable as Local;
     return this.#add(new Node(type, VARIABLE, [], this.#place, { immediate: index, impure: true }));
   }
 
+  /** What `condition` refers to is computed before either arm. */
   if(condition: Node, then: () => void, otherwise?: () => void): void {
     const epoch = this.#epoch;
     const whenTrue = this.#nested(this.#list.loopDepth, then);
     const whenFalse = otherwise && this.#nested(this.#list.loopDepth, otherwise);
+    this.#pushIf(condition, whenTrue, whenFalse, epoch);
+  }
+
+  /**
+   * As `if` with both arms; `merge` gets them when both are built, may add to either with `inside`, and is told which
+   * ones never reach their end.
+   */
+  branch(
+    condition: Node,
+    then: () => void,
+    otherwise: () => void,
+    merge: (whenTrue: Arm, whenFalse: Arm) => void,
+  ): void {
+    const epoch = this.#epoch;
+    const whenTrue = this.#nested(this.#list.loopDepth, then);
+    const whenFalse = this.#nested(this.#list.loopDepth, otherwise);
+    merge({ list: whenTrue, leaves: leaves(whenTrue) }, { list: whenFalse, leaves: leaves(whenFalse) });
+    this.#pushIf(condition, whenTrue, whenFalse.items.length === 0 ? undefined : whenFalse, epoch);
+  }
+
+  #pushIf(condition: Node, whenTrue: List, whenFalse: List | undefined, epoch: number): void {
     this.#epoch++;
     this.#list.items.push({ kind: 'if', condition, whenTrue, whenFalse, epoch });
+  }
+
+  /** A place in the code that `inside` fills later; what is computed there can be used only through variables. */
+  sequence(): List {
+    const body = this.#nested(this.#list.loopDepth, () => {});
+    this.#effect({ kind: 'sequence', body, epoch: this.#epoch });
+    return body;
+  }
+
+  /** Adds to the end of a list that was built before. */
+  inside(list: List, build: () => void): void {
+    const here = this.#list;
+    this.#list = list;
+    this.#epoch++;
+    build();
+    this.#list = here;
+    this.#epoch++;
+  }
+
+  block(build: (end: Label) => void): void {
+    const label = { depth: 0 };
+    const body = this.#nested(this.#list.loopDepth, () => build(label));
+    this.#effect({ kind: 'block', label, body, epoch: this.#epoch });
+  }
+
+  /** Repeats only where its body ends in a `br` to its start. */
+  loop(build: (start: Label) => void): void {
+    const label = { depth: 0 };
+    const body = this.#nested(this.#list.loopDepth + 1, () => build(label));
+    this.#effect({ kind: 'loop', label, body, epoch: this.#epoch });
+  }
+
+  br(label: Label): void {
+    this.#effect({ kind: 'br', label, args: [], epoch: this.#epoch });
   }
 
   while(condition: () => Node, body: () => void): void {

@@ -62,6 +62,11 @@ function analyse(list: List): void {
         analyse(item.whenTrue);
         markUse(item.condition, list, item.epoch);
         break;
+      case 'sequence':
+      case 'block':
+      case 'loop':
+        analyse(item.body);
+        break;
       case 'while':
         analyse(item.body);
         markUse(item.condition, item.test, item.testEpoch);
@@ -77,6 +82,8 @@ class Lowering {
   readonly #paramCount: number;
   readonly #locals: ValueType[];
   readonly #linkage: Linkage;
+  /** Constructs open around the place at hand. */
+  #depth = 0;
 
   constructor(paramCount: number, locals: ValueType[], linkage: Linkage) {
     this.#paramCount = paramCount;
@@ -116,18 +123,41 @@ class Lowering {
         this.#emitNode(effect.condition, out);
         out.u8(0x04);
         out.u8(0x40);
+        this.#depth++;
         this.emitList(effect.whenTrue, out);
         if (effect.whenFalse !== undefined) {
           out.u8(0x05);
           this.emitList(effect.whenFalse, out);
         }
+        this.#depth--;
         out.u8(0x0b);
+        return;
+      case 'assignAll':
+        for (const arg of effect.args) this.#emitNode(arg, out);
+        for (let i = effect.locals.length - 1; i >= 0; i--) localOperation(out, 0x21, effect.locals[i] as number);
+        return;
+      case 'sequence':
+        this.emitList(effect.body, out);
+        return;
+      case 'block':
+      case 'loop':
+        out.u8(effect.kind === 'block' ? 0x02 : 0x03);
+        out.u8(0x40);
+        effect.label.depth = ++this.#depth;
+        this.emitList(effect.body, out);
+        this.#depth--;
+        out.u8(0x0b);
+        return;
+      case 'br':
+        out.u8(0x0c);
+        out.u32(this.#depth - effect.label.depth);
         return;
       case 'while':
         out.u8(0x02);
         out.u8(0x40);
         out.u8(0x03);
         out.u8(0x40);
+        this.#depth += 2;
         this.emitList(effect.test, out);
         this.#emitNode(effect.condition, out);
         out.u8(0x45); // i32.eqz
@@ -136,6 +166,7 @@ class Lowering {
         this.emitList(effect.body, out);
         out.u8(0x0c);
         out.u32(0);
+        this.#depth -= 2;
         out.u8(0x0b);
         out.u8(0x0b);
         return;
@@ -209,7 +240,8 @@ class Lowering {
 }
 
 function markUse(node: Node, list: List, epoch: number): void {
-  if (node.code !== CONSTANT && !reaches(node.list, list)) {
+  // What is in the outermost list is there for all that follow.
+  if (node.code !== CONSTANT && node.list.outer !== undefined && !reaches(node.list, list)) {
     throw new Error('a value is used where it may not have been computed: keep it in a variable');
   }
   node.uses++;

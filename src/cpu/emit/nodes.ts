@@ -81,7 +81,20 @@ export type Effect =
   | { kind: 'return'; args: readonly Node[]; epoch: number }
   | { kind: 'tail'; target: FunctionRef; args: readonly Node[]; epoch: number }
   | { kind: 'tailAt'; type: number; args: readonly Node[]; epoch: number }
-  | { kind: 'bulk'; code: number; args: readonly Node[]; epoch: number };
+  | { kind: 'bulk'; code: number; args: readonly Node[]; epoch: number }
+  /** All values are computed before the first local is assigned. */
+  | { kind: 'assignAll'; locals: readonly number[]; args: readonly Node[]; epoch: number }
+  /** A list in its place among the others, for what is known later. */
+  | { kind: 'sequence'; body: List; epoch: number }
+  /** `br` to the label goes behind a block's body, and to the start of a loop's. */
+  | { kind: 'block' | 'loop'; label: Label; body: List; epoch: number }
+  | { kind: 'br'; label: Label; args: readonly Node[]; epoch: number };
+
+/** Where `br` leads: of a block its end, of a loop its start. */
+export interface Label {
+  /** Nesting depth of the construct, set when it is lowered. */
+  depth: number;
+}
 
 /** A generated function: its place in the function table and its signature. */
 export interface FunctionRef {

@@ -25,14 +25,19 @@ export class RoutineEmitter extends Emitter {
   }
 
   static emit(builder: FunctionBuilder, context: EmitterContext, routine: Routine): void {
-    const emitter = new RoutineEmitter(builder, context, routine);
-    const results = routine.body(emitter, ...routine.params.map((_, i) => builder.param(i + 2)));
+    const results = new RoutineEmitter(builder, context, routine).emitBody(routine);
+    builder.return(results);
+  }
+
+  /** Emits the body up to its results. */
+  emitBody(routine: Routine): Node[] {
+    const results = routine.body(this, ...routine.params.map((_, i) => this.b.param(i + 2)));
     if (results.length !== routine.results.length) throw new Error(`${routine.name} gives ${results.length} results`);
     const values = results.map((value, i) => {
       if (value.type !== routine.results[i]) throw new Error(`${routine.name}: result ${i} has type ${value.type}`);
-      return emitter.clean(value);
+      return this.clean(value);
     });
-    builder.return(routine.faults ? [...values, emitter.i32(0)] : values);
+    return routine.faults ? [...values, this.i32(0)] : values;
   }
 
   protected override leaveWithFault(): void {

@@ -22,7 +22,7 @@ export interface EmitterContext {
 export class StateEmitter extends Values {
   /** Generated functions' first two parameters: the vCPU block and the decoded operation. */
   protected readonly cpu: Node;
-  protected readonly operationNode: Node;
+  protected operationNode: Node;
   protected readonly context: EmitterContext;
 
   constructor(builder: FunctionBuilder, context: EmitterContext) {

@@ -33,7 +33,7 @@ const ARENA_BYTES = 1 << 20;
 const ARENA_LIMIT = 64;
 
 /** A block as the monitor knows it. */
-interface Block {
+export interface Block {
   readonly address: number;
   readonly machine: number;
   readonly mode: number;
@@ -79,6 +79,11 @@ export class Blocks {
   readonly #crossing = new Uint8Array(2 * LONGEST);
   /** Called when a frame gets its first block, and when it has none left. */
   frameChanged: (frame: number, hasCode: boolean) => void = () => {};
+  /** A block that began with a counting operation means nothing any more. */
+  invalidated: ((block: Block) => void) | undefined;
+  /** How often a block is to be entered before `hot` is told; 0 if nobody counts. */
+  countdown = 0;
+  readonly #byAddress = new Map<number, Block>();
   /** An instruction's variant was met for the first time. */
   onNewVariant: ((decoded: Decoded, mode: HandlerMode, code: Uint8Array) => void) | undefined;
   decodedInstructions = 0;
@@ -122,7 +127,7 @@ export class Blocks {
     if (sequence === undefined) return undefined;
     const [first] = sequence.instructions;
     if (!request.within(typeof first === 'object' ? first.length : 1)) return undefined;
-    this.#write(this.#scratch, request, sequence, true);
+    this.#write(this.#scratch, request, sequence, true, false);
     this.#engine.flush();
     return this.#scratch;
   }
@@ -175,11 +180,43 @@ export class Blocks {
     const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
     const code = this.#frame(frame);
     code.blocks.delete((block.start << 6) | block.mode);
+    this.#forget(block);
     this.#mark(frame);
     if (block.secondFrame !== 0) {
       this.#frame(block.secondFrame).incoming.delete(block);
       this.#mark(block.secondFrame);
     }
+  }
+
+  #forget(block: Block): void {
+    if (this.#byAddress.delete(block.address)) this.invalidated?.(block);
+  }
+
+  // ---- For the translator ------------------------------------------------------------------------------------------
+
+  /** The block that begins with this counting operation. */
+  counted(operation: number): Block | undefined {
+    return this.#byAddress.get(operation - layout.BLOCK_HEADER_BYTES);
+  }
+
+  /** The block decoded at a machine address, if there is one that can be translated. */
+  known(machine: number, mode: number): Block | undefined {
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const block = this.#frames.get(frame)?.blocks.get(((machine & (FRAME_BYTES - 1)) << 6) | mode);
+    return block !== undefined && this.#byAddress.has(block.address) ? block : undefined;
+  }
+
+  /** What the block is made of, decoded again. */
+  sequenceOf(block: Block): Sequence {
+    const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const { machine, mode } = block;
+    const request = { machine, mode, nextFrame: () => undefined, within: () => true };
+    return this.#sequence(request, layout.BLOCK_LIMIT, this.#frame(frame).splits) as Sequence;
+  }
+
+  /** Entries of the block that are still to come before it counts as hot. */
+  countdownOf(block: Block): number {
+    return this.#engine.memory.view.getUint32(countingOperation(block) + layout.OPERATION_IMMEDIATE, true);
   }
 
   /** Rebuilds a frame's bits in the code map. */
@@ -216,10 +253,11 @@ export class Blocks {
   #decode(request: BlockRequest, code: FrameCode, key: number): number | undefined {
     const sequence = this.#sequence(request, layout.BLOCK_LIMIT, code.splits);
     if (sequence === undefined) return undefined;
-    const operations = sequence.instructions.length + 1 + (isLimited(request.mode) ? 1 : 0);
+    const counts = this.countdown > 0 && sequence.secondFrame === 0 && !isLimited(request.mode);
+    const operations = sequence.instructions.length + 1 + (isLimited(request.mode) || counts ? 1 : 0);
     const bytes = layout.BLOCK_HEADER_BYTES + operations * layout.OPERATION_BYTES;
     const address = this.#allocate(bytes);
-    this.#write(address, request, sequence, false);
+    this.#write(address, request, sequence, false, counts);
     const start = request.machine & (FRAME_BYTES - 1);
     const block: Block = {
       address,
@@ -233,6 +271,7 @@ export class Blocks {
     const frame = (request.machine & ~(FRAME_BYTES - 1)) >>> 0;
     if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, true);
     code.blocks.set(key, block);
+    if (counts) this.#byAddress.set(address, block);
     this.#markBytes(frame, block.start, block.end);
     if (sequence.secondFrame !== 0) {
       const next = this.#frame(sequence.secondFrame);
@@ -260,6 +299,7 @@ export class Blocks {
   #dropAll(): void {
     const { memory } = this.#engine;
     this.generation++;
+    for (const block of [...this.#byAddress.values()]) this.#forget(block);
     for (const [frame, { blocks, incoming }] of this.#frames) {
       const hadCode = blocks.size > 0 || incoming.size > 0;
       blocks.clear();
@@ -311,7 +351,7 @@ export class Blocks {
     return { instructions, offsets, end: offset, secondFrame, open: true };
   }
 
-  #write(address: number, request: BlockRequest, sequence: Sequence, once: boolean): void {
+  #write(address: number, request: BlockRequest, sequence: Sequence, once: boolean, counts: boolean): void {
     const { view } = this.#engine.memory;
     const { instructions, offsets } = sequence;
     const count = instructions.length;
@@ -326,6 +366,13 @@ export class Blocks {
       view.setUint16(operation + layout.OPERATION_IP, offsets[0] as number, true);
       view.setUint8(operation + layout.OPERATION_REMAINING, count);
       view.setUint32(operation + layout.OPERATION_IMMEDIATE, sequence.end, true);
+      operation += layout.OPERATION_BYTES;
+    }
+    if (counts) {
+      view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.pseudo.count.slot, true);
+      view.setUint16(operation + layout.OPERATION_IP, offsets[0] as number, true);
+      view.setUint8(operation + layout.OPERATION_REMAINING, count);
+      view.setUint32(operation + layout.OPERATION_IMMEDIATE, this.countdown, true);
       operation += layout.OPERATION_BYTES;
     }
     for (let i = 0; i < count; i++) {
@@ -398,7 +445,7 @@ export class Blocks {
   }
 }
 
-interface Sequence {
+export interface Sequence {
   readonly instructions: readonly (Decoded | 'undefined' | 'too-long')[];
   readonly offsets: readonly number[];
   /** Offset behind the last instruction; beyond the frame when it crosses. */
@@ -408,13 +455,18 @@ interface Sequence {
   readonly open: boolean;
 }
 
+/** The operation at which a block that counts is entered. */
+export function countingOperation(block: Block): number {
+  return block.address + layout.BLOCK_HEADER_BYTES;
+}
+
 /** The code segment may end somewhere: blocks check. */
 function isLimited(mode: number): boolean {
   const size = mode & CODE_SIZE_MASK;
   return size !== CODE_64 && size !== CODE_32;
 }
 
-function codeSizeOf(mode: number): 16 | 32 | 64 {
+export function codeSizeOf(mode: number): 16 | 32 | 64 {
   const size = mode & CODE_SIZE_MASK;
   return size === CODE_64 ? 64 : (size & CODE_32) !== 0 ? 32 : 16;
 }

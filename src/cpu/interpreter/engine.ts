@@ -11,12 +11,14 @@ import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import { RoutineEmitter, routineResults } from '../emit/routine.ts';
+import { findTouch, type Touch } from '../emit/routine-touch.ts';
 import { instructions } from '../isa/index.ts';
 import { CODE_MAP_BYTES } from '../layout.ts';
 import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
 import { type EngineChoice, NO_TRANSLATIONS, type TranslatorStats } from '../translator/statistics.ts';
+import { Translator } from '../translator/translator.ts';
 import { Blocks } from './blocks.ts';
 import { commonCode } from './common-code.ts';
 import {
@@ -61,6 +63,8 @@ export class Engine implements EmitterContext {
   readonly variants = new Variants((decoded, mode) => this.#makeHandler(decoded, mode));
   /** The module being filled, if any. */
   #module: ModuleBuilder | undefined;
+  readonly #touches = new Map<Routine, Touch>();
+  readonly translator: Translator | undefined;
   /** By address of the vCPU block. */
   readonly #vcpus = new Map<number, Vcpu>();
 
@@ -80,6 +84,8 @@ export class Engine implements EmitterContext {
     memory.view.setUint8(delivery + OPERATION_REMAINING, 1);
     this.#buildCore(codeMap, { blockCache, delivery });
     this.#addCommonCode();
+    const { tiers = 'interpreter' } = options;
+    if (tiers !== 'interpreter') this.translator = new Translator(this, tiers);
   }
 
   #buildCore(codeMap: number, places: CorePlaces): void {
@@ -142,6 +148,7 @@ export class Engine implements EmitterContext {
         'codeWritten',
         (_base: number, machine: number, bytes: number) => this.blocks.written(machine >>> 0, bytes),
       ],
+      [core.hot, 'hot', (base: number, operation: number) => this.translator?.hot(vcpu(base), operation >>> 0)],
       [
         core.eventDelivered,
         'eventDelivered',
@@ -202,6 +209,26 @@ export class Engine implements EmitterContext {
     return ref;
   }
 
+  /** As `routine`, for use by other modules at once. */
+  routineNow(routine: Routine): FunctionRef {
+    if (!this.#routines.has(routine)) this.#module ??= this.space.module();
+    const ref = this.routine(routine);
+    this.flush();
+    return ref;
+  }
+
+  /** What a routine does to the registers that regions keep in locals. */
+  touchOf(routine: Routine): Touch {
+    let touch = this.#touches.get(routine);
+    if (touch === undefined) {
+      // A routine that calls itself touches what the rest of it does.
+      this.#touches.set(routine, 'nothing');
+      touch = findTouch(routine, this);
+      this.#touches.set(routine, touch);
+    }
+    return touch;
+  }
+
   /** Slot of the handler for a decoded instruction; a new one exists once `flush` has run. */
   handler(decoded: Decoded, mode: HandlerMode): number {
     return this.variants.find(decoded, mode).slot;
@@ -241,6 +268,6 @@ export class Engine implements EmitterContext {
   }
 
   get translatorStats(): TranslatorStats {
-    return NO_TRANSLATIONS;
+    return this.translator?.stats ?? NO_TRANSLATIONS;
   }
 }

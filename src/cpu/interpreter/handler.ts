@@ -3,14 +3,15 @@
  * function that reads its operands from a decoded operation and ends with a tail call of the next one.
  */
 
-import type { Address, Operand, Segment, Type, Value, Variable } from '../algebra.ts';
-import { FS, GP, SS, UD } from '../algebra.ts';
+import type { Operand, Type, Value, Variable } from '../algebra.ts';
+import { GP, UD } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import { AT_RELATIVE } from '../decode/operand-specs.ts';
-import { bytesOf, Emitter, type EmitterContext } from '../emit/emitter.ts';
+import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
+import { InstructionEmitter, type SegmentMode } from '../emit/instruction-emitter.ts';
 import { LOAD64_32S, type Node } from '../emit/nodes.ts';
-import { RSP, STEP_GOES_ON, vcpu } from '../state.ts';
+import { STEP_GOES_ON, vcpu } from '../state.ts';
 import { EXIT_HALT, EXIT_SHUTDOWN, EXIT_YIELD } from './exits.ts';
 import { type PlacedOperand, placeOperands } from './operand-places.ts';
 import {
@@ -31,29 +32,15 @@ import {
 const HANDLER = { params: [32, 32], results: [] } as const;
 
 /** What a handler depends on beside the decoded instruction's shape. */
-export interface HandlerMode {
-  /** Data segments (DS, ES, SS) are flat: base 0, no limit, writable. */
-  readonly flat: boolean;
-  /** SS.B, outside 64-bit mode. */
-  readonly stackAddressSize: 16 | 32 | 64;
+export interface HandlerMode extends SegmentMode {
   /** Both ways of a relative branch stay in the page: they are linked block to block. */
   readonly linked: boolean;
 }
 
-export class HandlerEmitter extends Emitter {
-  readonly mode: 16 | 32 | 64;
-  readonly operandSize: 16 | 32 | 64;
-  readonly addressSize: 16 | 32 | 64;
-  readonly stackSize: 16 | 32 | 64;
-  readonly repeat: 'none' | 'rep' | 'repne';
-  readonly lock: boolean;
-  readonly dataSegment: Segment;
-  readonly #decoded: Decoded;
-  readonly #handlerMode: HandlerMode;
+export class HandlerEmitter extends InstructionEmitter {
+  protected readonly decoded: Decoded;
+  protected readonly segmentMode: HandlerMode;
   readonly #operands: readonly PlacedOperand[];
-  /** Linear or machine addresses that readForWrite found, for the write that follows. */
-  readonly #forWrite = new Map<Operand, { linear: Node; machine: Variable }>();
-  #address: Address | undefined;
   /** Where execution continues, once `jump` or `again` has been used. */
   #next: Variable | undefined;
   #branch: { condition: Variable | undefined } | undefined;
@@ -61,15 +48,8 @@ export class HandlerEmitter extends Emitter {
 
   private constructor(builder: FunctionBuilder, context: EmitterContext, decoded: Decoded, mode: HandlerMode) {
     super(builder, context);
-    this.#decoded = decoded;
-    this.#handlerMode = mode;
-    this.mode = decoded.mode;
-    this.operandSize = decoded.operandSize;
-    this.addressSize = decoded.addressSize;
-    this.stackSize = decoded.stackSize;
-    this.repeat = decoded.repeat;
-    this.lock = decoded.lock;
-    this.dataSegment = decoded.dataSegment;
+    this.decoded = decoded;
+    this.segmentMode = mode;
     this.#operands = placeOperands(decoded);
   }
 
@@ -78,7 +58,7 @@ export class HandlerEmitter extends Emitter {
   }
 
   #build(): void {
-    const { form, instruction } = this.#decoded;
+    const { form, instruction } = this.decoded;
     if (form.cpl0) this.if(this.ne(this.get(vcpu.cpl), this.i32(0)), () => this.raise(GP, 0));
     if (form.prot) this.#requireProtectedMode();
     // The target is needed up front where a jump can happen on some paths only.
@@ -109,7 +89,7 @@ export class HandlerEmitter extends Emitter {
       this.#endBranch(this.#branch.condition);
       return;
     }
-    if (this.#decoded.form.ends) {
+    if (this.decoded.form.ends) {
       this.set(vcpu.rip, this.use(this.#next as Variable));
       this.b.tailCall(this.context.core.dispatch, [this.cpu, this.operationNode]);
       return;
@@ -134,7 +114,7 @@ export class HandlerEmitter extends Emitter {
   }
 
   #follow(taken: boolean): void {
-    if (!this.#handlerMode.linked) {
+    if (!this.segmentMode.linked) {
       this.set(vcpu.rip, taken ? this.#relativeTarget() : this.nextIp());
       this.b.tailCall(this.context.core.dispatch, [this.cpu, this.operationNode]);
       return;
@@ -202,7 +182,7 @@ export class HandlerEmitter extends Emitter {
   }
 
   #requireEnds(): void {
-    const { form } = this.#decoded;
+    const { form } = this.decoded;
     if (!form.ends) throw new Error(`${form.instruction.name} '${form.text}' branches but has no 'ends'`);
   }
 
@@ -214,7 +194,7 @@ export class HandlerEmitter extends Emitter {
       const check = (): void => this.checkTarget(this.#relativeTarget());
       if (taken === undefined) check();
       else this.if(this.use(taken), check);
-    } else if (!this.#handlerMode.linked) {
+    } else if (!this.segmentMode.linked) {
       const check = (): void => this.checkTarget(this.#relativeTarget());
       if (taken === undefined) check();
       else this.if(this.use(taken), check);
@@ -260,164 +240,34 @@ export class HandlerEmitter extends Emitter {
     else this.b.store(128, this.#register(register), 0, node);
   }
 
-  override read(operand: Operand): Node {
-    const { type } = operand;
-    switch (operand.kind) {
-      case 'gpr':
-      case 'xmm':
-      case 'mmx':
-        return this.b.load(type as Type, this.#register(operand), 0);
-      case 'segment':
-        return this.getAt(vcpu.segmentSelector, this.index(operand));
-      case 'constant':
-        return this.const(type as Type, (operand as PlacedOperand).constant);
-      case 'immediate':
-        return this.#immediate(operand);
-      case 'far':
-        return this.b.load(64, this.operationNode, this.#place(operand));
-      case 'memory':
-        return this.loadLinear(type as Type, this.#operandLinear(operand, 'read'), this.#throughStack());
-      default:
-        throw new Error(`an operand of kind ${operand.kind} cannot be read whole`);
-    }
+  protected override readRegister(operand: Operand): Node {
+    return this.b.load(operand.type as Type, this.#register(operand), 0);
   }
 
-  #immediate(operand: Operand): Node {
+  protected override writeRegister(operand: Operand, value: Value): void {
+    if (operand.kind === 'gpr') this.storeGpr(this.#register(operand), 0, value);
+    else this.b.store(value.type, this.#register(operand), 0, value as Node);
+  }
+
+  protected override immediate(operand: Operand): Node {
+    if (operand.kind === 'constant') return this.const(operand.type as Type, (operand as PlacedOperand).constant);
     const place = this.#place(operand);
+    if (operand.kind === 'far') return this.b.load(64, this.operationNode, place);
     if (operand.type !== 64) return this.trunc(this.b.load(32, this.operationNode, place), operand.type as Type);
     if (place === OPERATION_WIDE_IMMEDIATE) return this.b.load(64, this.operationNode, place);
     return this.b.load(64, this.operationNode, place, LOAD64_32S);
   }
 
-  override readForWrite(operand: Operand): Node {
-    if (operand.kind !== 'memory') return this.read(operand);
-    const type = operand.type as Type;
-    const linear = this.#operandLinear(operand, 'write');
-    const machine = this.writableAddress(linear, bytesOf(type), this.#throughStack());
-    this.#forWrite.set(operand, { linear, machine });
-    const value = this.b.variable(type);
-    this.if(
-      this.ne(this.use(machine), this.i32(0)),
-      () => this.b.assign(value, this.b.load(type, this.use(machine), 0)),
-      () => {
-        const [loaded] = this.b.call(this.context.core.load(type), [this.cpu, this.operationNode, linear]);
-        this.b.assign(value, loaded as Node);
-        this.checkFault(this.#throughStack());
-      },
-    );
-    return this.use(value);
-  }
-
-  override write(operand: Operand, value: Value): void {
-    if (value.type !== operand.type) throw new Error(`operand of type ${operand.type} written a ${value.type}`);
-    switch (operand.kind) {
-      case 'gpr':
-        this.storeGpr(this.#register(operand), 0, value);
-        return;
-      case 'xmm':
-      case 'mmx':
-        this.b.store(value.type, this.#register(operand), 0, value as Node);
-        return;
-      case 'memory':
-        this.#writeMemory(operand, value);
-        return;
-      default:
-        throw new Error(`an operand of kind ${operand.kind} cannot be written whole`);
+  protected override displacement(): Node {
+    const { displacementHigh, displacement } = this.decoded.memory as NonNullable<Decoded['memory']>;
+    if (displacementHigh === displacement >> 31) {
+      return this.b.load(64, this.operationNode, OPERATION_DISPLACEMENT, LOAD64_32S);
     }
+    return this.b.load(64, this.operationNode, OPERATION_WIDE_IMMEDIATE);
   }
 
-  #writeMemory(operand: Operand, value: Value): void {
-    const found = this.#forWrite.get(operand);
-    if (found === undefined) {
-      this.storeLinear(this.#operandLinear(operand, 'write'), value, this.#throughStack());
-      return;
-    }
-    const { linear, machine } = found;
-    this.if(
-      this.ne(this.use(machine), this.i32(0)),
-      () => this.b.store(value.type, this.use(machine), 0, value as Node),
-      () => {
-        this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
-        this.checkFault(this.#throughStack());
-      },
-    );
-  }
-
-  // ---- Addresses ---------------------------------------------------------------------------------------------------
-
-  #throughStack(): boolean {
-    return this.#decoded.memory?.segment === SS;
-  }
-
-  #operandLinear(operand: Operand, access: 'read' | 'write'): Node {
-    const bytes = bytesOf(operand.type as Type);
-    const linear = this.linear(this.memory(operand), bytes, access);
-    if (operand.type === 128 && this.#decoded.form.aligned) {
-      this.if(this.ne(this.and(linear, this.const(64, 15)), this.const(64, 0)), () => this.raise(GP, 0));
-    }
-    return linear;
-  }
-
-  override memory(operand: Operand): Address {
-    const reference = this.#decoded.memory;
-    if (operand.kind !== 'memory' || reference === undefined) throw new Error('not a memory operand');
-    if (this.#address === undefined || !this.b.has(this.#address.offset as Node)) {
-      this.#address = { segment: reference.segment, offset: this.#effectiveAddress() };
-    }
-    return this.#address;
-  }
-
-  /** base + (index << scale) + displacement, of the address size. */
-  #effectiveAddress(): Node {
-    const { base, index, scale, displacementHigh, displacement, ripRelative, addressSize } = this.#decoded
-      .memory as NonNullable<Decoded['memory']>;
-    if (displacementHigh !== displacement >> 31) return this.b.load(64, this.operationNode, OPERATION_WIDE_IMMEDIATE);
-    let sum = this.b.load(64, this.operationNode, OPERATION_DISPLACEMENT, LOAD64_32S);
-    if (ripRelative) sum = this.add(this.nextIp(), sum);
-    if (base >= 0) sum = this.add(this.#addressRegister(OPERATION_BASE), sum);
-    if (index >= 0) sum = this.add(sum, this.shl(this.#addressRegister(OPERATION_INDEX), scale));
-    return this.trunc(sum, addressSize);
-  }
-
-  #addressRegister(place: number): Node {
+  protected override addressRegister(part: 'base' | 'index'): Node {
+    const place = part === 'base' ? OPERATION_BASE : OPERATION_INDEX;
     return this.b.load(64, this.add(this.cpu, this.operationField16(place)), 0);
-  }
-
-  override linear(address: Address, bytes: number, access: 'read' | 'write'): Node {
-    const { offset } = address;
-    const segment = address.segment as Segment;
-    const wide = this.zext(offset, 64);
-    if (this.mode === 64) return segment < FS ? wide : this.add(wide, this.getAt(vcpu.segmentBase, segment));
-    if (this.#handlerMode.flat && segment < FS && segment !== 1) return wide;
-    const args = [
-      this.cpu,
-      this.operationNode,
-      this.i32(segment),
-      wide,
-      this.i32(bytes),
-      this.i32(access === 'write' ? 1 : 0),
-    ];
-    const [linear] = this.b.call(this.context.core.segmentLinear, args);
-    this.checkFault(segment === SS);
-    return linear as Node;
-  }
-
-  // ---- Stack -------------------------------------------------------------------------------------------------------
-
-  #stackPointer(): Node {
-    return this.getGpr(RSP, this.#handlerMode.stackAddressSize);
-  }
-
-  override push(value: Value): void {
-    const top = this.sub(this.#stackPointer(), this.const(this.#handlerMode.stackAddressSize, bytesOf(value.type)));
-    this.store({ segment: SS, offset: top }, value);
-    this.setGpr(RSP, top);
-  }
-
-  override pop(type: 16 | 32 | 64): Node {
-    const top = this.#stackPointer();
-    const value = this.load(type, { segment: SS, offset: top });
-    this.setGpr(RSP, this.add(top, this.const(this.#handlerMode.stackAddressSize, bytesOf(type))));
-    return value;
   }
 }

@@ -6,7 +6,7 @@
 import { CS, GP, UD } from '../algebra.ts';
 import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
-import type { FunctionRef } from '../emit/nodes.ts';
+import type { FunctionRef, Node } from '../emit/nodes.ts';
 import { type CoreEmitter, defineCore } from '../mmu/core-emitter.ts';
 import { vcpu } from '../state.ts';
 import { EXIT_BUDGET, EXIT_LIMIT } from './exits.ts';
@@ -28,6 +28,11 @@ export interface PseudoOperations {
    * segment (SDM Vol. 3A §5.3 "Limit Checking"); leaves to the run loop if not.
    */
   readonly limit: FunctionRef;
+  /**
+   * Goes on to the next operation, and says so to the translator when it has counted its immediate down to 0. A block
+   * that the translator may get begins with it; where it has been translated, its region stands here instead.
+   */
+  readonly count: FunctionRef;
   /** Raises #UD, #GP(0). */
   readonly undefined: FunctionRef;
   readonly tooLong: FunctionRef;
@@ -35,7 +40,24 @@ export interface PseudoOperations {
 
 export function reservePseudoOperations(space: CodeSpace): PseudoOperations {
   const handler = (): FunctionRef => space.reserve([], []);
-  return { proceed: handler(), halt: handler(), limit: handler(), undefined: handler(), tooLong: handler() };
+  return {
+    proceed: handler(),
+    halt: handler(),
+    limit: handler(),
+    count: handler(),
+    undefined: handler(),
+    tooLong: handler(),
+  };
+}
+
+function run(m: CoreEmitter, operation: Node): void {
+  const { builder: b } = m;
+  const handler = b.load(32, operation, OPERATION_HANDLER);
+  b.tailCallAt(handler, { params: [32, 32], results: [] }, [m.vcpuBlock, operation]);
+}
+
+function runNext(m: CoreEmitter): void {
+  run(m, m.add(m.operation, m.number(OPERATION_BYTES)));
 }
 
 export function definePseudoOperations(module: ModuleBuilder, context: EmitterContext, pseudo: PseudoOperations): void {
@@ -63,8 +85,23 @@ export function definePseudoOperations(module: ModuleBuilder, context: EmitterCo
       m.set(vcpu.exitReason, m.number(EXIT_LIMIT));
       b.return([]);
     });
-    const next = m.add(m.operation, m.number(OPERATION_BYTES));
-    b.tailCallAt(b.load(32, next, OPERATION_HANDLER), { params: [32, 32], results: [] }, [m.vcpuBlock, next]);
+    runNext(m);
+    return undefined;
+  });
+  defineCore(module, context, 'resume', core.resume, (m) => {
+    run(m, m.operation);
+    return undefined;
+  });
+  defineCore(module, context, 'count', pseudo.count, (m) => {
+    const { builder: b } = m;
+    const left = m.sub(b.load(32, m.operation, OPERATION_IMMEDIATE), m.number(1));
+    b.store(32, m.operation, OPERATION_IMMEDIATE, left);
+    m.if(m.isZero(left), () => {
+      b.call(core.hot, [m.vcpuBlock, m.operation]);
+      const replaced = m.ne(b.load(32, m.operation, OPERATION_HANDLER), m.number(pseudo.count.slot));
+      m.if(replaced, () => run(m, m.operation));
+    });
+    runNext(m);
     return undefined;
   });
   const raising = (name: string, ref: FunctionRef, vector: number, code?: number): void =>

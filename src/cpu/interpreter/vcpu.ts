@@ -194,6 +194,7 @@ export class Vcpu {
     this.#retired += this.#slice - this.get32(vcpu.budget);
     // `budget` keeps saying where the shadow began.
     this.#slice = this.get32(vcpu.budget);
+    this.#engine.translator?.flush();
     return reason;
   }
 

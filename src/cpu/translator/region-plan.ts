@@ -1,0 +1,204 @@
+/**
+ * Which guest code a region is made of: blocks as the interpreter has them, from a hot one on along the ways that have
+ * been taken. A relative call goes on in the function called, which comes back to its caller without leaving the
+ * region; so code of a function may be in a region several times, once for each call.
+ */
+
+import type { Decoded } from '../decode/decoded.ts';
+import { AT_RELATIVE } from '../decode/operand-specs.ts';
+import type { Block } from '../interpreter/blocks.ts';
+import { branches } from '../isa/branches.ts';
+import type { Instruction } from '../isa/instruction.ts';
+
+const FRAME_BYTES = 4096;
+/** A region grows no further than this: compilers of WebAssembly take more than linear time for large functions. */
+const MOST_INSTRUCTIONS = 320;
+const MOST_BLOCKS = 64;
+/** Calls within calls that a region goes into. */
+const DEEPEST_CALL = 4;
+
+const nearBranches: ReadonlySet<Instruction> = new Set(branches);
+
+/** A call that a region has gone into: where it came from, and the offset it returns to. */
+export interface Call {
+  readonly caller: Call | undefined;
+  readonly returnsTo: number;
+  readonly depth: number;
+}
+
+/**
+ * How control leaves a block: `proceed` to the code behind it; a near branch; `other` instructions that end blocks,
+ * which their handlers run; or an instruction that cannot be translated, from which on the interpreter goes on.
+ */
+export type Ending = 'proceed' | 'jump' | 'conditional' | 'call' | 'return' | 'indirect' | 'other' | 'declined';
+
+export interface PlannedBlock {
+  readonly number: number;
+  readonly block: Block;
+  /** Linear address relative to the page in which the region begins, in bytes. */
+  readonly offset: number;
+  readonly call: Call | undefined;
+  /** Without the one it declines. */
+  readonly instructions: readonly Decoded[];
+  /** Of each instruction, and of what comes behind the last one, relative to the region's first page. */
+  readonly offsets: readonly number[];
+  /** Instructions that the interpreter counts for it. */
+  readonly count: number;
+  readonly ending: Ending;
+  /** Offsets of the code that control may go on with, where that is known: taken branch and fall-through. */
+  readonly targets: { readonly taken?: number; readonly next?: number };
+  /** Those of them that are in the region. */
+  taken: PlannedBlock | undefined;
+  next: PlannedBlock | undefined;
+}
+
+export interface RegionPlan {
+  readonly blocks: readonly PlannedBlock[];
+  readonly mode: number;
+  readonly instructions: number;
+}
+
+/** What planning asks of its surroundings. */
+export interface CodeSource {
+  /** The block with the code at this offset from the region's first page, if it is worth translating. */
+  blockAt(offset: number): Block | undefined;
+  instructionsOf(block: Block): {
+    instructions: readonly (Decoded | string)[];
+    offsets: readonly number[];
+    end: number;
+  };
+  /** Whether the instruction at this machine address is known not to translate. */
+  declines(machine: number): boolean;
+}
+
+export function planRegion(head: Block, source: CodeSource): RegionPlan {
+  return new Planning(head, source).plan();
+}
+
+class Planning {
+  readonly #head: Block;
+  readonly #source: CodeSource;
+  readonly #blocks: PlannedBlock[] = [];
+  /** By call and offset. */
+  readonly #known = new Map<Call | undefined, Map<number, PlannedBlock>>();
+  #instructions = 0;
+
+  constructor(head: Block, source: CodeSource) {
+    this.#head = head;
+    this.#source = source;
+  }
+
+  plan(): RegionPlan {
+    this.#add(this.#head, this.#head.start, undefined);
+    // Blocks are appended while the list is walked: breadth first.
+    for (const block of this.#blocks) this.#extend(block);
+    return { blocks: this.#blocks, mode: this.#head.mode, instructions: this.#instructions };
+  }
+
+  #add(block: Block, offset: number, call: Call | undefined): PlannedBlock {
+    const planned = this.#describe(block, offset, call);
+    this.#blocks.push(planned);
+    this.#instructions += planned.instructions.length;
+    let inCall = this.#known.get(call);
+    if (inCall === undefined) {
+      inCall = new Map();
+      this.#known.set(call, inCall);
+    }
+    inCall.set(offset, planned);
+    return planned;
+  }
+
+  #describe(block: Block, offset: number, call: Call | undefined): PlannedBlock {
+    const { instructions, offsets, end } = this.#source.instructionsOf(block);
+    const frame = block.machine - block.start;
+    const page = offset - block.start;
+    const usable: Decoded[] = [];
+    let declined = false;
+    for (const [i, decoded] of instructions.entries()) {
+      declined = typeof decoded === 'string' || this.#source.declines(frame + (offsets[i] as number));
+      if (declined) break;
+      usable.push(decoded as Decoded);
+    }
+    const places = [...offsets.slice(0, usable.length), declined ? (offsets[usable.length] as number) : end];
+    const last = usable.at(-1);
+    const ending = declined || last === undefined ? 'declined' : endingOf(last);
+    const behind = page + (places.at(-1) as number);
+    return {
+      number: this.#blocks.length,
+      block,
+      offset,
+      call,
+      instructions: usable,
+      offsets: places.map((place) => page + place),
+      count: instructions.length,
+      ending,
+      targets: declined ? {} : targetsOf(last as Decoded, ending, behind, call),
+      taken: undefined,
+      next: undefined,
+    };
+  }
+
+  #extend(block: PlannedBlock): void {
+    const { taken, next } = block.targets;
+    if (next !== undefined) block.next = this.#reach(next, block.call);
+    if (taken === undefined) return;
+    if (block.ending === 'call') block.taken = this.#reachCall(block, taken);
+    else block.taken = this.#reach(taken, block.ending === 'return' ? block.call?.caller : block.call);
+  }
+
+  #reachCall(block: PlannedBlock, target: number): PlannedBlock | undefined {
+    const depth = (block.call?.depth ?? 0) + 1;
+    if (depth > DEEPEST_CALL) return undefined;
+    const returnsTo = block.offsets.at(-1) as number;
+    return this.#reach(target, { caller: block.call, returnsTo, depth });
+  }
+
+  #reach(offset: number, call: Call | undefined): PlannedBlock | undefined {
+    const known = this.#known.get(call)?.get(offset);
+    if (known !== undefined) return known;
+    if (this.#blocks.length >= MOST_BLOCKS || this.#instructions >= MOST_INSTRUCTIONS) return undefined;
+    const block = this.#source.blockAt(offset);
+    return block && this.#add(block, offset, call);
+  }
+}
+
+function endingOf(last: Decoded): Ending {
+  if (!last.form.ends) return 'proceed';
+  if (!nearBranches.has(last.instruction)) return 'other';
+  const { name } = last.instruction;
+  const relative = last.form.operands.some((spec) => spec.at === AT_RELATIVE);
+  if (!relative) return name === 'RET' ? 'return' : 'indirect';
+  // A 16-bit operand size cuts the target.
+  if (last.operandSize === 16 || last.mode === 16) return 'other';
+  if (name === 'CALL') return 'call';
+  return name === 'JMP' ? 'jump' : 'conditional';
+}
+
+function targetsOf(
+  last: Decoded,
+  ending: Ending,
+  behind: number,
+  call: Call | undefined,
+): { taken?: number; next?: number } {
+  const relative = last.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);
+  const taken = behind + (relative < 0 ? 0 : (last.operands[relative]?.immediate as number));
+  // 32-bit code wraps at 4 GiB and has a base: it is followed within its page only.
+  const reachable = (target: number): boolean => last.mode === 64 || pageOf(target) === pageOf(behind - 1);
+  switch (ending) {
+    case 'proceed':
+      return reachable(behind) ? { next: behind } : {};
+    case 'jump':
+    case 'call':
+      return reachable(taken) ? { taken } : {};
+    case 'conditional':
+      return { ...(reachable(taken) && { taken }), ...(reachable(behind) && { next: behind }) };
+    case 'return':
+      return call !== undefined && reachable(call.returnsTo) ? { taken: call.returnsTo } : {};
+    default:
+      return {};
+  }
+}
+
+export function pageOf(offset: number): number {
+  return Math.floor(offset / FRAME_BYTES);
+}

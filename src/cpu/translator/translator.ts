@@ -1,0 +1,291 @@
+/**
+ * The translator tier of a process: makes regions of blocks that are entered often, and has them run in place of the
+ * blocks' counting operations. So dispatch, jump caches and links between blocks know nothing of it, and taking a region
+ * away is one store.
+ *
+ *     counting operation --hot--> plan, emit --end of slice--> module, instances --> counting operation's handler
+ *            ^                                                                              |
+ *            +------- a block of the region is written over, or code memory is full --------+
+ */
+
+import type { Routine } from '../algebra.ts';
+import type { ImportingModule } from '../emit/code-space.ts';
+import type { FunctionRef } from '../emit/nodes.ts';
+import { type Block, codeSizeOf, countingOperation } from '../interpreter/blocks.ts';
+import { CODE_FLAT, CODE_STACK_32 } from '../interpreter/core.ts';
+import type { Engine } from '../interpreter/engine.ts';
+import { OPERATION_BYTES, OPERATION_HANDLER, OPERATION_IMMEDIATE } from '../interpreter/operation.ts';
+import type { Vcpu } from '../interpreter/vcpu.ts';
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
+import { vcpu as fields } from '../state.ts';
+import { OperationPool } from './operation-pool.ts';
+import { DeclinedAt, emitRegion } from './region-code.ts';
+import { Declined, type RegionContext } from './region-emitter.ts';
+import { type CodeSource, planRegion, type RegionPlan } from './region-plan.ts';
+import type { EngineChoice, TranslatorStats } from './statistics.ts';
+
+/** Entries after which a block is hot. */
+const HOT = 400;
+/** Entries after which a region that was set aside comes back. */
+const WARM = 4;
+/** Most bytes of WebAssembly in regions. */
+const CODE_LIMIT = 96 << 20;
+/** A module is compiled once it has so many regions, or when the slice ends. */
+const BATCH = 8;
+/** Machine addresses of instructions known to decline, before all are forgotten. */
+const MOST_DECLINED = 1 << 16;
+
+/** A translated region. */
+interface Region {
+  readonly head: Block;
+  readonly blocks: readonly Block[];
+  readonly code: FunctionRef;
+  readonly codeBytes: number;
+  readonly operations: number;
+  readonly operationBytes: number;
+  /** Compiled and standing in its head's counting operation; else waiting, or set aside to see whether it is needed. */
+  state: 'waiting' | 'running' | 'aside' | 'gone';
+}
+
+export class Translator {
+  readonly #engine: Engine;
+  readonly #context: RegionContext;
+  readonly #atFirstSight: boolean;
+  readonly #pool: OperationPool;
+  /** By address of the head block; oldest first. */
+  readonly #regions = new Map<number, Region>();
+  /** By address of any block in them. */
+  readonly #users = new Map<number, Set<Region>>();
+  readonly #declined = new Set<number>();
+  #module: ImportingModule | undefined;
+  #waiting: Region[] = [];
+  readonly #stats = {
+    translations: 0,
+    instructions: 0,
+    links: 0,
+    invalidations: 0,
+    evictions: 0,
+    modules: 0,
+    codeBytes: 0,
+    milliseconds: 0,
+  };
+
+  constructor(engine: Engine, choice: EngineChoice) {
+    this.#engine = engine;
+    this.#atFirstSight = choice === 'translator';
+    this.#pool = new OperationPool(engine.memory);
+    this.#context = {
+      core: engine.core,
+      countHits: engine.countHits,
+      traceEvents: engine.traceEvents,
+      routine: (routine) => engine.routineNow(routine),
+      reserve: (params, results) => engine.reserve(params, results),
+      touchOf: (routine: Routine) => engine.touchOf(routine),
+    };
+    engine.blocks.countdown = this.#atFirstSight ? 1 : HOT;
+    engine.blocks.invalidated = (block) => this.#invalidated(block);
+  }
+
+  get stats(): TranslatorStats {
+    return { ...this.#stats, regions: this.#regions.size };
+  }
+
+  /** The block with this counting operation has been entered often. Generated code may be running. */
+  hot(vcpu: Vcpu, operation: number): void {
+    const block = this.#engine.blocks.counted(operation);
+    if (block === undefined) return;
+    const known = this.#regions.get(block.address);
+    if (known?.state === 'aside') this.#start(known);
+    if (known !== undefined) return;
+    const started = performance.now();
+    this.#translate(vcpu, block);
+    this.#stats.milliseconds += performance.now() - started;
+    if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
+  }
+
+  /** Compiles the regions that wait. */
+  flush(): void {
+    if (this.#module === undefined) return;
+    const started = performance.now();
+    this.#module.instantiate();
+    this.#module = undefined;
+    this.#stats.modules++;
+    for (const region of this.#waiting) if (region.state === 'waiting') this.#start(region);
+    this.#waiting = [];
+    this.#makeRoom();
+    this.#stats.milliseconds += performance.now() - started;
+  }
+
+  #start(region: Region): void {
+    region.state = 'running';
+    this.#setHandler(region.head, region.code.slot, 0);
+    // Youngest last.
+    this.#regions.delete(region.head.address);
+    this.#regions.set(region.head.address, region);
+  }
+
+  #setHandler(head: Block, slot: number, countdown: number): void {
+    const { view } = this.#engine.memory;
+    const operation = countingOperation(head);
+    view.setUint32(operation + OPERATION_IMMEDIATE, countdown, true);
+    view.setUint32(operation + OPERATION_HANDLER, slot, true);
+  }
+
+  // ---- Translating -------------------------------------------------------------------------------------------------
+
+  #translate(vcpu: Vcpu, head: Block): void {
+    const { space } = this.#engine;
+    const source = this.#source(vcpu, head);
+    for (;;) {
+      const plan = planRegion(head, source);
+      if (plan.blocks[0]?.instructions.length === 0) return;
+      const module = this.#module ?? space.importingModule();
+      const code = space.reserve([], []);
+      const { operations, address, bytes } = this.#placeOperations(plan);
+      const mode = {
+        flat: (plan.mode & CODE_FLAT) !== 0,
+        stackAddressSize: codeSizeOf(plan.mode) === 64 ? 64 : (plan.mode & CODE_STACK_32) !== 0 ? 32 : 16,
+      } as const;
+      try {
+        const codeBytes = module.define(code, `region ${head.machine.toString(16)}`, (builder) =>
+          emitRegion(builder, this.#context, { plan, mode, operations }),
+        );
+        this.#module = module;
+        this.#add(head, plan, { code, codeBytes, operations: address, operationBytes: bytes });
+        return;
+      } catch (error) {
+        space.release(code);
+        this.#pool.release(address, bytes);
+        if (!(error instanceof DeclinedAt) || !(error.cause instanceof Declined)) throw error;
+        this.#decline(error);
+      }
+    }
+  }
+
+  #decline({ block, index }: DeclinedAt): void {
+    if (this.#declined.size === MOST_DECLINED) this.#declined.clear();
+    this.#declined.add(block.block.machine + (block.offsets[index] as number) - block.offset);
+  }
+
+  #add(
+    head: Block,
+    plan: RegionPlan,
+    parts: Pick<Region, 'code' | 'codeBytes' | 'operations' | 'operationBytes'>,
+  ): void {
+    const blocks = [...new Set(plan.blocks.map(({ block }) => block))];
+    const region: Region = { head, blocks, ...parts, state: 'waiting' };
+    this.#regions.set(head.address, region);
+    this.#waiting.push(region);
+    for (const { address } of blocks) {
+      const users = this.#users.get(address);
+      if (users === undefined) this.#users.set(address, new Set([region]));
+      else users.add(region);
+    }
+    this.#stats.translations++;
+    this.#stats.instructions += plan.instructions;
+    this.#stats.codeBytes += region.codeBytes;
+  }
+
+  /** Copies of the blocks' operations: for faults, and for the handlers of instructions that end blocks. */
+  #placeOperations(plan: RegionPlan): { operations: number[]; address: number; bytes: number } {
+    const bytes = plan.blocks.reduce((sum, { count }) => sum + count * OPERATION_BYTES, 0);
+    const address = this.#pool.allocate(bytes);
+    const { u8 } = this.#engine.memory;
+    const operations: number[] = [];
+    let at = address;
+    for (const { block, count } of plan.blocks) {
+      const from = countingOperation(block) + OPERATION_BYTES;
+      u8.copyWithin(at, from, from + count * OPERATION_BYTES);
+      operations.push(at);
+      at += count * OPERATION_BYTES;
+    }
+    return { operations, address, bytes };
+  }
+
+  #source(vcpu: Vcpu, head: Block): CodeSource {
+    const { blocks } = this.#engine;
+    const frame = head.machine - head.start;
+    const sequences = new Map<Block, ReturnType<typeof blocks.sequenceOf>>();
+    return {
+      blockAt: (offset) => {
+        const page = Math.floor(offset / 4096) * 4096;
+        const pageFrame = page === 0 ? frame : this.#frameOf(vcpu, page);
+        if (pageFrame === undefined) return undefined;
+        const block = blocks.known(pageFrame + offset - page, head.mode);
+        return block !== undefined && this.#isUsed(block) ? block : undefined;
+      },
+      instructionsOf: (block) => {
+        let sequence = sequences.get(block);
+        if (sequence === undefined) {
+          sequence = blocks.sequenceOf(block);
+          sequences.set(block, sequence);
+        }
+        return sequence;
+      },
+      declines: (machine) => this.#declined.has(machine),
+    };
+  }
+
+  /** What has hardly ever been entered stays out of regions, to keep them small. */
+  #isUsed(block: Block): boolean {
+    if (this.#atFirstSight) return true;
+    const region = this.#regions.get(block.address);
+    return region !== undefined || this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
+  }
+
+  /** The frame of a page of code, relative to the one that runs, if the TLB has it: nothing may be touched for it. */
+  #frameOf(vcpu: Vcpu, page: number): number | undefined {
+    const { view } = this.#engine.memory;
+    const linear = BigInt.asUintN(64, vcpu.get(fields.ipBase) + BigInt(page));
+    const index = Number((linear >> 12n) & BigInt(TLB_ENTRIES - 1));
+    const entry = vcpu.get32(fields.tlbBase) + index * TLB_ENTRY_BYTES;
+    const tag = (linear >> 12n) | vcpu.get(fields.tlbTag);
+    if (view.getBigUint64(entry + TLB_FETCH, true) !== tag) return undefined;
+    return (Number(linear & 0xffffffffn) + view.getInt32(entry + TLB_ADDEND, true)) >>> 0;
+  }
+
+  // ---- Giving up regions -------------------------------------------------------------------------------------------
+
+  #invalidated(block: Block): void {
+    const users = this.#users.get(block.address);
+    if (users === undefined) return;
+    for (const region of [...users]) {
+      this.#remove(region);
+      this.#stats.invalidations++;
+    }
+    // One of them may be running: it leaves when it sees this.
+    for (const vcpu of this.#engine.vcpus) vcpu.attention = true;
+  }
+
+  #remove(region: Region): void {
+    const { head, blocks } = region;
+    this.#regions.delete(head.address);
+    for (const { address } of blocks) {
+      const users = this.#users.get(address);
+      users?.delete(region);
+      if (users?.size === 0) this.#users.delete(address);
+    }
+    if (region.state !== 'waiting') this.#engine.space.release(region.code);
+    region.state = 'gone';
+    this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
+    this.#pool.release(region.operations, region.operationBytes);
+    this.#stats.codeBytes -= region.codeBytes;
+  }
+
+  /** The oldest regions are set aside; those that are not entered again until their next turn are given up. */
+  #makeRoom(): void {
+    while (this.#stats.codeBytes > CODE_LIMIT) {
+      const [region] = this.#regions.values();
+      if (region === undefined || region.state === 'waiting') return;
+      if (region.state === 'aside') {
+        this.#remove(region);
+        this.#stats.evictions++;
+        continue;
+      }
+      region.state = 'aside';
+      this.#setHandler(region.head, this.#engine.pseudo.count.slot, WARM);
+      this.#regions.delete(region.head.address);
+      this.#regions.set(region.head.address, region);
+    }
+  }
+}
