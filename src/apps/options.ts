@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly engine: EngineChoice;
   readonly timeoutMs?: number;
   readonly stats: boolean;
+  readonly profile?: string;
+  readonly symbols: readonly string[];
   readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
   readonly deterministic: boolean;
   readonly seed?: number;
@@ -47,8 +49,11 @@ At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is 
 filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
 console, followed by end-of-file (Ctrl-D). With --deterministic all of it is read first.
 
-Sizes take K, M, G or T (powers of 1024); durations take ms, s, m or h. A trace goes to a new file: one that exists is
-not overwritten, unless it is a device or a pipe, such as /dev/stderr.
+A profile opens in Chrome's DevTools and in speedscope. Symbols are those of an ELF kernel, or of the files named with
+--symbols: a System.map, what a guest has in /proc/kallsyms, or any ELF file with a symbol table.
+
+Sizes take K, M, G or T (powers of 1024); durations take ms, s, m or h. Traces and profiles go to new files: one that
+exists is not overwritten, unless it is a device or a pipe, such as /dev/stderr.
 
 ${EXIT_STATUS_HELP}
 
@@ -88,6 +93,17 @@ function trace(text: string): RunOptions['trace'] {
     throw new InvalidArgumentError("A trace needs a file; standard output is the guest's.");
   }
   return { kinds: new Set(kinds), file };
+}
+
+function profile(file: string): string {
+  if (file === '' || file === '-') {
+    throw new InvalidArgumentError("A profile needs a file; standard output is the guest's.");
+  }
+  return file;
+}
+
+function symbols(file: string, before: readonly string[] = []): string[] {
+  return [...before, file];
 }
 
 function device(name: string, before: readonly string[] = []): string[] {
@@ -150,6 +166,12 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .option('--timeout <duration>', 'stop the guest after this much wall time', duration)
     .option('--stats', 'end with statistics on standard error')
     .option('--trace <kinds=file>', `write events to a new file; kinds: ${TRACE_KINDS.join(',')}`, trace)
+    .option('--profile <file>', 'write where guest time goes to a new file, a .cpuprofile', profile)
+    .option(
+      '--symbols <file>',
+      "names for the profile: a System.map or an ELF file, not the kernel's own; may be repeated",
+      symbols,
+    )
     .option('--deterministic', 'let time follow the instruction count, so that the same input gives the same run')
     .addOption(
       new Option(
@@ -160,9 +182,10 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .addHelpText('after', RUN_HELP_TAIL)
     .action((given) => {
       const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
+      if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
       parsed = {
         command: 'run',
-        options: { stats: false, deterministic: false, ...rest, modules, memoryBytes, devices, timeoutMs },
+        options: { stats: false, deterministic: false, symbols: [], ...rest, modules, memoryBytes, devices, timeoutMs },
       };
     });
 

@@ -13,6 +13,7 @@ import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
+import { Profile } from './profile.ts';
 import { Session } from './session.ts';
 import { statisticsTable } from './statistics.ts';
 
@@ -57,6 +58,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
 
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
   const { kernel, inputPort } = await readKernel(options, terminal);
+  const profile =
+    options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel.image);
   guest = await createGuest({
     memoryBytes: options.memoryBytes,
     kernel,
@@ -67,6 +70,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     onConsole: (bytes) => output.write(bytes),
     onSecondSerial: () => held.release(),
     ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
+    ...(profile && { profiler: profile.profiler }),
     countHits: options.stats,
     engine: options.engine,
     gunzip,
@@ -74,11 +78,16 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   });
 
   // Only now: a kernel that was refused leaves no file behind.
+  await profile?.open();
   if (options.trace) {
-    trace = await TraceFile.create(options.trace.file, {
+    const creating = TraceFile.create(options.trace.file, {
       full: () => session.pauseFor('trace'),
       drained: () => session.resumeFrom('trace'),
       failed: (error) => fail({ by: 'host', message: error.message }),
+    });
+    trace = await creating.catch(async (error: unknown) => {
+      await profile?.discard();
+      throw error;
     });
   }
 
@@ -110,5 +119,6 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   // The guest's cursor may be anywhere in a line.
   if (terminal && ending.by !== 'guest') stderr.write('\n');
   if (options.stats) stderr.write(statistics(options.deterministic ? guest.stateHash() : undefined));
+  await profile?.write((error) => fail({ by: 'host', message: error.message }));
   return outcomeOf(failure ?? ending);
 }

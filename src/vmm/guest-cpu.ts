@@ -4,7 +4,9 @@
  */
 
 import type { AccessSize } from '../base/bus.ts';
+import { CS } from '../cpu/algebra.ts';
 import { Cpuid } from '../cpu/cpuid.ts';
+import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
 import { Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
@@ -17,6 +19,7 @@ import type { PcBoard } from '../machine/pc.ts';
 import type { ExitCounts } from './exit-counts.ts';
 import type { FrameTable } from './guest-memory.ts';
 import { KvmClock } from './kvm-clock.ts';
+import type { SampledCpu } from './profiler.ts';
 import type { Random } from './random.ts';
 import { TSC_HZ, type VirtualClock } from './virtual-clock.ts';
 
@@ -54,7 +57,7 @@ const EXCEPTIONS: Readonly<Record<number, string>> = {
 const FRAMES_PER_SLICE = 256;
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
-export class GuestCpu implements Monitor {
+export class GuestCpu implements Monitor, SampledCpu {
   readonly vcpu: Vcpu;
   readonly apic: LocalApic;
   readonly kvmClock: KvmClock;
@@ -162,6 +165,22 @@ export class GuestCpu implements Monitor {
   /** What the vCPU's state does not hold, by name. */
   savedParts(): Record<string, Uint8Array> {
     return { msrs: this.#msrs.save(), 'kvm-clock': this.kvmClock.save() };
+  }
+
+  // ---- For the profiler --------------------------------------------------------------------------------------------
+
+  get linearIp(): bigint {
+    const ip = this.vcpu.get(vcpu.rip);
+    const long = (this.vcpu.get32(vcpu.codeMode) & CODE_SIZE_MASK) === CODE_64;
+    return long ? ip : (ip + this.vcpu.get(vcpu.segmentBase, CS)) & 0xffffffffn;
+  }
+
+  get inUserMode(): boolean {
+    return this.vcpu.get32(vcpu.cpl) === 3;
+  }
+
+  get syscallEntry(): bigint {
+    return this.vcpu.get(vcpu.lstar);
   }
 
   // ---- Monitor -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
 import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
+import type { Profiler } from './profiler.ts';
 
 export interface GuestKernel {
   readonly image: Uint8Array;
@@ -27,6 +28,8 @@ export interface GuestOptions {
   /** Output of COM2, at once: what is sent back within the call is part of a deterministic run. */
   onSecondSerial?(byte: number): void;
   readonly trace?: Trace;
+  /** Is told where the guest's time goes. */
+  readonly profiler?: Profiler;
   /** Generate code that counts TLB hits. */
   readonly countHits?: boolean;
   /** Name the generated functions after instructions, for profilers of the host. */

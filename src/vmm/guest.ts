@@ -195,9 +195,10 @@ export class Guest implements RunnableGuest {
   }
 
   async run(): Promise<GuestEnd> {
-    const { host } = this.#options;
+    const { host, profiler } = this.#options;
     let heldSince = host.nowMs();
     this.#clock.resume();
+    profiler?.start(this.#clock.now());
     while (this.#end === undefined) {
       if (this.#paused) {
         this.#clock.pause();
@@ -211,6 +212,7 @@ export class Guest implements RunnableGuest {
       const idle = this.#isIdle();
       if (!idle) this.#runSlice();
       else if (this.#end === undefined) await this.#waitWhileIdle();
+      if (idle) profiler?.idled(this.#clock.now());
       this.#flushOutput();
       if (idle || host.nowMs() - heldSince > HOLD_MS) {
         await host.yield();
@@ -219,6 +221,7 @@ export class Guest implements RunnableGuest {
     }
     this.#flushOutput();
     this.#clock.pause();
+    profiler?.finish(this.#clock.now(), this.#cpu);
     return this.#end as GuestEnd;
   }
 
@@ -259,14 +262,18 @@ export class Guest implements RunnableGuest {
   }
 
   #runSlice(): void {
-    const { host } = this.#options;
+    const { host, profiler } = this.#options;
     const cpu = this.#cpu.vcpu;
     const deadline = this.#clock.queue.nextDeadlineNs();
     this.#cpu.sliceDeadlineNs = deadline;
     // What only the shadow of STI or MOV SS holds back comes after one instruction.
     const interrupted = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
     const held = interrupted || cpu.get32(vcpu.pendingDebug) !== 0;
-    const longest = Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, SLICE_MS * this.#speed));
+    const longest = Math.min(
+      LONGEST_SLICE,
+      profiler?.due ?? LONGEST_SLICE,
+      Math.max(SHORTEST_SLICE, SLICE_MS * this.#speed),
+    );
     let count: number;
     if (held) {
       count = 1;
@@ -279,7 +286,9 @@ export class Guest implements RunnableGuest {
     const before = cpu.instructions;
     const startedMs = host.nowMs();
     const reason = cpu.run(count);
-    this.#measure(cpu.instructions - before, host.nowMs() - startedMs);
+    const retired = cpu.instructions - before;
+    this.#measure(retired, host.nowMs() - startedMs);
+    profiler?.ran(retired, this.#clock.now(), this.#cpu);
     this.#stopped(reason);
   }
 

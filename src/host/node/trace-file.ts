@@ -3,9 +3,10 @@
  * disk until it is far ahead of it.
  */
 
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { VivariumError } from '../../base/errors.ts';
 import { reasonOf } from './files.ts';
+import { openNew } from './new-file.ts';
 
 /** Characters gathered before a write begins. */
 const BATCH_LENGTH = 64 * 1024;
@@ -38,18 +39,9 @@ export class TraceFile {
     this.#events = events;
   }
 
-  /**
-   * Makes the file. One that exists is not overwritten; a device or a pipe, which has nothing to lose, is opened.
-   * Throws a `bad-file` VivariumError.
-   */
+  /** As `openNew`. */
   static async create(path: string, events: TraceEvents): Promise<TraceFile> {
-    try {
-      return new TraceFile(path, await openNew(path), events);
-    } catch (error) {
-      throw new VivariumError({ kind: 'bad-file', path }, `The trace ${path} cannot be written: ${reasonOf(error)}.`, {
-        cause: error,
-      });
-    }
+    return new TraceFile(path, await openNew(path, 'trace'), events);
   }
 
   /** Takes a line, without its line end. */
@@ -104,16 +96,5 @@ export class TraceFile {
     this.#gathered = '';
     this.#waiting = [];
     this.#events.failed(this.#error);
-  }
-}
-
-async function openNew(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'wx');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const existing = await stat(path);
-    if (!existing.isCharacterDevice() && !existing.isFIFO()) throw error;
-    return await open(path, 'w');
   }
 }
