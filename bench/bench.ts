@@ -1,99 +1,129 @@
 /**
- * `npm run bench`: Vivarium against QEMU's TCG, in one run and by turns. docs/performance.md says how to read it.
+ * `npm run bench`: Vivarium against QEMU's TCG and against v86, in one run and by turns. docs/performance.md says how
+ * to read it.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { type Result, runBenchmark } from './benchmark.ts';
-import { benchmarks, DEBIAN_NAMES, NAMES } from './benchmarks.ts';
-import { fetchDebianKernel } from './debian.ts';
-import { qemuVersion } from './machines.ts';
-import { describe, describeSetup, json, table } from './report.ts';
-
-const HELP = `Usage: npm run bench -- [options]
-
-  --rounds N    rounds of each benchmark, Vivarium and QEMU by turns (default 5)
-  --only NAMES  only these, separated by commas: ${NAMES.join(', ')}
-  --quick       one round, and shorter loops
-  --json        write the results to docs/bench.json; for whole runs only
-  --cache DIR   where Debian's kernel is kept (default node_modules/.cache/vivarium)
-  --help        show this help
-
-The exit status is 1 when Vivarium could not run a benchmark, 2 for wrong options; missing a target is no failure.`;
-
-const JSON_FILE = 'docs/bench.json';
-
-function usage(message: string): never {
-  console.error(`bench: ${message}\n\n${HELP}`);
-  process.exit(2);
-}
-
-function understand() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: { type: 'string', default: '5' },
-        only: { type: 'string', multiple: true, default: [] },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        cache: { type: 'string', default: 'node_modules/.cache/vivarium' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    return values;
-  } catch (error) {
-    return usage((error as Error).message);
-  }
-}
+import { type Benchmark, type Contender, type Result, runBenchmark } from './benchmark.ts';
+import { figureBenchmarks, loopBenchmarks } from './benchmarks.ts';
+import { chart } from './chart.ts';
+import { fetch32BitKernel, fetchCloudKernel } from './debian.ts';
+import { buildInitramfs } from './initramfs.ts';
+import { findPeer, type GuestFiles, type PeerName, startsWith } from './machines.ts';
+import { understand } from './options.ts';
+import { PROGRAMS } from './programs.ts';
+import { json, markdown, type Report, text } from './report.ts';
+import { BOOT, type Machine, runRounds } from './rounds.ts';
+import { describe, setupWith, type Versions } from './setup.ts';
+import { disagreements, programResults, targets } from './summary.ts';
 
 const options = understand();
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const rounds = options.quick ? 1 : Number(options.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) usage('--rounds takes a whole number from 1.');
-const names = options.only.flatMap((list) => list.split(','));
-const unknown = names.find((name) => !NAMES.includes(name));
-if (unknown !== undefined) usage(`there is no benchmark called ${unknown}.`);
-if (options.json && (options.quick || names.length > 0))
-  usage('--json writes whole runs only, without --only and --quick.');
-const wanted = (name: string): boolean => names.length === 0 || names.includes(name);
-
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 await import('../scripts/build.ts');
-
-const qemu = qemuVersion();
-if (qemu === undefined) console.log('qemu-system-x86_64 is not installed: Vivarium runs alone, without ratios.');
-const debian = DEBIAN_NAMES.some(wanted) ? fetchDebianKernel(options.cache) : undefined;
-if (debian && 'missing' in debian) console.log(`Debian's kernel is left out: ${debian.missing}`);
-const kernel = debian && 'kernel' in debian ? debian : undefined;
-
-const setup = describeSetup(qemu, kernel?.version);
-console.log(`${describe(setup)}\n`);
 
 const directory = mkdtempSync(join(tmpdir(), 'vivarium-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
-const results: Result[] = [];
-const loopSeconds = options.quick ? 0.1 : 0.5;
-for (const benchmark of benchmarks({ directory, debianKernel: kernel?.kernel, loopSeconds })) {
-  if (!wanted(benchmark.name)) continue;
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${benchmark.name} ...\r`);
-  const machines = qemu === undefined ? (['vivarium'] as const) : (['vivarium', 'qemu'] as const);
-  const measured = await runBenchmark(benchmark, machines, rounds, (machine, reason) => {
-    console.log(`${benchmark.name}: ${machine} failed: ${reason}`);
-    if (machine === 'vivarium') process.exitCode = 1;
-  });
-  results.push(...measured);
-}
-if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+const starts = startsWith(options.engine);
+const versions: Versions = options.engine === undefined ? {} : { engine: options.engine };
 
-console.log(table(results));
-if (options.json) {
-  writeFileSync(JSON_FILE, json(setup, results));
-  console.log(`\nwritten: ${JSON_FILE}`);
+/** The peers that are here; of each other one a line says what it lacks. */
+const peers = new Set<PeerName>(options.peers);
+function leaveOut(peer: PeerName, reason: string): void {
+  console.log(`${peer} is left out: ${reason}`);
+  peers.delete(peer);
+}
+for (const peer of peers) {
+  const found = findPeer[peer]();
+  if ('missing' in found) leaveOut(peer, found.missing);
+  else versions[peer] = found.version;
+}
+
+const programs = options.loops ? [] : PROGRAMS.filter(({ name }) => options.wants(name));
+const runsPrograms = !options.loops && (programs.length > 0 || options.wants(BOOT));
+const cloud = options.loops ? undefined : fetchCloudKernel(options.cache);
+if (cloud && 'missing' in cloud) console.log(`what needs Debian's kernel is left out: ${cloud.missing}`);
+const debianKernel = cloud && 'kernel' in cloud ? cloud.kernel : undefined;
+if (cloud && 'version' in cloud) versions.debianKernel = cloud.version;
+
+const machines = runsPrograms && debianKernel !== undefined ? machinesWith(debianKernel) : [];
+const setup = setupWith(versions);
+console.log(`${describe(setup)}\n`);
+
+function machinesWith(kernel: string): Machine[] {
+  const commandLine = 'console=ttyS0 quiet panic=-1';
+  const built = buildInitramfs(directory, 64);
+  if ('missing' in built) {
+    console.log(`the programs are left out, they could not be built: ${built.missing}`);
+    return [];
+  }
+  const guest: GuestFiles = { kernel, initrd: built.initramfs, commandLine };
+  const found: Machine[] = [{ name: 'vivarium', start: starts.vivarium, guest }];
+  if (peers.has('qemu')) found.push({ name: 'qemu', start: starts.qemu, guest });
+  if (peers.has('v86')) {
+    const built32 = buildInitramfs(directory, 32);
+    const kernel32 = fetch32BitKernel(options.cache);
+    if ('missing' in built32) leaveOut('v86', `programs of 32 bits could not be built: ${built32.missing}`);
+    else if ('missing' in kernel32) leaveOut('v86', `Debian's 32-bit kernel: ${kernel32.missing}`);
+    else {
+      versions.debian32BitKernel = kernel32.version;
+      found.push({
+        name: 'v86',
+        start: starts.v86,
+        guest: { kernel: kernel32.kernel, initrd: built32.initramfs, commandLine },
+      });
+    }
+  }
+  return found;
+}
+
+function running(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}\r`);
+}
+function failed(machine: string, what: string, reason: string): void {
+  console.log(`${what}: ${machine} failed: ${reason}`);
+  if (machine === 'vivarium') process.exitCode = 1;
+}
+
+const amounts = programs.map((program) =>
+  options.quick ? { ...program, amount: Math.ceil(program.amount / 4) } : program,
+);
+const measured = machines.length > 0 ? await runRounds(amounts, machines, options.rounds, { running, failed }) : [];
+const results = programResults(new Map(measured));
+
+const setting = { directory, debianKernel, loopSeconds: options.quick ? 0.1 : 0.5, starts };
+const contenders: Contender[] = peers.has('qemu') ? ['vivarium', 'qemu'] : ['vivarium'];
+const benchmarks: Benchmark[] = options.loops ? loopBenchmarks(setting) : figureBenchmarks(setting);
+const figures: Result[] = [];
+for (const benchmark of benchmarks.filter(({ name }) => options.wants(name))) {
+  running(benchmark.name);
+  figures.push(
+    ...(await runBenchmark(benchmark, contenders, options.rounds, (machine, reason) =>
+      failed(machine, benchmark.name, reason),
+    )),
+  );
+}
+running('');
+
+const report: Report = {
+  setup,
+  rounds: options.rounds,
+  programs: results,
+  figures,
+  targets: targets(results, figures),
+};
+console.log(text(report));
+
+for (const { name, checksums } of disagreements(results)) {
+  console.log(`WRONG: ${name} computed different things: ${JSON.stringify(checksums)}`);
+  process.exitCode = 1;
+}
+
+if (options.out !== undefined) {
+  const written = { 'bench.md': markdown(report), 'bench.json': json(report), 'bench.svg': chart(results) };
+  for (const [name, content] of Object.entries(written)) writeFileSync(join(options.out, name), content);
+  console.log(`written to ${options.out}: ${Object.keys(written).join(', ')}`);
 }

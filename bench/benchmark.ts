@@ -1,13 +1,15 @@
-/** What a benchmark is, and how its rounds are run. */
+/** A benchmark of the machine itself, Vivarium's or QEMU's, and how its rounds are run. */
 
-import type { MachineName } from './machines.ts';
+import { median, type Spread, spread } from './statistics.ts';
+
+export type Contender = 'vivarium' | 'qemu';
 
 export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly better: 'less' | 'more';
-  /** Of Vivarium's median, or of the median ratio to QEMU. */
-  readonly target?: { readonly of: 'value' | 'ratio'; readonly limit: number };
+  /** Of Vivarium's median. */
+  readonly atMost?: number;
 }
 
 export interface Benchmark {
@@ -16,13 +18,7 @@ export interface Benchmark {
   /** Where one more round tells nothing new. */
   readonly maxRounds?: number;
   /** One round: a value for each figure; undefined where that machine, or this host, has none. */
-  measure(machine: MachineName): Promise<readonly (number | undefined)[]>;
-}
-
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
+  measure(machine: Contender): Promise<readonly (number | undefined)[]>;
 }
 
 export interface Result extends Figure {
@@ -32,18 +28,6 @@ export interface Result extends Figure {
   readonly qemu?: Spread;
   /** How many times QEMU's time Vivarium takes, or its memory: less is better. Median of the rounds' ratios. */
   readonly ratio?: number;
-  readonly met?: boolean;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function spread(values: readonly number[]): Spread | undefined {
-  if (values.length === 0) return undefined;
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
 /**
@@ -52,9 +36,9 @@ function spread(values: readonly number[]): Spread | undefined {
  */
 export async function runBenchmark(
   benchmark: Benchmark,
-  machines: readonly MachineName[],
+  machines: readonly Contender[],
   rounds: number,
-  failed: (machine: MachineName, reason: string) => void,
+  failed: (machine: Contender, reason: string) => void,
 ): Promise<Result[]> {
   const count = Math.min(rounds, benchmark.maxRounds ?? rounds);
   const taking = new Set(machines);
@@ -80,7 +64,7 @@ function resultOf(
   benchmark: string,
   figure: Figure,
   rounds: number,
-  values: Readonly<Record<MachineName, readonly number[]>>,
+  values: Readonly<Record<Contender, readonly number[]>>,
 ): Result {
   const vivarium = spread(values.vivarium);
   const qemu = spread(values.qemu);
@@ -88,13 +72,6 @@ function resultOf(
     vivarium && qemu
       ? median(values.vivarium.map((v, i) => (figure.better === 'less' ? v / values.qemu[i] : values.qemu[i] / v)))
       : undefined;
-  const value = figure.target?.of === 'ratio' ? ratio : vivarium?.median;
-  const met =
-    figure.target === undefined || value === undefined
-      ? undefined
-      : figure.better === 'less' || figure.target.of === 'ratio'
-        ? value <= figure.target.limit
-        : value >= figure.target.limit;
   return {
     benchmark,
     ...figure,
@@ -102,6 +79,5 @@ function resultOf(
     ...(vivarium && { vivarium }),
     ...(qemu && { qemu }),
     ...(ratio !== undefined && { ratio }),
-    ...(met !== undefined && { met }),
   };
 }
