@@ -10,23 +10,35 @@ export class StructWriter {
   }
 
   u8(...values: number[]): this {
-    for (const value of values) this.#view.setUint8(this.#grow(1), value);
+    for (const value of values) {
+      const at = this.#grow(1);
+      this.#view.setUint8(at, value);
+    }
     return this;
   }
 
   u16(...values: number[]): this {
-    for (const value of values) this.#view.setUint16(this.#grow(2), value, true);
+    for (const value of values) {
+      const at = this.#grow(2);
+      this.#view.setUint16(at, value, true);
+    }
     return this;
   }
 
   u32(...values: number[]): this {
-    for (const value of values) this.#view.setUint32(this.#grow(4), value, true);
+    for (const value of values) {
+      const at = this.#grow(4);
+      this.#view.setUint32(at, value, true);
+    }
     return this;
   }
 
   /** Non-negative integers, exact below 2^53. */
   u64(...values: number[]): this {
-    for (const value of values) this.#view.setBigUint64(this.#grow(8), BigInt(value), true);
+    for (const value of values) {
+      const at = this.#grow(8);
+      this.#view.setBigUint64(at, BigInt(value), true);
+    }
     return this;
   }
 
