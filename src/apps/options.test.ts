@@ -32,6 +32,8 @@ test('run without options has the defaults', () => {
   assert.equal(options.deterministic, false);
   assert.deepEqual(options.devices, []);
   assert.deepEqual(options.modules, []);
+  assert.equal(options.profile, undefined);
+  assert.deepEqual(options.symbols, []);
 });
 
 test('run understands every option', () => {
@@ -39,6 +41,7 @@ test('run understands every option', () => {
     ...['--kernel', 'k', '--initrd', 'i', '--append', '-a b=c', '--memory', '1G', '--timeout', '2m', '--stats'],
     ...['--trace', 'exits,irq=a=b', '--deterministic', '--seed', '7', '--device', 'isa-debug-exit'],
     ...['--engine', 'interpreter', '--device', 'pc-testdev', '--module', 'm1', '--module', 'm2,x, y'],
+    ...['--profile', 'p', '--symbols', 's1', '--symbols', 's2'],
   );
   assert.deepEqual(options, {
     kernel: 'k',
@@ -48,6 +51,8 @@ test('run understands every option', () => {
     engine: 'interpreter',
     timeoutMs: 120_000,
     stats: true,
+    profile: 'p',
+    symbols: ['s1', 's2'],
     trace: { kinds: new Set(['exits', 'irq']), file: 'a=b' },
     deterministic: true,
     seed: 7,
@@ -67,18 +72,8 @@ test('help and version go to standard output with status 0', () => {
     assert.equal(err, '');
   }
   const { out } = parse('help', 'run');
-  for (const option of [
-    'kernel',
-    'initrd',
-    'append',
-    'memory',
-    'engine',
-    'timeout',
-    'stats',
-    'trace',
-    'deterministic',
-    'seed',
-  ]) {
+  const names = 'kernel initrd append memory engine timeout stats trace profile symbols deterministic seed';
+  for (const option of names.split(' ')) {
     assert.match(out, new RegExp(`--${option}`));
   }
   assert.match(out, /Exit status:/);
@@ -103,6 +98,9 @@ const MISTAKES: readonly [words: string[], says: RegExp][] = [
   [['run', '--trace', 'exits,everything=file'], /KINDS=FILE/],
   [['run', '--trace', 'exits='], /needs a file/],
   [['run', '--trace', 'exits=-'], /needs a file/],
+  [['run', '--profile', '-'], /needs a file/],
+  [['run', '--profile', ''], /needs a file/],
+  [['run', '--symbols', 'map'], /^vivarium: --symbols needs --profile\.\n$/],
   [['run', '--device', 'toaster'], /isa-debug-exit, isa-debugcon, pc-testdev/],
   [['run', '--module', ',x'], /FILE,ARGUMENTS/],
   [[], /Usage: vivarium/],

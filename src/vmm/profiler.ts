@@ -93,8 +93,8 @@ export class Profiler {
     this.#busyNs += this.#since(nowNs);
     this.#due -= instructions;
     if (this.#due > 0) return;
-    this.#due = this.#nextDue();
     this.#sample(cpu);
+    this.#due = this.#nextDue();
   }
 
   idled(nowNs: number): void {
