@@ -169,7 +169,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .option('--profile <file>', 'write where guest time goes to a new file, a .cpuprofile', profile)
     .option(
       '--symbols <file>',
-      "names for the profile: a System.map or an ELF file, not the kernel's own; may be repeated",
+      "names for the profile, rather than the kernel's own: a System.map or an ELF file; may be repeated",
       symbols,
     )
     .option('--deterministic', 'let time follow the instruction count, so that the same input gives the same run')

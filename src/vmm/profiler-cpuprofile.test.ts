@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertConsistent, timesOf } from '../../tests/cli/cpuprofile.ts';
 import { Profiler } from './profiler.ts';
 import { cpuProfile } from './profiler-cpuprofile.ts';
 import { SymbolTable } from './symbols.ts';
-import { assertConsistent, timesOf } from './test-cpuprofile.ts';
 
 const KERNEL = 0xffffffff_81000000n;
 const ENTRY = KERNEL + 0x40n;

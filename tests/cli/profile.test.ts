@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { CpuProfile } from '../../src/vmm/profiler-cpuprofile.ts';
-import { assertConsistent, timesOf } from '../../src/vmm/test-cpuprofile.ts';
 import { withSymbols } from '../../src/vmm/test-symbols.ts';
 import { tinyKernel } from '../tiny-kernel.ts';
 import { atTerminal, terminalOptions } from './at-terminal.ts';
+import { assertConsistent, timesOf } from './cpuprofile.ts';
 import { FAKE, runWith, start, VIVARIUM } from './spawn.ts';
 
 let folder: string;

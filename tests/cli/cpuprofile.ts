@@ -1,7 +1,7 @@
 /** Checks of profiles, and what they say in a form that tests can compare. */
 
 import assert from 'node:assert/strict';
-import type { CpuProfile } from './profiler-cpuprofile.ts';
+import type { CpuProfile } from '../../src/vmm/profiler-cpuprofile.ts';
 
 /** Fails unless the parts of the profile fit each other as Chrome's DevTools and speedscope rely on. */
 export function assertConsistent({ nodes, startTime, endTime, samples, timeDeltas }: CpuProfile): void {
