@@ -12,7 +12,7 @@ import { figureBenchmarks, loopBenchmarks } from './benchmarks.ts';
 import { chart } from './chart.ts';
 import { fetch32BitKernel, fetchCloudKernel } from './debian.ts';
 import { buildInitramfs } from './initramfs.ts';
-import { findPeer, type GuestFiles, type PeerName, startsWith } from './machines.ts';
+import { findPeer, type GuestFiles, PEERS, type PeerName, startsWith } from './machines.ts';
 import { understand } from './options.ts';
 import { PROGRAMS } from './programs.ts';
 import { json, markdown, type Report, text } from './report.ts';
@@ -35,6 +35,7 @@ const peers = new Set<PeerName>(options.peers);
 function leaveOut(peer: PeerName, reason: string): void {
   console.log(`${peer} is left out: ${reason}`);
   peers.delete(peer);
+  delete versions[peer];
 }
 for (const peer of peers) {
   const found = findPeer[peer]();
@@ -122,8 +123,13 @@ for (const { name, checksums } of disagreements(results)) {
   process.exitCode = 1;
 }
 
-if (options.out !== undefined) {
+const complete = options.whole && PEERS.every((peer) => peers.has(peer)) && process.exitCode === undefined;
+if (options.whole && !complete && options.out === undefined) {
+  console.log('docs is left as it was: not everything could be measured.');
+}
+const out = options.out ?? (complete ? 'docs' : undefined);
+if (out !== undefined) {
   const written = { 'bench.md': markdown(report), 'bench.json': json(report), 'bench.svg': chart(results) };
-  for (const [name, content] of Object.entries(written)) writeFileSync(join(options.out, name), content);
-  console.log(`written to ${options.out}: ${Object.keys(written).join(', ')}`);
+  for (const [name, content] of Object.entries(written)) writeFileSync(join(out, name), content);
+  console.log(`written to ${out}: ${Object.keys(written).join(', ')}`);
 }

@@ -1,6 +1,5 @@
 /** The bar chart of docs/bench.svg: how fast each program runs in Vivarium and in v86, with QEMU's TCG as 1. */
 
-import { digits } from './report.ts';
 import { meanSpeed, type ProgramResult } from './summary.ts';
 
 interface Row {
@@ -13,10 +12,10 @@ interface Row {
 }
 
 const WIDTH = 860;
-const LEFT = 150;
+const LEFT = 160;
 const RIGHT = 60;
 const TOP = 84;
-const BAR = 8;
+const BAR = 9;
 const ROW = 2 * BAR + 8;
 const GAP = 12;
 const COLOURS = { vivarium: '#1b7f5c', v86: '#c9822b', text: '#24292f', faint: '#d8dee4', line: '#57606a' };
@@ -82,7 +81,7 @@ function gridLine(power: number, x: number, bottom: number): string {
 
 function barsOf({ label, vivarium, v86 }: Row, top: number, x: (speed: number) => number): string {
   const weight = label === 'geometric mean' ? ' font-weight="600"' : '';
-  const name = `<text x="${LEFT - 52}" y="${top + BAR + 4}" text-anchor="end"${weight}>${label}</text>`;
+  const name = `<text x="16" y="${top + BAR + 4}"${weight}>${label}</text>`;
   return [name, bar(vivarium, top, COLOURS.vivarium, x), bar(v86, top + BAR, COLOURS.v86, x)]
     .filter(Boolean)
     .join('\n');
@@ -96,7 +95,7 @@ function bar(speed: number | undefined, top: number, colour: string, x: (speed: 
   const end = speed >= 1 ? `x="${px(from + width + 4)}"` : `x="${px(from - 4)}" text-anchor="end"`;
   return [
     `<rect x="${px(from)}" y="${top}" width="${px(width)}" height="${BAR - 1}" fill="${colour}"/>`,
-    `<text ${end} y="${top + BAR - 1}" font-size="9">${digits(speed)}</text>`,
+    `<text ${end} y="${top + BAR - 1}" font-size="9">${Number(speed.toPrecision(2))}</text>`,
   ].join('\n');
 }
 

@@ -18,7 +18,10 @@ export function buildInitramfs(directory: string, bits: 64 | 32): Built {
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(SOURCES, name));
   const gcc = spawnSync('gcc', [...FLAGS, ...BITS_FLAGS[bits], ...sources, '-o', program, '-lm'], { encoding: 'utf8' });
-  if (gcc.status !== 0) return { missing: gcc.error?.message ?? gcc.stderr.trim().split('\n')[0] };
+  if (gcc.status !== 0) {
+    const lines = gcc.stderr?.trim().split('\n') ?? [];
+    return { missing: gcc.error?.message ?? lines.find((line) => line.includes('error')) ?? lines[0] };
+  }
   const initramfs = join(directory, `initramfs${bits}`);
   writeFileSync(
     initramfs,

@@ -7,14 +7,14 @@ import { PROGRAMS } from './programs.ts';
 import { BOOT } from './rounds.ts';
 
 const PROGRAM_NAMES = PROGRAMS.map(({ name }) => name);
-const NAMES = [BOOT, ...PROGRAM_NAMES, ...FIGURE_NAMES, ...LOOP_NAMES];
+const NAMES = [BOOT, ...PROGRAM_NAMES, ...FIGURE_NAMES];
 
 const HELP = `Usage: npm run bench -- [options]
 
 Runs guest programs in Vivarium, in QEMU's TCG and in v86, by turns, and boots. A whole run, without --only, --quick,
 --loops, --peers and --engine, writes docs/bench.md, docs/bench.json and docs/bench.svg.
 
-  --rounds N     rounds, each from new boots (default 5)
+  --rounds N     rounds, each from new boots (default 3)
   --only NAMES   only these, separated by commas (see below)
   --quick        one round, a quarter of the work
   --peers NAMES  compare with these only: ${PEERS.join(', ')}; or none
@@ -45,8 +45,10 @@ export interface Options {
   readonly loops: boolean;
   readonly peers: readonly PeerName[];
   readonly engine: string | undefined;
-  /** Where the results are written, if anywhere. */
+  /** Where the results are to be written, if that was said. */
   readonly out: string | undefined;
+  /** Neither less than everything nor anything else was asked for. */
+  readonly whole: boolean;
   readonly cache: string;
   wants(name: string): boolean;
 }
@@ -67,22 +69,22 @@ export function understand(): Options {
   if (!Number.isInteger(rounds) || rounds < 1) usage('--rounds takes a whole number from 1.');
 
   const only = values.only.flatMap((list) => list.split(','));
-  const unknown = only.find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) usage(`there is no benchmark called ${unknown}.`);
+  const unknown = only.find((name) => !(values.loops ? LOOP_NAMES : NAMES).includes(name));
+  if (unknown !== undefined) usage(`there is no ${values.loops ? 'loop' : 'benchmark'} called ${unknown}.`);
 
   const peers = values.peers === 'none' ? [] : (values.peers?.split(',') ?? PEERS);
   const known = (name: string): name is PeerName => (PEERS as readonly string[]).includes(name);
   if (!peers.every(known)) usage(`--peers takes none, or some of ${PEERS.join(', ')}.`);
 
-  const loops = values.loops || (only.length > 0 && only.every((name) => LOOP_NAMES.includes(name)));
-  const whole = only.length === 0 && !values.quick && !loops && !values.peers && !values.engine;
+  const whole = only.length === 0 && !values.quick && !values.loops && !values.peers && !values.engine;
   return {
     rounds,
     quick: values.quick,
-    loops,
+    loops: values.loops,
     peers,
     engine: values.engine,
-    out: values.out ?? (whole ? 'docs' : undefined),
+    out: values.out,
+    whole,
     cache: values.cache,
     wants: (name) => only.length === 0 || only.includes(name),
   };
@@ -92,7 +94,7 @@ function parse() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: 'string', default: '5' },
+        rounds: { type: 'string', default: '3' },
         only: { type: 'string', multiple: true, default: [] },
         quick: { type: 'boolean', default: false },
         peers: { type: 'string' },

@@ -19,7 +19,7 @@ interface Table {
 }
 
 /** Three significant digits are what a noisy machine gives. */
-export function digits(value: number): string {
+function digits(value: number): string {
   const text = Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
   return text.replace(/\B(?=(\d{3})+$)/g, text.includes('.') ? '' : ',');
 }
