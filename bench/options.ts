@@ -35,7 +35,7 @@ for wrong options; missing a target is no failure.`;
 function wrap(names: readonly string[]): string {
   return names
     .join(', ')
-    .replace(/(.{1,100}) /g, '$1\n          ')
+    .replace(/(.{1,100})(?: |$)/g, '$1\n          ')
     .trimEnd();
 }
 

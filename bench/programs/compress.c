@@ -7,7 +7,8 @@ enum { SIZE = 1 << 16, HASHES = 1 << 12, WINDOW = 1 << 15, LONGEST = 130, SHORTE
 
 /* Something between text and noise: words from a small list, numbers, and lines copied from before. */
 static void make_text(uint8_t *text, uint32_t seed) {
-  static const char *const words[] = {"page", "table", "entry", "of", "the", "guest", "processor", "is", "and", "memory"};
+  static const char *const words[] = {"page",  "table",     "entry", "of",  "the",
+                                      "guest", "processor", "is",    "and", "memory"};
   uint32_t random = seed, length = 0;
   while (length < SIZE - 64) {
     next_random(&random);

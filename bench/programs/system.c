@@ -133,7 +133,8 @@ uint32_t pipes(uint32_t amount) {
   }
   close(ends[1]);
   uint32_t sum = 1, total = 0;
-  for (ssize_t count; (count = read(ends[0], words, sizeof words)) > 0; total += (uint32_t)count) sum += words[0] ^ words[1023];
+  for (ssize_t count; (count = read(ends[0], words, sizeof words)) > 0; total += (uint32_t)count)
+    sum += words[0] ^ words[1023];
   waitpid(child, NULL, 0);
   return mix(sum, total);
 }

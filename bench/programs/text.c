@@ -29,7 +29,8 @@ uint32_t string(uint32_t amount) {
     }
     uint32_t words = 0;
     char *rest = copy;
-    for (char *word; (word = strtok(rest, " \n")) != NULL; rest = NULL) words += 1 + (memchr(word, 'e', strlen(word)) != NULL);
+    for (char *word; (word = strtok(rest, " \n")) != NULL; rest = NULL)
+      words += 1 + (memchr(word, 'e', strlen(word)) != NULL);
     sum = mix(sum, words);
     sum = mix(sum, (uint32_t)strtoul(strchr(text, ':') + 1, NULL, 16));
   }
