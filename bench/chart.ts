@@ -40,6 +40,7 @@ export function chart(programs: readonly ProgramResult[]): string {
   const grid = powers.map((power) => gridLine(power, x(2 ** power), bottom));
 
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${bottom + 40}" viewBox="0 0 ${WIDTH} ${bottom + 40}" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12" fill="${COLOURS.text}">
+<title>Speed of each program in Vivarium and in v86, relative to QEMU TCG</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="16" y="26" font-size="16" font-weight="600">Speed relative to QEMU TCG</text>
 <text x="16" y="46">TCG is 1; longer to the right is faster. Logarithmic scale.</text>

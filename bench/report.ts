@@ -98,13 +98,17 @@ export function text(report: Report): string {
     .join('\n');
 }
 
+function rounds(count: number): string {
+  return count === 1 ? 'One round.' : `Medians of ${count} rounds, with the lowest and the highest.`;
+}
+
 export function markdown(report: Report): string {
   return `# Benchmark results
 
 One whole run of \`npm run bench\`, which writes this file. [performance.md](performance.md#the-benchmark) says what is
 measured and how to read it; [bench.json](bench.json) has the figures.
 
-Measured on: ${describe(report.setup)}. Medians of ${report.rounds} rounds, with the lowest and the highest.
+Measured on: ${describe(report.setup)}. ${rounds(report.rounds)}
 
 ## Targets
 
