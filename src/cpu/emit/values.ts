@@ -1,13 +1,43 @@
 /**
- * The pure part of the algebra as WebAssembly expressions. Values of 1, 8 and 16 bits live in an i32; those of 8 and 16
- * bits may have set bits above their width ("dirty") until an operation needs them clean.
+ * The pure part of the algebra as WebAssembly expressions, folded as they are made (`folding.ts`). Values of 1, 8 and
+ * 16 bits live in an i32; those of 8 and 16 bits may have set bits above their width ("dirty") until an operation needs
+ * them clean.
  */
 
-import { I64, type ValueType } from '../../wasm/encoder.ts';
+import type { ValueType } from '../../wasm/encoder.ts';
 import { type Operation, operation } from '../../wasm/operations.ts';
 import type { Type, Value } from '../algebra.ts';
+import { bitSource } from './bit-fields.ts';
+import { Folding } from './folding.ts';
 import type { FunctionBuilder } from './function-builder.ts';
+import { isNarrow } from './known-bits.ts';
 import { type Node, wasmType } from './nodes.ts';
+import {
+  ADD,
+  AND,
+  CLZ,
+  CTZ,
+  DIV_S,
+  DIV_U,
+  EQ,
+  LE_S,
+  LE_U,
+  LT_S,
+  LT_U,
+  MUL,
+  NE,
+  OR,
+  POPCNT,
+  REM_S,
+  REM_U,
+  ROTL,
+  ROTR,
+  SHL,
+  SHR_S,
+  SHR_U,
+  SUB,
+  XOR,
+} from './opcodes.ts';
 
 const cache = new Map<string, Operation>();
 
@@ -22,25 +52,28 @@ function op(name: string): Operation {
 
 const typeOf: Record<ValueType, Type> = { 127: 32, 126: 64, 125: 'f32', 124: 'f64', 123: 128 };
 
-function prefix(type: Type): 'i32' | 'i64' {
+function integer(value: Value): Type {
+  const { type } = value;
   if (typeof type === 'string' || type === 128) throw new Error(`an integer operation on type ${type}`);
-  return type === 64 ? 'i64' : 'i32';
+  return type;
 }
 
-function narrow(type: Type): boolean {
-  return type === 8 || type === 16;
+function same(a: Value, b: Value): Type {
+  if (a.type !== b.type) throw new Error(`types differ: ${a.type} and ${b.type}`);
+  return a.type;
 }
 
 export class Values {
   protected readonly b: FunctionBuilder;
+  protected readonly fold: Folding;
 
   constructor(builder: FunctionBuilder) {
     this.b = builder;
+    this.fold = new Folding(builder);
   }
 
   const(type: Type, value: number | bigint): Node {
-    if (type === 8 || type === 16) return this.b.constant(type, Number(BigInt.asUintN(type, BigInt(value))));
-    return this.b.constant(type, value);
+    return this.fold.constant(type, value);
   }
 
   protected i32(value: number): Node {
@@ -49,75 +82,66 @@ export class Values {
 
   /** Upper bits of an 8- or 16-bit value cleared. */
   protected clean(value: Value): Node {
-    const node = value as Node;
-    if (!node.dirty) return node;
-    return this.#raw('i32.and', node.type, [node, this.b.constant(32, node.type === 8 ? 0xff : 0xffff)]);
+    return this.fold.clean(value as Node);
   }
 
-  #raw(name: string, type: Type, args: readonly Node[], dirty = false): Node {
-    const node = this.b.operation(op(name), type, args);
-    node.dirty = dirty;
-    return node;
-  }
-
-  #same(a: Value, b: Value): Type {
-    if (a.type !== b.type) throw new Error(`types differ: ${a.type} and ${b.type}`);
-    return a.type;
-  }
-
-  /** A binary operation whose low bits do not depend on upper ones. */
-  #ring(name: string, a: Value, b: Value, keepsClean: boolean): Node {
-    const type = this.#same(a, b);
-    const [x, y] = [a as Node, b as Node];
-    return this.#raw(`${prefix(type)}.${name}`, type, [x, y], narrow(type) && !(keepsClean && !x.dirty && !y.dirty));
+  /** An operation whose low bits do not depend on upper ones. */
+  #ring(code: number, a: Value, b: Value): Node {
+    same(a, b);
+    return this.fold.arithmetic(code, integer(a), a as Node, b as Node);
   }
 
   add(a: Value, b: Value): Node {
-    return this.#ring('add', a, b, false);
+    return this.#ring(a.type === 1 ? XOR : ADD, a, b);
   }
   sub(a: Value, b: Value): Node {
-    return this.#ring('sub', a, b, false);
+    return this.#ring(a.type === 1 ? XOR : SUB, a, b);
   }
   mul(a: Value, b: Value): Node {
-    return this.#ring('mul', a, b, false);
+    return this.#ring(a.type === 1 ? AND : MUL, a, b);
   }
   and(a: Value, b: Value): Node {
-    return this.#ring('and', a, b, true);
+    return this.#ring(AND, a, b);
   }
   or(a: Value, b: Value): Node {
-    return this.#ring('or', a, b, true);
+    return this.#ring(OR, a, b);
   }
   xor(a: Value, b: Value): Node {
-    return this.#ring('xor', a, b, true);
+    return this.#ring(XOR, a, b);
   }
   not(a: Value): Node {
-    if (a.type === 1) return this.isZero(a);
-    return this.#ring('xor', a, this.b.constant(a.type, a.type === 64 ? -1n : -1), false);
+    return a.type === 1 ? this.isZero(a) : this.#ring(XOR, a, this.const(a.type, -1));
   }
   neg(a: Value): Node {
-    return this.sub(this.b.constant(a.type, 0), a);
+    return this.sub(this.const(a.type, 0), a);
   }
 
-  #count(type: Type, count: Value | number): Node {
-    if (typeof count === 'number') return this.b.constant(type === 64 ? 64 : 32, count);
-    return type === 64 ? this.zext(count, 64) : this.trunc(this.zext(count, count.type === 64 ? 64 : 32), 32);
+  #shift(code: number, a: Node, count: Value | number): Node {
+    const type = integer(a);
+    return this.fold.arithmetic(code, type, a, this.#count(type === 64 ? 64 : 32, count));
+  }
+
+  #count(type: 32 | 64, count: Value | number): Node {
+    if (typeof count === 'number') return this.const(type, count);
+    if (type === 64) return this.zext(count, 64);
+    return count.type === 64 ? this.trunc(count, 32) : this.zext(count, 32);
   }
 
   shl(a: Value, count: Value | number): Node {
-    return this.#raw(`${prefix(a.type)}.shl`, a.type, [a as Node, this.#count(a.type, count)], narrow(a.type));
+    return this.#shift(SHL, a as Node, count);
   }
   shr(a: Value, count: Value | number): Node {
-    return this.#raw(`${prefix(a.type)}.shr_u`, a.type, [this.clean(a), this.#count(a.type, count)]);
+    return this.#shift(SHR_U, this.clean(a), count);
   }
   sar(a: Value, count: Value | number): Node {
-    const wide = narrow(a.type) ? this.sext(a, 32) : (a as Node);
-    return this.#raw(`${prefix(a.type)}.shr_s`, a.type, [wide, this.#count(a.type, count)], narrow(a.type));
+    if (!isNarrow(a.type)) return this.#shift(SHR_S, a as Node, count);
+    return this.fold.arithmetic(SHR_S, a.type, this.sext(a, 32), this.#count(32, count));
   }
   rotl(a: Value, count: Value | number): Node {
-    return this.#raw(`${prefix(a.type)}.rotl`, a.type, [a as Node, this.#count(a.type, count)]);
+    return this.#shift(ROTL, a as Node, count);
   }
   rotr(a: Value, count: Value | number): Node {
-    return this.#raw(`${prefix(a.type)}.rotr`, a.type, [a as Node, this.#count(a.type, count)]);
+    return this.#shift(ROTR, a as Node, count);
   }
 
   /** Schoolbook multiplication from 32-bit halves. */
@@ -133,65 +157,73 @@ export class Values {
   }
 
   divU(a: Value, b: Value): Node {
-    return this.#raw(`${prefix(this.#same(a, b))}.div_u`, a.type, [this.clean(a), this.clean(b)]);
+    return this.#ring(DIV_U, this.clean(a), this.clean(b));
   }
   divS(a: Value, b: Value): Node {
-    return this.#raw(`${prefix(this.#same(a, b))}.div_s`, a.type, [a as Node, b as Node]);
+    return this.#ring(DIV_S, a, b);
   }
   remU(a: Value, b: Value): Node {
-    return this.#raw(`${prefix(this.#same(a, b))}.rem_u`, a.type, [this.clean(a), this.clean(b)]);
+    return this.#ring(REM_U, this.clean(a), this.clean(b));
   }
   remS(a: Value, b: Value): Node {
-    return this.#raw(`${prefix(this.#same(a, b))}.rem_s`, a.type, [a as Node, b as Node]);
+    return this.#ring(REM_S, a, b);
   }
   clz(a: Value): Node {
-    return this.#raw(`${prefix(a.type)}.clz`, a.type, [a as Node]);
+    return this.fold.count(CLZ, integer(a), a as Node);
   }
   ctz(a: Value): Node {
-    return this.#raw(`${prefix(a.type)}.ctz`, a.type, [a as Node]);
+    return this.fold.count(CTZ, integer(a), a as Node);
   }
   popcnt(a: Value): Node {
-    return this.#raw(`${prefix(a.type)}.popcnt`, a.type, [this.clean(a)]);
+    return this.fold.count(POPCNT, integer(a), this.clean(a));
   }
 
-  #compare(name: string, a: Value, b: Value, signed: boolean): Node {
-    const type = this.#same(a, b);
-    const side = (v: Value): Node => (signed && narrow(type) ? this.sext(v, 32) : this.clean(v));
-    return this.#raw(`${prefix(type)}.${name}`, 1, [side(a), side(b)]);
+  #compare(code: number, a: Value, b: Value): Node {
+    same(a, b);
+    return this.fold.compare(code, integer(a) === 64, this.clean(a), this.clean(b));
+  }
+
+  #compareSigned(code: number, a: Value, b: Value): Node {
+    same(a, b);
+    if (integer(a) === 64) return this.fold.compare(code, true, a as Node, b as Node);
+    return this.fold.compare(code, false, this.sext(a, 32), this.sext(b, 32));
   }
 
   eq(a: Value, b: Value): Node {
-    return this.#compare('eq', a, b, false);
+    return this.#compare(EQ, a, b);
   }
   ne(a: Value, b: Value): Node {
-    return this.#compare('ne', a, b, false);
+    return this.#compare(NE, a, b);
   }
   ltU(a: Value, b: Value): Node {
-    return this.#compare('lt_u', a, b, false);
+    return this.#compare(LT_U, a, b);
   }
   ltS(a: Value, b: Value): Node {
-    return this.#compare('lt_s', a, b, true);
+    return this.#compareSigned(LT_S, a, b);
   }
   leU(a: Value, b: Value): Node {
-    return this.#compare('le_u', a, b, false);
+    return this.#compare(LE_U, a, b);
   }
   leS(a: Value, b: Value): Node {
-    return this.#compare('le_s', a, b, true);
+    return this.#compareSigned(LE_S, a, b);
   }
   isZero(a: Value): Node {
-    return this.#raw(`${prefix(a.type)}.eqz`, 1, [this.clean(a)]);
+    integer(a);
+    return this.fold.isZero(this.clean(a));
   }
 
   bit(a: Value, index: number): Node {
-    const shifted = index === 0 ? (a as Node) : this.shr(a, index);
-    const low = wasmType(a.type) === I64 ? this.#raw('i32.wrap_i64', 32, [shifted]) : shifted;
-    const node = this.#raw('i32.and', 1, [low, this.i32(1)]);
-    this.bitSources.set(node, { value: a as Node, index });
-    return node;
+    integer(a);
+    return this.fold.bit(a as Node, index);
   }
 
   /** Which bit of which value a type-1 node is, where it is one: lets flags be stored unextracted. */
-  protected readonly bitSources = new Map<Value, { value: Node; index: number }>();
+  protected readonly bitSources = {
+    get(condition: Value): { readonly value: Node; readonly index: number } | undefined {
+      const source = bitSource(condition as Node);
+      return source && { value: source.node, index: source.low };
+    },
+  };
 
   msb(a: Value): Node {
     return this.bit(a, (a.type as number) - 1);
@@ -200,46 +232,29 @@ export class Values {
   zext(a: Value, type: Type): Node {
     if (a.type === type) return a as Node;
     const value = this.clean(a);
-    if (type === 64) return this.#raw('i64.extend_i32_u', 64, [value]);
-    if (type === 128) return this.join(this.zext(a, 64), this.const(64, 0n));
-    return this.#retype(value, type, false);
+    if (type === 64) return this.fold.extendUnsigned(value);
+    if (type === 128) return this.join(this.zext(a, 64), this.const(64, 0));
+    return this.fold.view(type, value);
   }
 
   sext(a: Value, type: Type): Node {
     if (a.type === type) return a as Node;
     const node = a as Node;
     if (a.type === 1) return this.neg(this.zext(a, type));
-    if (a.type === 32) return this.#raw('i64.extend_i32_s', 64, [node]);
-    const extend = a.type === 8 ? 'i32.extend8_s' : 'i32.extend16_s';
-    const wide = this.#raw(extend, 32, [node]);
-    if (type === 64) return this.#raw('i64.extend_i32_s', 64, [wide]);
-    return type === 32 ? wide : this.#retype(wide, type, true);
+    const wide = isNarrow(a.type) ? this.fold.extendLow(a.type, node) : node;
+    return type === 64 ? this.fold.extendSigned(wide) : this.fold.view(type, wide);
   }
 
   trunc(a: Value, type: Type): Node {
     if (a.type === type) return a as Node;
     if (a.type === 128) return this.trunc(this.op('i64x2.extract_lane', [a], [0]), type);
-    const low = wasmType(a.type) === I64 ? this.#raw('i32.wrap_i64', 32, [a as Node]) : (a as Node);
-    if (type === 32) return low;
-    if (type === 1) return this.#raw('i32.and', 1, [low, this.i32(1)]);
-    return this.#retype(low, type, true);
-  }
-
-  /** The same i32 seen as another integer type. */
-  #retype(node: Node, type: Type, dirty: boolean): Node {
-    if (node.constant !== undefined) return this.const(type, node.constant);
-    const view = this.b.alias(type, node);
-    view.dirty = dirty && narrow(type);
-    return view;
+    if (type === 1) return this.bit(a, 0);
+    return this.fold.truncate(a as Node, type as 8 | 16 | 32);
   }
 
   select(condition: Value, a: Value, b: Value): Node {
-    const type = this.#same(a, b);
-    const [x, y] = [a as Node, b as Node];
-    // Untyped select (0x1b) takes number and vector types alike.
-    const node = this.b.operation({ code: 0x1b }, type, [x, y, condition as Node]);
-    node.dirty = x.dirty || y.dirty;
-    return node;
+    same(a, b);
+    return this.fold.select(condition as Node, a as Node, b as Node);
   }
 
   op(name: string, args: readonly Value[], immediates?: readonly number[]): Node {
@@ -250,7 +265,7 @@ export class Values {
       return this.clean(arg);
     });
     if (nodes.length !== found.params.length) throw new Error(`${name} takes ${found.params.length} arguments`);
-    return this.b.operation(found, typeOf[found.result], nodes, found.lanes > 0 ? immediates : undefined);
+    return this.fold.operation(found.code, typeOf[found.result], nodes, found.lanes > 0 ? immediates : undefined);
   }
 
   join(low: Value, high: Value): Node {

@@ -187,6 +187,8 @@ function defineStore(
   defineCore(module, context, `store${type}`, path.store(type), (m, linear, value) => {
     const { builder: b } = m;
     if (linear === undefined || value === undefined) return undefined;
+    // Callers pass values on with whatever lies above their width.
+    value.dirty = type < 32;
     if (!path.system) checkAccess(m, context, linear, bytes, true);
     if (bytes > 1) {
       m.if(crosses(m, linear, bytes), () => {
@@ -209,9 +211,7 @@ function defineStore(
         part(0, 8, m.op('i64x2.extract_lane', [value], [0]));
         part(8, 8, m.op('i64x2.extract_lane', [value], [1]));
       } else {
-        // Stores pass values on with whatever lies above their width.
-        const wide = m.zext(value, 64);
-        part(0, bytes, type === 64 ? wide : m.and(wide, m.const(64, (1n << BigInt(type)) - 1n)));
+        part(0, bytes, m.zext(value, 64));
       }
       b.return([]);
     });
