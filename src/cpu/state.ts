@@ -126,6 +126,8 @@ const transient = {
   /** Guest-physical address of the last translation that met no RAM, and frame-table entry of the last that did. */
   devicePhysical: [64],
   frameEntry: [32],
+  /** What SSE instructions want to know of CR0, CR4 and MXCSR (`isa/sse/available.ts`); 0: to be found out anew. */
+  sse: [32],
   /** Table from guest-physical page to frame, and its number of entries. */
   frameTable: [32],
   framePages: [32],
@@ -160,6 +162,9 @@ const [transientFields, blockBytes] = place(transient, savedBytes);
 
 /** Every field by name. */
 export const vcpu = { ...architecturalFields, ...transientFields } as { readonly [name in Names]: StateField };
+
+/** The fields that `sse` follows from: whoever writes one of them clears `sse`. */
+export const sseSources: ReadonlySet<StateField> = new Set([vcpu.cr0, vcpu.cr4, vcpu.mxcsr]);
 
 /** The fields that are saved, in order. */
 export const architecturalState: readonly StateField[] = Object.values(architecturalFields);

@@ -1,7 +1,7 @@
 /** The vCPU's state as generated code reaches it: fields, general-purpose registers, and flags (`state.ts`). */
 
 import type { Flag, FlagWrites, Routine, Type, Value } from '../algebra.ts';
-import { type StateField, vcpu } from '../state.ts';
+import { type StateField, sseSources, vcpu } from '../state.ts';
 import type { CoreFunctions } from './core-functions.ts';
 import type { FunctionBuilder } from './function-builder.ts';
 import type { FunctionRef, Node } from './nodes.ts';
@@ -39,6 +39,7 @@ export class StateEmitter extends Values {
   set(field: StateField, value: Value): void {
     if (value.type !== field.type) throw new Error(`${field.name} has type ${field.type}, not ${value.type}`);
     this.b.store(field.type, this.cpu, field.offset, value as Node);
+    if (sseSources.has(field)) this.set(vcpu.sse, this.i32(0));
   }
 
   #element(field: StateField, index: Value): Node {

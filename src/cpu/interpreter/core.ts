@@ -401,6 +401,7 @@ function defineContext(module: ModuleBuilder, context: EmitterContext): void {
     m.set(vcpu.codeMode, m.use(mode));
     const space = m.shl(m.shr(m.get(vcpu.tlbTag), 52), 6);
     m.set(vcpu.codeTag, m.shl(m.or(space, m.zext(m.use(mode), 64)), 48));
+    m.set(vcpu.sse, m.number(0));
     return [];
   });
 

@@ -1,6 +1,6 @@
 /** A vCPU block of its own for the reference: the fields of `../state.ts` at the same offsets as in machine memory. */
 
-import { type StateField, VCPU_FIELDS_BYTES, vcpu } from '../state.ts';
+import { type StateField, sseSources, VCPU_FIELDS_BYTES, vcpu } from '../state.ts';
 
 /** Reading and writing fields, whoever holds them. */
 export interface StateFields {
@@ -31,6 +31,7 @@ export class StateBlock implements StateFields {
 
   set(field: StateField, value: bigint, index = 0): void {
     const at = this.#place(field, index);
+    if (sseSources.has(field)) this.set(vcpu.sse, 0n);
     if (field.type <= 32) {
       const low = Number(BigInt.asUintN(32, value));
       if (field.type === 8) this.#view.setUint8(at, low);

@@ -4,29 +4,23 @@ import type { Algebra, Operand, Routine, Value } from '../../algebra.ts';
 import { softF32ToF64, softF64ToF32, softI64ToF32, softI64ToF64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx } from '../mmx-state.ts';
-import { requireSse } from './available.ts';
-import { exactConversion, exactScalar, mxcsrAllows, soft, unlessExact } from './exact.ts';
+import { mxcsrIsPlain, requireSse } from './available.ts';
+import { exactConversion, exactScalar, lookingFirst, mxcsrAllows, otherwise, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
-import {
-  all,
-  both,
-  denormals,
-  either,
-  F32,
-  F64,
-  isAmple,
-  isComparable,
-  isZeroNumber,
-  nans,
-  none,
-  type Shape,
-  toBits,
-  toFloat,
-  zeros,
-} from './shapes.ts';
+import { arePlainNumbers, bitsOf, isPlainProduct, readScalar, withFloat } from './quick.ts';
+import { all, both, either, F32, F64, isZeroNumber, type Shape, toBits, toFloat, zeros } from './shapes.ts';
 
-const exactIntegerToSingle = exactScalar(softI64ToF32);
-const exactIntegerToDouble = exactScalar(softI64ToF64);
+/** (integer of 64 bits) -> bits. Those that have as many bits as a significand are exact whatever MXCSR says. */
+function exactFromInteger(s: Shape, routine: Routine): Routine {
+  const limit = 2n << BigInt(s.format.fraction);
+  return lookingFirst(exactScalar(routine), (m, integer) => ({
+    fast: toBits(m, s, m.op(`${s.scalar}.convert_i64_s`, [integer])),
+    isRight: m.leU(m.add(integer, m.const(64, limit)), m.const(64, 2n * limit)),
+  }));
+}
+
+const exactIntegerToSingle = exactFromInteger(F32, softI64ToF32);
+const exactIntegerToDouble = exactFromInteger(F64, softI64ToF64);
 
 /** CVTSI2SS and CVTSI2SD. Every integer of 32 bits is a double. */
 function fromInteger(name: string, precision: string, feature: Feature, form: string, s: Shape): Instruction {
@@ -38,10 +32,11 @@ function fromInteger(name: string, precision: string, feature: Feature, form: st
     semantics(m, dst, src) {
       requireSse(m);
       const integer = m.read(src);
-      const fast = toBits(m, s, m.op(`${s.scalar}.convert_i${integer.type}_s`, [integer]));
+      const fast = m.op(`${s.scalar}.convert_i${integer.type}_s`, [integer]);
       const isExact = s === F64 && integer.type === 32;
       const exact = s === F32 ? exactIntegerToSingle : exactIntegerToDouble;
-      m.write(dst, isExact ? fast : unlessExact(m, mxcsrAllows(m), fast, exact, m.sext(integer, 64)));
+      const slow = (): Value => toFloat(m, s, m.call(exact, m.sext(integer, 64))[0]);
+      m.setXmm(dst, withFloat(m, s, dst, isExact ? fast : otherwise(m, mxcsrIsPlain(m), fast, slow)));
     },
   });
 }
@@ -63,7 +58,7 @@ const CVTDQ2PS = defineInstruction({
   semantics(m, dst, src) {
     requireSse(m);
     const integers = m.read(src);
-    m.write(dst, unlessExact(m, mxcsrAllows(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
+    m.write(dst, unlessExact(m, mxcsrIsPlain(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
   },
 });
 
@@ -113,7 +108,10 @@ const CVTPI2PD = defineInstruction({
 const LEAST_NORMAL_SINGLE = 0x3810000000000000n;
 
 const exactWidened = exactScalar(softF32ToF64);
-const exactNarrowed = exactScalar(softF64ToF32);
+const exactNarrowed = lookingFirst(exactScalar(softF64ToF32), (m, bits) => {
+  const fast = toBits(m, F32, m.op('f32.demote_f64', [toFloat(m, F64, bits)]));
+  return { fast, isRight: m.and(mxcsrAllows(m), isZeroNumber(m, bits)) };
+});
 
 const CVTSS2SD = defineInstruction({
   name: 'CVTSS2SD',
@@ -124,9 +122,11 @@ const CVTSS2SD = defineInstruction({
   forms: ['F3 0F 5A /r Vsd,Wss'],
   semantics(m, dst, src) {
     requireSse(m);
-    const bits = m.read(src);
-    const fast = toBits(m, F64, m.op('f64.promote_f32', [toFloat(m, F32, bits)]));
-    m.write(dst, unlessExact(m, isComparable(m, F32, bits), fast, exactWidened, bits));
+    const single = readScalar(m, F32, src);
+    const fast = m.op('f64.promote_f32', [single.float]);
+    const slow = (): Value => toFloat(m, F64, m.call(exactWidened, bitsOf(m, F32, single))[0]);
+    const right = arePlainNumbers(m, F32, false, [single.vector]);
+    m.setXmm(dst, withFloat(m, F64, dst, otherwise(m, right, fast, slow)));
   },
 });
 
@@ -139,11 +139,14 @@ const CVTSD2SS = defineInstruction({
   forms: ['F2 0F 5A /r Vss,Wsd'],
   semantics(m, dst, src) {
     requireSse(m);
-    const bits = m.read(src);
-    const fast = toBits(m, F32, m.op('f32.demote_f64', [toFloat(m, F64, bits)]));
-    // An ample single has no denormal double behind it.
-    const right = m.or(isAmple(m, F32, fast), isZeroNumber(m, bits));
-    m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exactNarrowed, bits));
+    const double = readScalar(m, F64, src);
+    const fast = withFloat(m, F32, dst, m.op('f32.demote_f64', [double.float]));
+    const slow = (): Value => {
+      const [bits] = m.call(exactNarrowed, bitsOf(m, F64, double));
+      return withFloat(m, F32, dst, toFloat(m, F32, bits));
+    };
+    // A normal single has no denormal double behind it.
+    m.setXmm(dst, otherwise(m, isPlainProduct(m, F32, false, [], fast), fast, slow));
   },
 });
 
@@ -160,8 +163,8 @@ const CVTPS2PD = defineInstruction({
   semantics(m, dst, src) {
     requireSse(m);
     const singles = m.zext(m.read(src), 128);
-    const right = none(m, either(m, denormals(m, F32, singles), nans(m, F32, singles)));
-    m.write(dst, unlessExact(m, right, m.op('f64x2.promote_low_f32x4', [singles]), exactTwoWidened, singles));
+    const fast = m.op('f64x2.promote_low_f32x4', [singles]);
+    m.write(dst, unlessExact(m, arePlainNumbers(m, F32, true, [singles]), fast, exactTwoWidened, singles));
   },
 });
 
@@ -180,7 +183,7 @@ const CVTPD2PS = defineInstruction({
     const finite = m.op('f64x2.lt', [size, every(m, 64, F64.infinity)]);
     const ample = m.op('f64x2.gt', [size, every(m, 64, LEAST_NORMAL_SINGLE)]);
     const right = all(m, F64, both(m, finite, either(m, ample, zeros(m, F64, doubles))));
-    m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exactTwoNarrowed, doubles));
+    m.write(dst, unlessExact(m, m.and(mxcsrIsPlain(m), right), fast, exactTwoNarrowed, doubles));
   },
 });
 

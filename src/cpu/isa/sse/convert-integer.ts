@@ -2,21 +2,17 @@
 
 import type { Algebra, Operand, Routine, Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
-import { equals } from '../fp/format.ts';
 import { mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx, writeMmx } from '../mmx-state.ts';
 import { widthOf } from '../widths.ts';
-import { requireSse } from './available.ts';
-import { exactConversion, exactScalar, mxcsrAllows, type Outcome, soft, unlessExact } from './exact.ts';
+import { mxcsrIsPlain, requireSse } from './available.ts';
+import { exactConversion, exactScalar, lookingFirst, type Outcome, otherwise, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
-import { all, both, compute, F32, F64, type Shape, toBits } from './shapes.ts';
+import { readScalar, type Scalar } from './quick.ts';
+import { all, both, F32, F64, type Shape, toBits, toFloat } from './shapes.ts';
 
 const TRUNCATION = 3;
-/** RC, the mask of PE and PE. */
-const ROUNDING_BITS = 0x7020;
-const NEAREST_AND_INEXACT = 0x1020;
-const INEXACT_BITS = 0x1020;
 
 type How = 'truncated' | 'rounded';
 
@@ -25,38 +21,53 @@ function rounding(m: Algebra, how: How): Value {
   return how === 'truncated' ? m.const(32, TRUNCATION) : mxcsrRounding(m, m.get(vcpu.mxcsr));
 }
 
+/** (bits, rounding) -> integer. */
+function exactInteger(s: Shape, width: 32 | 64, routine: Routine): Routine {
+  return lookingFirst(exactScalar(routine), (m, bits) => {
+    const float = toFloat(m, s, bits);
+    const { integer, isRight } = converted(m, s, float, width);
+    return { fast: integer, isRight };
+  });
+}
+
 const scalarRoutines: { readonly [key: string]: Routine } = {
-  '32to32': exactScalar(softF32ToI32),
-  '32to64': exactScalar(softF32ToI64),
-  '64to32': exactScalar(softF64ToI32),
-  '64to64': exactScalar(softF64ToI64),
+  '32to32': exactInteger(F32, 32, softF32ToI32),
+  '32to64': exactInteger(F32, 64, softF32ToI64),
+  '64to32': exactInteger(F64, 32, softF64ToI32),
+  '64to64': exactInteger(F64, 64, softF64ToI64),
 };
 
-/**
- * Fast path: an integer that converts back to the number rounded is right. An inexact one needs MXCSR to have INEXACT
- * masked and raised already, and the number's own rounding to be to nearest unless the conversion truncates.
- */
-function toInteger(m: Algebra, s: Shape, how: How, bits: Value, width: 32 | 64): Value {
-  const mxcsr = m.get(vcpu.mxcsr);
-  const [mask, wanted] = how === 'truncated' ? [INEXACT_BITS, INEXACT_BITS] : [ROUNDING_BITS, NEAREST_AND_INEXACT];
-  const silent = equals(m, m.and(mxcsr, m.const(32, mask)), wanted);
-  const whole = compute(m, s, how === 'truncated' ? 'trunc' : 'nearest', [bits]);
-  const integer = m.op(`i${width}.trunc_sat_${s.scalar}_s`, [whole]);
+/** A float to an integer by WebAssembly's conversion, and whether nothing had to be rounded. */
+function converted(m: Algebra, s: Shape, float: Value, width: 32 | 64): { integer: Value; isRight: Value } {
+  const integer = m.op(`i${width}.trunc_sat_${s.scalar}_s`, [float]);
   const back = m.op(`${s.scalar}.convert_i${width}_s`, [integer]);
-  // Saturation gives the greatest integer, which as a float is one more: the only one that could be mistaken.
-  const saturated = equals(m, integer, (1n << BigInt(width - 1)) - 1n);
-  const isWhole = m.trunc(m.op(`${s.scalar}.eq`, [back, whole]), 1);
-  const isExact = m.eq(toBits(m, s, whole), bits);
-  const right = m.and(m.and(isWhole, m.not(saturated)), m.or(silent, isExact));
-  return unlessExact(m, right, integer, scalarRoutines[`${s.width}to${width}`], bits, rounding(m, how));
+  const same = m.trunc(m.op(`${s.scalar}.eq`, [back, float]), 1);
+  // Saturation may give the greatest integer, which has no float of its own but in doubles of a doubleword.
+  if (s === F64 && width === 32) return { integer, isRight: same };
+  return { integer, isRight: m.and(same, m.ne(integer, m.const(width, (1n << BigInt(width - 1)) - 1n))) };
+}
+
+/**
+ * Fast path: an integer that converts back to the number rounded is right. What was cut off must not matter: INEXACT is
+ * masked and raised already, and rounding is to nearest unless the conversion truncates.
+ */
+function toInteger(m: Algebra, s: Shape, how: How, { float }: Pick<Scalar, 'float'>, width: 32 | 64): Value {
+  const whole = m.op(`${s.scalar}.${how === 'truncated' ? 'trunc' : 'nearest'}`, [float]);
+  const { integer, isRight } = converted(m, s, whole, width);
+  const exact = scalarRoutines[`${s.width}to${width}`];
+  return otherwise(
+    m,
+    m.and(mxcsrIsPlain(m), isRight),
+    integer,
+    () => m.call(exact, toBits(m, s, float), rounding(m, how))[0],
+  );
 }
 
 /** What a row does once SSE is known to be there. */
 type Conversion = (m: Algebra, dst: Operand, src: Operand, s: Shape, how: How) => void;
 
 const toRegister: Conversion = (m, dst, src, s, how) => {
-  const bits = m.read(src);
-  m.write(dst, toInteger(m, s, how, bits, widthOf(dst) === 64 ? 64 : 32));
+  m.write(dst, toInteger(m, s, how, readScalar(m, s, src), widthOf(dst) === 64 ? 64 : 32));
 };
 
 /** (vector, rounding) -> doublewords. */
@@ -81,7 +92,7 @@ function toDoublewords(m: Algebra, s: Shape, how: How, vector: Value): Value {
     m.op(`${s.vector}.ge`, [whole, every(m, s.width, least)]),
     m.op(`${s.vector}.lt`, [whole, every(m, s.width, beyond)]),
   );
-  const right = m.and(mxcsrAllows(m), all(m, s, inRange));
+  const right = m.and(mxcsrIsPlain(m), all(m, s, inRange));
   return unlessExact(m, right, fast, s === F32 ? exactFour : exactTwoDoubles, vector, rounding(m, how));
 }
 

@@ -99,7 +99,30 @@ export function mxcsrAllows(m: Algebra): Value {
 
 /** `fast`, or if `isRight` does not hold what the routine gives. */
 export function unlessExact(m: Algebra, isRight: Value, fast: Value, routine: Routine, ...args: Value[]): Value {
+  return otherwise(m, isRight, fast, () => m.call(routine, ...args)[0]);
+}
+
+/** `fast`, or what `compute` gives, which is computed only where `isRight` does not hold. */
+export function otherwise(m: Algebra, isRight: Value, fast: Value, compute: () => Value): Value {
   const result = m.variable(fast);
-  m.if(m.not(isRight), () => m.assign(result, m.call(routine, ...args)[0]));
+  m.if(m.not(isRight), () => m.assign(result, compute()));
   return m.use(result);
+}
+
+/**
+ * The routine, but looking first whether `fast` is right: for results that the tests in line (`quick.ts`) reject, though
+ * nothing is wrong with them.
+ */
+export function lookingFirst(
+  routine: Routine,
+  look: (m: Algebra, ...args: Value[]) => { readonly isRight: Value; readonly fast: Value },
+): Routine {
+  return defineRoutine({
+    ...routine,
+    name: `${routine.name}Unless`,
+    body(m, ...args) {
+      const { isRight, fast } = look(m, ...args);
+      return [unlessExact(m, isRight, fast, routine, ...args)];
+    },
+  });
 }

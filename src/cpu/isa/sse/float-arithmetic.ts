@@ -15,7 +15,8 @@ import {
 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, exactScalar, mxcsrAllows, unlessExact } from './exact.ts';
+import { exactPacked, exactScalar, lookingFirst, mxcsrAllows, otherwise, unlessExact } from './exact.ts';
+import { bitsOf, isPlainProduct, isPlainSum, readScalar, withFloat } from './quick.ts';
 import {
   all,
   amples,
@@ -32,9 +33,10 @@ import {
   none,
   type Shape,
   toBits,
+  toFloat,
   zeros,
 } from './shapes.ts';
-import { operandsOf, VARIANTS } from './variants.ts';
+import { operandsOf, VARIANTS, type Variant } from './variants.ts';
 
 /** What a finite result tells, if no operand was a denormal. */
 type Check =
@@ -133,12 +135,29 @@ function areRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[]
   return m.and(noDenormals, all(m, s, both(m, finite, either(m, amples(m, s, result), exactly0))));
 }
 
-function family(of: Operation, operands: 1 | 2): Instruction[] {
+function computed(m: Algebra, { shape: s, packed }: Variant, operation: string, args: readonly Value[]): Value {
+  return packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
+}
+
+/** The exact routine of one instruction, on vectors or on the bits of scalars. */
+function exactRoutine(of: Operation, variant: Variant): Routine {
   const { operation, check } = of;
+  const { shape: s, packed } = variant;
+  const routine = s === F32 ? of.exact32 : of.exact64;
+  const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
+  if (check === 'finite') return exact;
+  return lookingFirst(exact, (m, ...args) => {
+    const fast = computed(m, variant, operation, args);
+    return { fast, isRight: m.and(mxcsrAllows(m), (packed ? areRight : isRight)(m, s, check, args, fast)) };
+  });
+}
+
+function family(of: Operation, operands: 1 | 2): Instruction[] {
+  const { operation } = of;
+  const isPlain = of.check === 'finite' ? isPlainSum : isPlainProduct;
   return VARIANTS.map((variant) => {
     const { suffix, precision, feature, prefix, shape: s, packed } = variant;
-    const routine = s === F32 ? of.exact32 : of.exact64;
-    const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
+    const exact = exactRoutine(of, variant);
     const name = `${of.name}${suffix}`;
     return defineInstruction({
       name,
@@ -147,11 +166,23 @@ function family(of: Operation, operands: 1 | 2): Instruction[] {
       forms: [`${prefix} ${of.opcode} /r ${operandsOf(variant)}`],
       semantics(m, dst, src) {
         requireSse(m);
-        const b = m.read(src);
-        const args = operands === 2 ? [m.read(dst), b] : [b];
-        const fast = packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
-        const right = (packed ? areRight : isRight)(m, s, check, args, fast);
-        m.write(dst, unlessExact(m, m.and(mxcsrAllows(m), right), fast, exact, ...args));
+        if (packed) {
+          const b = m.read(src);
+          const args = operands === 2 ? [m.read(dst), b] : [b];
+          const fast = m.op(`${s.vector}.${operation}`, args);
+          m.write(dst, unlessExact(m, isPlain(m, s, packed, args, fast), fast, exact, ...args));
+          return;
+        }
+        const b = readScalar(m, s, src);
+        const args = operands === 2 ? [readScalar(m, s, dst), b] : [b];
+        const floats = args.map(({ float }) => float);
+        const vectors = args.map(({ vector }) => vector);
+        const fast = withFloat(m, s, dst, m.op(`${s.scalar}.${operation}`, floats));
+        const slow = (): Value => {
+          const [bits] = m.call(exact, ...args.map((arg) => bitsOf(m, s, arg)));
+          return withFloat(m, s, dst, toFloat(m, s, bits));
+        };
+        m.setXmm(dst, otherwise(m, isPlain(m, s, packed, vectors, fast), fast, slow));
       },
     });
   });

@@ -1,15 +1,16 @@
 /** Comparisons of floating-point numbers: to masks by a predicate, and to RFLAGS. */
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
-import { EQUAL, LESS, UNORDERED } from '../fp/compare.ts';
+import { EQUAL, GREATER, LESS, UNORDERED } from '../fp/compare.ts';
 import { equals, flagIf, INVALID } from '../fp/format.ts';
 import { softCompare32, softCompare64, softCompareQuiet32, softCompareQuiet64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactScalar, type Outcome, report, soft, unlessExact } from './exact.ts';
+import { exactScalar, lookingFirst, type Outcome, otherwise, report, soft, unlessExact } from './exact.ts';
 import { areComparable } from './float-extrema.ts';
 import { immediate } from './lanes.ts';
-import { compute, either, element, F32, F64, fromElements, isComparable, type Shape } from './shapes.ts';
+import { arePlainNumbers, bitsOf, readScalar, withFloat } from './quick.ts';
+import { compute, either, element, F32, F64, fromElements, isComparable, type Shape, toFloat } from './shapes.ts';
 import { operandsOf, VARIANTS } from './variants.ts';
 
 /**
@@ -60,9 +61,26 @@ function choose(m: Algebra, predicate: Value, equal: Value, less: Value, lessOrE
   return m.select(m.bit(predicate, 0), odd, even);
 }
 
+/** Lanes of ones where the predicate holds of numbers that are not NaNs. */
+function masks(m: Algebra, s: Shape, a: Value, b: Value, predicate: Value): Value {
+  const equal = m.op(`${s.vector}.eq`, [a, b]);
+  const less = m.op(`${s.vector}.lt`, [a, b]);
+  const chosen = choose(m, predicate, equal, less, either(m, equal, less), m.const(128, 0));
+  return m.op('v128.xor', [chosen, m.op('i32x4.splat', [m.sext(m.bit(predicate, 2), 32)])]);
+}
+
+function predicateOf(m: Algebra, imm: Value): Value {
+  return m.and(immediate(m, imm), m.const(32, 7));
+}
+
 const comparisons: readonly Instruction[] = VARIANTS.map((variant) => {
   const { suffix, precision, feature, prefix, shape: s, packed } = variant;
-  const exact = packed ? exactMasks(s) : exactMask(s);
+  const exact = packed
+    ? lookingFirst(exactMasks(s), (m, a, b, predicate) => ({
+        fast: masks(m, s, a, b, predicate),
+        isRight: areComparable(m, s, a, b),
+      }))
+    : exactMask(s);
   return defineInstruction({
     name: `CMP${suffix}`,
     sdm: `Vol. 2A "CMP${suffix} - Compare ${precision}-Precision Floating-Point Values"`,
@@ -70,31 +88,37 @@ const comparisons: readonly Instruction[] = VARIANTS.map((variant) => {
     forms: [`${prefix} 0F C2 /r ${operandsOf(variant)},Ib`],
     semantics(m, dst, src, imm) {
       requireSse(m);
-      const b = m.read(src);
-      const a = m.read(dst);
-      const predicate = m.and(immediate(m, m.read(imm)), m.const(32, 7));
       if (packed) {
-        const equal = m.op(`${s.vector}.eq`, [a, b]);
-        const less = m.op(`${s.vector}.lt`, [a, b]);
-        const chosen = choose(m, predicate, equal, less, either(m, equal, less), m.const(128, 0));
-        const negated = m.op('i32x4.splat', [m.sext(m.bit(predicate, 2), 32)]);
-        const fast = m.op('v128.xor', [chosen, negated]);
-        m.write(dst, unlessExact(m, areComparable(m, s, a, b), fast, exact, a, b, predicate));
-      } else {
-        const equal = m.trunc(compute(m, s, 'eq', [a, b]), 1);
-        const less = m.trunc(compute(m, s, 'lt', [a, b]), 1);
-        const chosen = choose(m, predicate, equal, less, m.or(equal, less), m.const(1, 0));
-        const fast = m.sext(m.xor(chosen, m.bit(predicate, 2)), s.width);
-        const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
-        m.write(dst, unlessExact(m, comparable, fast, exact, a, b, predicate));
+        const b = m.read(src);
+        const a = m.read(dst);
+        const predicate = predicateOf(m, m.read(imm));
+        const right = arePlainNumbers(m, s, packed, [a, b]);
+        m.write(dst, unlessExact(m, right, masks(m, s, a, b, predicate), exact, a, b, predicate));
+        return;
       }
+      const b = readScalar(m, s, src);
+      const a = readScalar(m, s, dst);
+      const predicate = predicateOf(m, m.read(imm));
+      const fast = m.op(`${s.vector}.extract_lane`, [masks(m, s, a.vector, b.vector, predicate)], [0]);
+      m.setXmm(
+        dst,
+        otherwise(m, arePlainNumbers(m, s, packed, [a.vector, b.vector]), withFloat(m, s, dst, fast), () => {
+          const [mask] = m.call(exact, bitsOf(m, s, a), bitsOf(m, s, b), predicate);
+          return withFloat(m, s, dst, toFloat(m, s, mask));
+        }),
+      );
     },
   });
 });
 
 /** COMIS* and UCOMIS*: ZF PF CF = 000 greater, 001 less, 100 equal, 111 unordered. */
 function toFlags(name: string, sdm: string, feature: Feature, form: string, s: Shape, routine: Routine): Instruction {
-  const exact = exactScalar(routine);
+  const exact = lookingFirst(exactScalar(routine), (m, a, b) => {
+    const less = m.trunc(compute(m, s, 'lt', [a, b]), 1);
+    const equal = m.trunc(compute(m, s, 'eq', [a, b]), 1);
+    const ordered = m.select(less, m.const(32, LESS), m.select(equal, m.const(32, EQUAL), m.const(32, GREATER)));
+    return { fast: ordered, isRight: m.and(isComparable(m, s, a), isComparable(m, s, b)) };
+  });
   return defineInstruction({
     name,
     sdm,
@@ -102,14 +126,13 @@ function toFlags(name: string, sdm: string, feature: Feature, form: string, s: S
     forms: [form],
     semantics(m, first, second) {
       requireSse(m);
-      const b = m.read(second);
-      const a = m.read(first);
-      const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
-      const less = m.variable(m.trunc(compute(m, s, 'lt', [a, b]), 1));
-      const equal = m.variable(m.trunc(compute(m, s, 'eq', [a, b]), 1));
+      const b = readScalar(m, s, second);
+      const a = readScalar(m, s, first);
+      const less = m.variable(m.trunc(m.op(`${s.scalar}.lt`, [a.float, b.float]), 1));
+      const equal = m.variable(m.trunc(m.op(`${s.scalar}.eq`, [a.float, b.float]), 1));
       const unordered = m.variable(m.const(1, 0));
-      m.if(m.not(comparable), () => {
-        const [relation] = m.call(exact, a, b);
+      m.if(m.not(arePlainNumbers(m, s, false, [a.vector, b.vector])), () => {
+        const [relation] = m.call(exact, bitsOf(m, s, a), bitsOf(m, s, b));
         const none = equals(m, relation, UNORDERED);
         m.assign(unordered, none);
         m.assign(less, m.or(none, equals(m, relation, LESS)));

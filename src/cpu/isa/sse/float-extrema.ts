@@ -7,8 +7,9 @@ import type { Algebra, Routine, Value } from '../../algebra.ts';
 import { softMax32, softMax64, softMin32, softMin64 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, exactScalar, unlessExact } from './exact.ts';
-import { compute, denormals, either, F32, isComparable, nans, none, type Shape } from './shapes.ts';
+import { exactPacked, exactScalar, lookingFirst, otherwise, unlessExact } from './exact.ts';
+import { arePlainNumbers, bitsOf, readScalar, withFloat } from './quick.ts';
+import { compute, denormals, either, F32, isComparable, nans, none, type Shape, toFloat } from './shapes.ts';
 import { operandsOf, VARIANTS } from './variants.ts';
 
 interface Extremum {
@@ -36,7 +37,15 @@ function family({ name, opcode, pseudo, order, exact32, exact64 }: Extremum): In
   return VARIANTS.map((variant) => {
     const { suffix, precision, feature, prefix, shape: s, packed } = variant;
     const routine = s === F32 ? exact32 : exact64;
-    const exact = packed ? exactPacked(`${pseudo}${s.width}`, s, routine) : exactScalar(routine);
+    const exact = packed
+      ? lookingFirst(exactPacked(`${pseudo}${s.width}`, s, routine), (m, a, b) => ({
+          fast: m.op(`${s.vector}.${pseudo}`, [b, a]),
+          isRight: areComparable(m, s, a, b),
+        }))
+      : lookingFirst(exactScalar(routine), (m, a, b) => ({
+          fast: m.select(m.trunc(compute(m, s, order, [a, b]), 1), a, b),
+          isRight: m.and(isComparable(m, s, a), isComparable(m, s, b)),
+        }));
     const title = name === 'MIN' ? 'Minimum' : 'Maximum';
     return defineInstruction({
       name: `${name}${suffix}`,
@@ -45,16 +54,23 @@ function family({ name, opcode, pseudo, order, exact32, exact64 }: Extremum): In
       forms: [`${prefix} ${opcode} /r ${operandsOf(variant)}`],
       semantics(m, dst, src) {
         requireSse(m);
-        const b = m.read(src);
-        const a = m.read(dst);
         if (packed) {
+          const b = m.read(src);
+          const a = m.read(dst);
           const fast = m.op(`${s.vector}.${pseudo}`, [b, a]);
-          m.write(dst, unlessExact(m, areComparable(m, s, a, b), fast, exact, a, b));
-        } else {
-          const fast = m.select(m.trunc(compute(m, s, order, [a, b]), 1), a, b);
-          const comparable = m.and(isComparable(m, s, a), isComparable(m, s, b));
-          m.write(dst, unlessExact(m, comparable, fast, exact, a, b));
+          m.write(dst, unlessExact(m, arePlainNumbers(m, s, packed, [a, b]), fast, exact, a, b));
+          return;
         }
+        const b = readScalar(m, s, src);
+        const a = readScalar(m, s, dst);
+        const fast = m.op(`${s.vector}.extract_lane`, [m.op(`${s.vector}.${pseudo}`, [b.vector, a.vector])], [0]);
+        m.setXmm(
+          dst,
+          otherwise(m, arePlainNumbers(m, s, packed, [a.vector, b.vector]), withFloat(m, s, dst, fast), () => {
+            const [bits] = m.call(exact, bitsOf(m, s, a), bitsOf(m, s, b));
+            return withFloat(m, s, dst, toFloat(m, s, bits));
+          }),
+        );
       },
     });
   });

@@ -4,15 +4,10 @@ import { type Algebra, defineRoutine, type Routine, type Value } from '../../alg
 import { softAdd32, softAdd64, softMul32, softMul64, softSub32, softSub64 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, mxcsrAllows, type Outcome, report, soft, unlessExact } from './exact.ts';
+import { exactPacked, type Outcome, report, soft, unlessExact } from './exact.ts';
 import { immediate, lanes, shuffle } from './lanes.ts';
-import { all, denormals, either, element, F32, F64, finites, fromElements, none, type Shape } from './shapes.ts';
-
-/** Whether a sum or difference by lanes (of operands that may have changed sign) is SSE's. */
-function isRightSum(m: Algebra, s: Shape, a: Value, b: Value, sum: Value): Value {
-  const noDenormals = none(m, either(m, denormals(m, s, a), denormals(m, s, b)));
-  return m.and(mxcsrAllows(m), m.and(noDenormals, all(m, s, finites(m, s, sum))));
-}
+import { isPlainSum } from './quick.ts';
+import { element, F32, F64, fromElements, type Shape } from './shapes.ts';
 
 interface Variant {
   readonly suffix: 'PS' | 'PD';
@@ -47,7 +42,7 @@ const addSubtract = VARIANTS.map(({ suffix, precision, prefix, shape: s, add, su
         Array.from({ length: s.count }, (_, i) => (i % 2 === 0 ? sign : 0n)),
       );
       const fast = m.op(`${s.vector}.add`, [a, m.op('v128.xor', [b, signs])]);
-      m.write(dst, unlessExact(m, isRightSum(m, s, a, b, fast), fast, exact, a, b));
+      m.write(dst, unlessExact(m, isPlainSum(m, s, true, [a, b], fast), fast, exact, a, b));
     },
   });
 });
@@ -77,7 +72,7 @@ function horizontal(name: 'HADD' | 'HSUB', opcode: string, operation: 'add' | 's
           evens.map((i) => i + 1),
         );
         const fast = m.op(`${s.vector}.${operation}`, [even, odd]);
-        m.write(dst, unlessExact(m, isRightSum(m, s, even, odd, fast), fast, exact, even, odd));
+        m.write(dst, unlessExact(m, isPlainSum(m, s, true, [even, odd], fast), fast, exact, even, odd));
       },
     });
   });

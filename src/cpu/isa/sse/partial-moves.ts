@@ -3,7 +3,7 @@
 import type { Algebra, Operand, Value } from '../../algebra.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { high, low, shuffle } from './lanes.ts';
+import { high, low, shuffle, zero } from './lanes.ts';
 
 /** MOVSS and MOVSD: a load clears the rest of the register, a move between registers keeps it. */
 function scalar(name: string, sdm: string, feature: Feature, forms: string[]): Instruction {
@@ -15,7 +15,8 @@ function scalar(name: string, sdm: string, feature: Feature, forms: string[]): I
     semantics(m, dst, src) {
       requireSse(m);
       const value = m.read(src);
-      if (src.kind === 'memory') m.setXmm(dst, m.zext(value, 128));
+      const lanes = value.type === 32 ? 'i32x4' : 'i64x2';
+      if (src.kind === 'memory') m.setXmm(dst, m.op(`${lanes}.replace_lane`, [zero(m), value], [0]));
       else m.write(dst, value);
     },
   });

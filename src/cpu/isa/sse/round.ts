@@ -6,21 +6,10 @@ import { equals, INEXACT } from '../fp/format.ts';
 import { mxcsrRounding, softRound32, softRound64 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { type Outcome, report, soft, unlessExact } from './exact.ts';
+import { type Outcome, otherwise, report, soft, unlessExact } from './exact.ts';
 import { immediate } from './lanes.ts';
-import {
-  all,
-  denormals,
-  element,
-  F32,
-  finites,
-  fromElements,
-  isPlain,
-  none,
-  type Shape,
-  toBits,
-  toFloat,
-} from './shapes.ts';
+import { arePlainNumbers, bitsOf, readScalar, withFloat } from './quick.ts';
+import { element, F32, fromElements, type Shape, toFloat } from './shapes.ts';
 import { operandsOf, VARIANTS } from './variants.ts';
 
 /** Bits of the immediate: rounding mode in 1-0, MXCSR's instead if bit 2 is set, no INEXACT if bit 3 is. */
@@ -76,21 +65,23 @@ export const rounding: readonly Instruction[] = VARIANTS.map((variant, i) => {
     forms: [`66 0F 3A ${['08', '09', '0A', '0B'][i]} /r ${operandsOf(variant)},Ib`],
     semantics(m, dst, src, imm) {
       requireSse(m);
-      const x = m.read(src);
+      const scalar = packed ? undefined : readScalar(m, s, src);
+      const x = scalar === undefined ? m.read(src) : bitsOf(m, s, scalar);
       const control = immediate(m, m.read(imm));
       const mxcsr = m.get(vcpu.mxcsr);
       const own = m.and(control, m.const(32, 3));
       const mode = m.select(m.bit(control, FROM_MXCSR), mxcsrRounding(m, mxcsr), own);
       const bits = INEXACT_MASKED_AND_RAISED;
       const silent = m.or(m.bit(control, QUIET), equals(m, m.and(mxcsr, m.const(32, bits)), bits));
-      if (packed) {
+      if (scalar === undefined) {
         const fast = roundedBy(m, mode, (operation) => m.op(`${s.vector}.${operation}`, [x]));
-        const plain = m.and(all(m, s, finites(m, s, x)), none(m, denormals(m, s, x)));
-        m.write(dst, unlessExact(m, m.and(silent, plain), fast, exact, x, mode, control));
+        const right = m.and(silent, arePlainNumbers(m, s, packed, [x]));
+        m.write(dst, unlessExact(m, right, fast, exact, x, mode, control));
       } else {
-        const fast = roundedBy(m, mode, (operation) => m.op(`${s.scalar}.${operation}`, [toFloat(m, s, x)]));
-        const right = m.and(silent, isPlain(m, s, x));
-        m.write(dst, unlessExact(m, right, toBits(m, s, fast), exact, x, mode, control));
+        const fast = roundedBy(m, mode, (operation) => m.op(`${s.scalar}.${operation}`, [scalar.float]));
+        const right = m.and(silent, arePlainNumbers(m, s, packed, [scalar.vector]));
+        const slow = (): Value => toFloat(m, s, m.call(exact, x, mode, control)[0]);
+        m.setXmm(dst, withFloat(m, s, dst, otherwise(m, right, fast, slow)));
       }
     },
   });

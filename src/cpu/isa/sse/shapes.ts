@@ -76,11 +76,6 @@ export function isComparable(m: Algebra, s: Shape, bits: Value): Value {
   return m.or(between(m, s, bits, s.leastNormal, s.infinity + 1n), isZeroNumber(m, bits));
 }
 
-/** Zero or normal. */
-export function isPlain(m: Algebra, s: Shape, bits: Value): Value {
-  return m.or(between(m, s, bits, s.leastNormal, s.infinity), isZeroNumber(m, bits));
-}
-
 /**
  * A result that nothing but INEXACT can have been raised for, if its operands were no denormals. The least normal
  * number is left out: what was rounded to it may have been tiny.
