@@ -1,25 +1,39 @@
 /** x87 arithmetic: FADD FSUB FSUBR FMUL FDIV FDIVR in all their forms, FSQRT, FABS, FCHS. */
 
 import { type Algebra, defineRoutine, type Operand, type Routine, type Value } from '../algebra.ts';
+import { vcpu } from '../state.ts';
 import { addUnpacked } from './fp/add.ts';
-import { any, type Format, parts, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
+import { any, parts, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
 import { divideUnpacked, multiplyUnpacked, rootUnpacked } from './fp/multiply.ts';
+import {
+  addNormal,
+  divideNormal,
+  isNormal,
+  multiplyNormal,
+  type Normal,
+  type NormalResult,
+  normalOf,
+  rootNormal,
+} from './fp/normal.ts';
 import { round80 } from './fp/round.ts';
-import { unpack32, unpack64, unpackInteger } from './fp/unpack.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
+import { bySource, fromInteger, fromReal32, fromReal64, fromRegister, type Source } from './x87-source.ts';
 import {
+  areFull,
+  controlIsPlain,
   controlWord,
-  type Extended,
   enter,
   getExtended,
   indefinite,
-  isEmpty,
   leave,
   physical,
   pop,
   putExtended,
+  quickly,
+  replaceExtended,
   report,
+  reportMasked,
   STACK_UNDERFLOW,
   unpackSt,
 } from './x87-stack.ts';
@@ -37,10 +51,12 @@ export function writeResult(m: Algebra, register: Value, result: Result): Value 
   return written;
 }
 
+type Order = 'plain' | 'negated' | 'reversed';
+
 /** (i, source, pop): ST(i) = ST(i) op source, or source op ST(i) where reversed; `pop` is 0 or 1. */
-function binaryRoutine(name: string, operation: Routine, order: 'plain' | 'negated' | 'reversed'): Routine {
+function wholeRoutine(name: string, operation: Routine, order: Order): Routine {
   return defineRoutine({
-    name,
+    name: `${name}Whole`,
     params: [32, ...UNPACKED, 1],
     results: [],
     faults: false,
@@ -67,17 +83,59 @@ function binaryRoutine(name: string, operation: Routine, order: 'plain' | 'negat
   });
 }
 
-/** Unpacks a memory operand: a number of that format, or an integer for 'integer'. */
-export function unpackMemory(m: Algebra, bits: Value, as: 'real' | 'integer'): Unpacked {
-  if (as === 'integer') return unpacked(m.call(unpackInteger, m.sext(bits, 64)));
-  const format: Format['width'] = bits.type === 32 ? 32 : 64;
-  return unpacked(m.call(format === 32 ? unpack32 : unpack64, bits, m.const(32, 0)));
+interface Operation {
+  readonly whole: Routine;
+  readonly normal: (m: Algebra, a: Normal, b: Normal, controlWord: Value) => NormalResult;
+}
+
+const ADD: Operation = { whole: addUnpacked, normal: addNormal };
+const MULTIPLY: Operation = { whole: multiplyUnpacked, normal: multiplyNormal };
+const DIVIDE: Operation = { whole: divideUnpacked, normal: divideNormal };
+
+/** (source, i, pop), the source being a parameter of its type: as `wholeRoutine`, of normal numbers without it. */
+function binaryRoutines(name: string, operation: Operation, order: Order): (source: Source) => Routine {
+  const whole = wholeRoutine(name, operation.whole, order);
+  return bySource((source) =>
+    defineRoutine({
+      name: `${name}${source.name}`,
+      params: [source.type, 32, 1],
+      results: [],
+      faults: false,
+      body(m, value, i, popAfter) {
+        const register = physical(m, i);
+        quickly(
+          m,
+          m.and(controlIsPlain(m), areFull(m, register)),
+          (done) => {
+            const { head, significand } = getExtended(m, register);
+            const x = normalOf(m, head, significand);
+            const y = source.normal(m, value);
+            m.if(m.and(y.usable, isNormal(m, x)), () => {
+              const [a, b] = order === 'reversed' ? [y, x] : [x, y];
+              const second = operation === ADD && order !== 'plain' ? { ...b, sign: m.not(b.sign) } : b;
+              const result = operation.normal(m, a, second, m.zext(m.get(vcpu.fcw), 32));
+              m.if(result.fits, () => {
+                replaceExtended(m, register, result);
+                reportMasked(m, result.flags);
+                m.if(popAfter, () => pop(m));
+                done();
+              });
+            });
+          },
+          () => {
+            m.call(whole, i, ...parts(source.unpack(m, value)), popAfter);
+          },
+        );
+        return [];
+      },
+    }),
+  );
 }
 
 interface Row {
   readonly mnemonic: string;
   readonly title: string;
-  readonly routine: Routine;
+  readonly routines: (source: Source) => Routine;
   /** Opcode extension of the memory forms; second byte of the forms with ST0 and with STi as the destination. */
   readonly extension: number;
   readonly toSt0: string;
@@ -88,7 +146,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'ADD',
     title: 'Add Floating-Point',
-    routine: binaryRoutine('x87Add', addUnpacked, 'plain'),
+    routines: binaryRoutines('x87Add', ADD, 'plain'),
     extension: 0,
     toSt0: 'C0',
     toSti: 'C0',
@@ -96,7 +154,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'MUL',
     title: 'Multiply',
-    routine: binaryRoutine('x87Multiply', multiplyUnpacked, 'plain'),
+    routines: binaryRoutines('x87Multiply', MULTIPLY, 'plain'),
     extension: 1,
     toSt0: 'C8',
     toSti: 'C8',
@@ -104,7 +162,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'SUB',
     title: 'Subtract',
-    routine: binaryRoutine('x87Subtract', addUnpacked, 'negated'),
+    routines: binaryRoutines('x87Subtract', ADD, 'negated'),
     extension: 4,
     toSt0: 'E0',
     toSti: 'E8',
@@ -112,7 +170,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'SUBR',
     title: 'Reverse Subtract',
-    routine: binaryRoutine('x87SubtractReversed', addUnpacked, 'reversed'),
+    routines: binaryRoutines('x87SubtractReversed', ADD, 'reversed'),
     extension: 5,
     toSt0: 'E8',
     toSti: 'E0',
@@ -120,7 +178,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'DIV',
     title: 'Divide',
-    routine: binaryRoutine('x87Divide', divideUnpacked, 'plain'),
+    routines: binaryRoutines('x87Divide', DIVIDE, 'plain'),
     extension: 6,
     toSt0: 'F0',
     toSti: 'F8',
@@ -128,7 +186,7 @@ const ROWS: readonly Row[] = [
   {
     mnemonic: 'DIVR',
     title: 'Reverse Divide',
-    routine: binaryRoutine('x87DivideReversed', divideUnpacked, 'reversed'),
+    routines: binaryRoutines('x87DivideReversed', DIVIDE, 'reversed'),
     extension: 7,
     toSt0: 'F8',
     toSti: 'F0',
@@ -137,16 +195,16 @@ const ROWS: readonly Row[] = [
 
 /** The definitions of one row: F<op>, F<op>P and FI<op>. */
 function binaryInstructions(row: Row): Instruction[] {
-  const { mnemonic, routine, extension } = row;
+  const { mnemonic, routines, extension } = row;
   const sdm = `Vol. 2A "F${mnemonic}/F${mnemonic}P/FI${mnemonic} - ${row.title}"`;
   const withRegister = (m: Algebra, to: Operand, from: Operand, popAfter: boolean): void => {
     enter(m);
-    m.call(routine, m.index(to), ...parts(unpackSt(m, m.index(from))), m.const(1, popAfter ? 1 : 0));
+    m.call(routines(fromRegister), m.index(from), m.index(to), m.const(1, popAfter ? 1 : 0));
     leave(m);
   };
-  const withMemory = (m: Algebra, from: Operand, as: 'real' | 'integer'): void => {
+  const withMemory = (m: Algebra, from: Operand, source: Source): void => {
     enter(m);
-    m.call(routine, m.const(32, 0), ...parts(unpackMemory(m, m.read(from), as)), m.const(1, 0));
+    m.call(routines(source), source.read(m, from), m.const(32, 0), m.const(1, 0));
     leave(m, from);
   };
   return [
@@ -162,7 +220,7 @@ function binaryInstructions(row: Row): Instruction[] {
       sdm,
       feature: 'x87',
       forms: [`D8 /${extension} Md`, `DC /${extension} Mq`],
-      semantics: (m, from) => withMemory(m, from, 'real'),
+      semantics: (m, from) => withMemory(m, from, from.type === 32 ? fromReal32 : fromReal64),
     }),
     defineInstruction({
       name: `F${mnemonic}P`,
@@ -176,13 +234,13 @@ function binaryInstructions(row: Row): Instruction[] {
       sdm,
       feature: 'x87',
       forms: [`DA /${extension} Md`, `DE /${extension} Mw`],
-      semantics: (m, from) => withMemory(m, from, 'integer'),
+      semantics: (m, from) => withMemory(m, from, fromInteger),
     }),
   ];
 }
 
-const squareRoot = defineRoutine({
-  name: 'x87SquareRoot',
+const wholeSquareRoot = defineRoutine({
+  name: 'x87SquareRootWhole',
   params: [],
   results: [],
   faults: false,
@@ -200,6 +258,34 @@ const squareRoot = defineRoutine({
   },
 });
 
+const squareRoot = defineRoutine({
+  name: 'x87SquareRoot',
+  params: [],
+  results: [],
+  faults: false,
+  body(m) {
+    const register = physical(m, 0);
+    quickly(
+      m,
+      m.and(controlIsPlain(m), areFull(m, register)),
+      (done) => {
+        const { head, significand } = getExtended(m, register);
+        const x = normalOf(m, head, significand);
+        m.if(m.and(isNormal(m, x), m.not(x.sign)), () => {
+          const result = rootNormal(m, x, m.zext(m.get(vcpu.fcw), 32));
+          replaceExtended(m, register, result);
+          reportMasked(m, result.flags);
+          done();
+        });
+      },
+      () => {
+        m.call(wholeSquareRoot);
+      },
+    );
+    return [];
+  },
+});
+
 const FSQRT = defineInstruction({
   name: 'FSQRT',
   sdm: 'Vol. 2A "FSQRT - Square Root"',
@@ -212,6 +298,18 @@ const FSQRT = defineInstruction({
   },
 });
 
+/** ST(0) is empty: the indefinite takes its place. */
+const underflow = defineRoutine({
+  name: 'x87Underflow',
+  params: [],
+  results: [],
+  faults: false,
+  body(m) {
+    writeResult(m, physical(m, 0), { ...indefinite(m), flags: m.const(32, STACK_UNDERFLOW) });
+    return [];
+  },
+});
+
 /** FABS and FCHS change the sign of whatever is there: only an empty register raises anything. */
 function signInstruction(
   name: string,
@@ -219,24 +317,6 @@ function signInstruction(
   form: string,
   sign: (m: Algebra, head: Value) => Value,
 ): Instruction {
-  const routine = defineRoutine({
-    name: `x87${name}`,
-    params: [],
-    results: [],
-    faults: false,
-    body(m) {
-      const register = physical(m, 0);
-      const value: Extended = getExtended(m, register);
-      const result = chooseResult(
-        m,
-        isEmpty(m, register),
-        () => ({ ...indefinite(m), flags: m.const(32, STACK_UNDERFLOW) }),
-        () => ({ ...value, head: sign(m, value.head), flags: m.const(32, 0) }),
-      );
-      writeResult(m, register, result);
-      return [];
-    },
-  });
   return defineInstruction({
     name,
     sdm,
@@ -244,7 +324,18 @@ function signInstruction(
     forms: [form],
     semantics(m) {
       enter(m);
-      m.call(routine);
+      const register = physical(m, 0);
+      m.if(
+        areFull(m, register),
+        () => {
+          const head = sign(m, m.zext(m.getAt(vcpu.stExponent, register), 32));
+          m.setAt(vcpu.stExponent, register, m.trunc(head, 16));
+          reportMasked(m, m.const(32, 0));
+        },
+        () => {
+          m.call(underflow);
+        },
+      );
       leave(m);
     },
   });

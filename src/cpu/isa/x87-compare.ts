@@ -3,7 +3,7 @@
 import { type Algebra, defineRoutine, type Operand, type Routine, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { denormalFlag } from './fp/add.ts';
-import { compareUnpacked, EQUAL, LESS, UNORDERED } from './fp/compare.ts';
+import { compareUnpacked, EQUAL, GREATER, LESS, UNORDERED } from './fp/compare.ts';
 import {
   any,
   equals,
@@ -21,20 +21,24 @@ import {
   type Unpacked,
   unpacked,
 } from './fp/format.ts';
+import { isNormal, isZero, type Normal, normalOf } from './fp/normal.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { unpackMemory } from './x87-arithmetic.ts';
 import { NO_NUMBER } from './x87-nan.ts';
+import { bySource, fromInteger, fromReal32, fromReal64, fromRegister, type Source } from './x87-source.ts';
 import {
+  areFull,
   C0,
   C1,
   C2,
   C3,
   enter,
+  getExtended,
   IS_EMPTY,
   leave,
   physical,
   pop,
   report,
+  reportMasked,
   STACK_UNDERFLOW,
   setConditionCodes,
   unpackSt,
@@ -63,8 +67,8 @@ function codesOf(m: Algebra, relation: Value): Value {
 }
 
 /** (source, signal quiet NaNs, pops): comparison with the result in C0, C2, C3. */
-const compareToCodes = defineRoutine({
-  name: 'x87CompareToCodes',
+const compareToCodesWhole = defineRoutine({
+  name: 'x87CompareToCodesWhole',
   params: [...UNPACKED, 1, 32],
   results: [],
   faults: false,
@@ -75,6 +79,57 @@ const compareToCodes = defineRoutine({
     return [];
   },
 });
+
+/**
+ * Fast path: the relation of ST(0), which is full, and a number, both zero or normal, where nothing is raised. A zero's
+ * exponent and significand are less than any other's.
+ */
+function comparePlain(m: Algebra, a: Normal, b: Normal): { less: Value; equal: Value } {
+  const sameExponent = m.eq(a.exponent, b.exponent);
+  const smaller = m.or(m.ltU(a.exponent, b.exponent), m.and(sameExponent, m.ltU(a.significand, b.significand)));
+  const same = m.and(sameExponent, m.eq(a.significand, b.significand));
+  const differ = m.xor(a.sign, b.sign);
+  const zeros = m.isZero(m.or(a.significand, b.significand));
+  const equal = m.or(m.and(same, m.not(differ)), zeros);
+  const below = m.select(differ, a.sign, m.xor(smaller, a.sign));
+  return { less: m.and(below, m.not(equal)), equal };
+}
+
+/** ST(0) as `comparePlain` takes it, and whether it can. */
+function plainSt0(m: Algebra): Normal & { readonly usable: Value } {
+  const register = physical(m, 0);
+  const { head, significand } = getExtended(m, register);
+  const number = normalOf(m, head, significand);
+  const plain = m.or(isNormal(m, number), isZero(m, number));
+  return { ...number, usable: m.and(areFull(m, register), plain) };
+}
+
+/** As `compareToCodesWhole`, of a source as it comes. */
+const compareToCodes = bySource((source) =>
+  defineRoutine({
+    name: `x87CompareToCodes${source.name}`,
+    params: [source.type, 1, 32],
+    results: [],
+    faults: false,
+    body(m, value, signalQuiet, pops) {
+      const x = plainSt0(m);
+      const y = source.plain(m, value);
+      m.if(
+        m.and(x.usable, y.usable),
+        () => {
+          const { less, equal } = comparePlain(m, x, y);
+          reportMasked(m, m.const(32, 0));
+          setConditionCodes(m, m.or(flagIf(m, less, C0), flagIf(m, equal, C3)), C0 | C2 | C3);
+          popTimes(m, m.const(1, 1), pops);
+        },
+        () => {
+          m.call(compareToCodesWhole, ...parts(source.unpack(m, value)), signalQuiet, pops);
+        },
+      );
+      return [];
+    },
+  }),
+);
 
 function popTimes(m: Algebra, ahead: Value, pops: Value): void {
   m.if(m.and(ahead, m.ltU(m.const(32, 0), pops)), () => pop(m));
@@ -89,7 +144,10 @@ interface Kind {
   readonly pops: 0 | 1 | 2;
 }
 
-function compareWithCodes(kind: Kind, source: (m: Algebra, operand: Operand) => Unpacked): Instruction {
+/** From its operand the source and the parameter that it is taken as. */
+type Reader = (m: Algebra, operand: Operand) => readonly [Source, Value];
+
+function compareWithCodes(kind: Kind, read: Reader): Instruction {
   return defineInstruction({
     name: kind.name,
     sdm: kind.sdm,
@@ -97,8 +155,8 @@ function compareWithCodes(kind: Kind, source: (m: Algebra, operand: Operand) => 
     forms: kind.forms,
     semantics(m, from) {
       enter(m);
-      const y = source(m, from);
-      m.call(compareToCodes, ...parts(y), m.const(1, kind.quiet ? 0 : 1), m.const(32, kind.pops));
+      const [source, value] = read(m, from);
+      m.call(compareToCodes(source), value, m.const(1, kind.quiet ? 0 : 1), m.const(32, kind.pops));
       leave(m, from);
     },
   });
@@ -109,27 +167,37 @@ const FUCOM = 'Vol. 2A "FUCOM/FUCOMP/FUCOMPP - Unordered Compare Floating-Point 
 const FICOM = 'Vol. 2A "FICOM/FICOMP - Compare Integer"';
 const FCOMI = 'Vol. 2A "FCOMI/FCOMIP/FUCOMI/FUCOMIP - Compare Floating-Point Values and Set EFLAGS"';
 
-const fromRegister = (m: Algebra, from: Operand): Unpacked => unpackSt(m, m.index(from));
-const fromReal = (m: Algebra, from: Operand): Unpacked => unpackMemory(m, m.read(from), 'real');
-const fromInteger = (m: Algebra, from: Operand): Unpacked => unpackMemory(m, m.read(from), 'integer');
-const fromSt1 = (m: Algebra): Unpacked => unpackSt(m, 1);
-const fromZero = (m: Algebra): Unpacked => ({
-  kind: m.const(32, IS_ZERO),
-  sign: m.const(1, 0),
-  exponent: m.const(32, 0),
-  significand: m.const(64, 0),
-});
+const ofRegister: Reader = (m, from) => [fromRegister, m.index(from)];
+const ofReal: Reader = (m, from) => [from.type === 32 ? fromReal32 : fromReal64, m.read(from)];
+const ofInteger: Reader = (m, from) => [fromInteger, m.sext(m.read(from), 64)];
+const ofSt1: Reader = (m) => [fromRegister, m.const(32, 1)];
+const ofZero: Reader = (m) => [fromInteger, m.const(64, 0)];
 
-/** (i, signal quiet NaNs, pop) -> [relation, went ahead]: comparison for EFLAGS. */
+/** (i, signal quiet NaNs, pop) -> [relation]: comparison for EFLAGS. */
 const compareToFlags: Routine = defineRoutine({
   name: 'x87CompareToFlags',
   params: [32, 1, 32],
-  results: [32, 1],
+  results: [32],
   faults: false,
   body(m, i, signalQuiet, pops) {
-    const [relation, ahead] = compareSt0(m, unpackSt(m, i), signalQuiet, 'kept');
-    popTimes(m, ahead, pops);
-    return [relation, ahead];
+    const x = plainSt0(m);
+    const y = fromRegister.plain(m, i);
+    const result = m.variable(m.const(32, 0));
+    m.if(
+      m.and(x.usable, y.usable),
+      () => {
+        const { less, equal } = comparePlain(m, x, y);
+        const unequal = m.select(less, m.const(32, LESS), m.const(32, GREATER));
+        m.assign(result, m.select(equal, m.const(32, EQUAL), unequal));
+        popTimes(m, m.const(1, 1), pops);
+      },
+      () => {
+        const [relation, ahead] = compareSt0(m, unpackSt(m, i), signalQuiet, 'kept');
+        m.assign(result, relation);
+        popTimes(m, ahead, pops);
+      },
+    );
+    return [m.use(result)];
   },
 });
 
@@ -201,21 +269,21 @@ export const x87Compare: readonly Instruction[] = [
   // DC D0+r, DC D8+r and DE D0+r are aliases that the manual does not list.
   compareWithCodes(
     { name: 'FCOM', sdm: FCOM, forms: ['D8 D0+r STi', 'DC D0+r STi'], quiet: false, pops: 0 },
-    fromRegister,
+    ofRegister,
   ),
-  compareWithCodes({ name: 'FCOM', sdm: FCOM, forms: ['D8 /2 Md', 'DC /2 Mq'], quiet: false, pops: 0 }, fromReal),
+  compareWithCodes({ name: 'FCOM', sdm: FCOM, forms: ['D8 /2 Md', 'DC /2 Mq'], quiet: false, pops: 0 }, ofReal),
   compareWithCodes(
     { name: 'FCOMP', sdm: FCOM, forms: ['D8 D8+r STi', 'DC D8+r STi', 'DE D0+r STi'], quiet: false, pops: 1 },
-    fromRegister,
+    ofRegister,
   ),
-  compareWithCodes({ name: 'FCOMP', sdm: FCOM, forms: ['D8 /3 Md', 'DC /3 Mq'], quiet: false, pops: 1 }, fromReal),
-  compareWithCodes({ name: 'FCOMPP', sdm: FCOM, forms: ['DE D9'], quiet: false, pops: 2 }, fromSt1),
-  compareWithCodes({ name: 'FUCOM', sdm: FUCOM, forms: ['DD E0+r STi'], quiet: true, pops: 0 }, fromRegister),
-  compareWithCodes({ name: 'FUCOMP', sdm: FUCOM, forms: ['DD E8+r STi'], quiet: true, pops: 1 }, fromRegister),
-  compareWithCodes({ name: 'FUCOMPP', sdm: FUCOM, forms: ['DA E9'], quiet: true, pops: 2 }, fromSt1),
-  compareWithCodes({ name: 'FICOM', sdm: FICOM, forms: ['DA /2 Md', 'DE /2 Mw'], quiet: false, pops: 0 }, fromInteger),
-  compareWithCodes({ name: 'FICOMP', sdm: FICOM, forms: ['DA /3 Md', 'DE /3 Mw'], quiet: false, pops: 1 }, fromInteger),
-  compareWithCodes({ name: 'FTST', sdm: 'Vol. 2A "FTST - TEST"', forms: ['D9 E4'], quiet: false, pops: 0 }, fromZero),
+  compareWithCodes({ name: 'FCOMP', sdm: FCOM, forms: ['D8 /3 Md', 'DC /3 Mq'], quiet: false, pops: 1 }, ofReal),
+  compareWithCodes({ name: 'FCOMPP', sdm: FCOM, forms: ['DE D9'], quiet: false, pops: 2 }, ofSt1),
+  compareWithCodes({ name: 'FUCOM', sdm: FUCOM, forms: ['DD E0+r STi'], quiet: true, pops: 0 }, ofRegister),
+  compareWithCodes({ name: 'FUCOMP', sdm: FUCOM, forms: ['DD E8+r STi'], quiet: true, pops: 1 }, ofRegister),
+  compareWithCodes({ name: 'FUCOMPP', sdm: FUCOM, forms: ['DA E9'], quiet: true, pops: 2 }, ofSt1),
+  compareWithCodes({ name: 'FICOM', sdm: FICOM, forms: ['DA /2 Md', 'DE /2 Mw'], quiet: false, pops: 0 }, ofInteger),
+  compareWithCodes({ name: 'FICOMP', sdm: FICOM, forms: ['DA /3 Md', 'DE /3 Mw'], quiet: false, pops: 1 }, ofInteger),
+  compareWithCodes({ name: 'FTST', sdm: 'Vol. 2A "FTST - TEST"', forms: ['D9 E4'], quiet: false, pops: 0 }, ofZero),
   compareWithFlags('FCOMI', 'DB F0+r', false, 0),
   compareWithFlags('FCOMIP', 'DF F0+r', false, 1),
   compareWithFlags('FUCOMI', 'DB E8+r', true, 0),

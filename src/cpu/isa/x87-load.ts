@@ -1,14 +1,16 @@
 /** x87 loads: FLD, FILD, FBLD, the constants; FXCH and FCMOVcc. */
 
-import { type Algebra, defineRoutine, type Value } from '../algebra.ts';
+import { type Algebra, defineRoutine, type Routine, type Value } from '../algebra.ts';
 import { denormalFlag } from './fp/add.ts';
 import { any, flagIf, INVALID, IS_NAN, IS_SIGNALLING, isNot0, parts, type Unpacked } from './fp/format.ts';
+import type { Normal } from './fp/normal.ts';
 import { round80 } from './fp/round.ts';
 import { unpackInteger } from './fp/unpack.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { unpackMemory } from './x87-arithmetic.ts';
 import { chooseResult, quietNan, type Result } from './x87-nan.ts';
+import { fromInteger, fromReal32, fromReal64, type Source } from './x87-source.ts';
 import {
+  areFull,
   type Extended,
   enter,
   getExtended,
@@ -17,8 +19,12 @@ import {
   leave,
   physical,
   pushExtended,
+  pushQuickly,
   putExtended,
+  quickly,
+  replaceExtended,
   report,
+  reportMasked,
   roundingOfControlWord,
   STACK_UNDERFLOW,
 } from './x87-stack.ts';
@@ -36,6 +42,58 @@ function push(m: Algebra, value: Extended, flags: Value): void {
   m.call(pushExtended, value.head, value.significand, flags);
 }
 
+/** A normal number or zero as extended. */
+function extendedOf(m: Algebra, { sign, exponent, significand }: Normal): Extended {
+  return { head: m.or(m.shl(m.zext(sign, 32), 15), exponent), significand };
+}
+
+/** (bits): pushes a single or double. */
+function loadReal(source: Source): Routine {
+  return defineRoutine({
+    name: `x87Load${source.name}`,
+    params: [source.type],
+    results: [],
+    faults: false,
+    body(m, bits) {
+      const x = source.plain(m, bits);
+      quickly(
+        m,
+        x.usable,
+        (done) => pushQuickly(m, extendedOf(m, x), done),
+        () => {
+          const unpacked = source.unpack(m, bits);
+          const whole = chooseResult(
+            m,
+            any(m, unpacked.kind, IS_NAN),
+            () => ({
+              ...quietNan(m, unpacked),
+              flags: flagIf(m, any(m, unpacked.kind, IS_SIGNALLING), INVALID),
+            }),
+            () => ({ ...packExact(m, unpacked), flags: denormalFlag(m, unpacked) }),
+          );
+          push(m, whole, whole.flags);
+        },
+      );
+      return [];
+    },
+  });
+}
+
+const loadSingle = loadReal(fromReal32);
+const loadDouble = loadReal(fromReal64);
+
+/** (integer of 64 bits): pushes it. */
+const loadInteger = defineRoutine({
+  name: 'x87LoadInteger',
+  params: [64],
+  results: [],
+  faults: false,
+  body(m, integer) {
+    push(m, extendedOf(m, fromInteger.plain(m, integer)), m.const(32, 0));
+    return [];
+  },
+});
+
 const FLD_MEMORY = defineInstruction({
   name: 'FLD',
   sdm: 'Vol. 2A "FLD - Load Floating-Point Value"',
@@ -43,14 +101,7 @@ const FLD_MEMORY = defineInstruction({
   forms: ['D9 /0 Md', 'DD /0 Mq'],
   semantics(m, from) {
     enter(m);
-    const x = unpackMemory(m, m.read(from), 'real');
-    const value = chooseResult(
-      m,
-      any(m, x.kind, IS_NAN),
-      () => ({ ...quietNan(m, x), flags: flagIf(m, any(m, x.kind, IS_SIGNALLING), INVALID) }),
-      () => ({ ...packExact(m, x), flags: denormalFlag(m, x) }),
-    );
-    push(m, value, value.flags);
+    m.call(from.type === 32 ? loadSingle : loadDouble, m.read(from));
     leave(m, from);
   },
 });
@@ -103,7 +154,7 @@ const FILD = defineInstruction({
   forms: ['DF /0 Mw', 'DB /0 Md', 'DF /5 Mq'],
   semantics(m, from) {
     enter(m);
-    push(m, packExact(m, unpackMemory(m, m.read(from), 'integer')), m.const(32, 0));
+    m.call(loadInteger, m.sext(m.read(from), 64));
     leave(m, from);
   },
 });
@@ -179,12 +230,24 @@ const exchange = defineRoutine({
   results: [],
   faults: false,
   body(m, i) {
-    const a = sourceRegister(m, m.const(32, 0));
-    const b = sourceRegister(m, i);
-    m.if(m.not(report(m, m.or(a.flags, b.flags))), () => {
-      putExtended(m, physical(m, 0), b);
-      putExtended(m, physical(m, i), a);
-    });
+    const [first, second] = [physical(m, 0), physical(m, i)];
+    m.if(
+      areFull(m, first, second),
+      () => {
+        const [a, b] = [getExtended(m, first), getExtended(m, second)];
+        replaceExtended(m, first, b);
+        replaceExtended(m, second, a);
+        reportMasked(m, m.const(32, 0));
+      },
+      () => {
+        const a = sourceRegister(m, m.const(32, 0));
+        const b = sourceRegister(m, i);
+        m.if(m.not(report(m, m.or(a.flags, b.flags))), () => {
+          putExtended(m, first, b);
+          putExtended(m, second, a);
+        });
+      },
+    );
     return [];
   },
 });

@@ -10,7 +10,18 @@
 
 import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
-import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
+import {
+  any,
+  EXCEPTIONS,
+  equals,
+  flagIf,
+  INVALID,
+  isNot0,
+  PRE_COMPUTATION,
+  UNPACKED,
+  type Unpacked,
+  unpacked,
+} from './fp/format.ts';
 import { unpack80 } from './fp/unpack.ts';
 import { CR0_EM, CR0_TS } from './system/control-bits.ts';
 import { recordOpcode } from './x87-pointers.ts';
@@ -36,10 +47,23 @@ export const STACK_OVERFLOW = INVALID | STACK_FAULT | C1;
 export const INDEFINITE_HEAD = 0xffff;
 export const INDEFINITE_SIGNIFICAND = 3n << 62n;
 
+const unavailable = defineRoutine({
+  name: 'x87Unavailable',
+  params: [],
+  results: [],
+  faults: true,
+  body(m) {
+    available(m);
+    m.raise(MF);
+    return [];
+  },
+});
+
 /** What every waiting x87 instruction begins with: #NM if CR0.EM or CR0.TS is set, #MF if an exception is pending. */
 export function enter(m: Algebra): void {
-  available(m);
-  m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.raise(MF));
+  const switched = m.and(m.trunc(m.get(vcpu.cr0), 32), m.const(32, CR0_EM | CR0_TS));
+  const pending = m.and(m.zext(m.get(vcpu.fsw), 32), m.const(32, EXCEPTION_SUMMARY));
+  m.if(isNot0(m, m.or(switched, pending)), () => m.call(unavailable));
 }
 
 /** #NM if CR0.EM or CR0.TS is set. */
@@ -78,6 +102,17 @@ export function physical(m: Algebra, i: Value | number): Value {
   return m.and(m.add(m.get(vcpu.fpuTop), index), m.const(32, 7));
 }
 
+/** Condition: none of the physical registers is empty. */
+export function areFull(m: Algebra, ...registers: Value[]): Value {
+  const tags = m.get(vcpu.fpuEmpty);
+  return m.not(
+    m.bit(
+      registers.map((register) => m.shr(tags, register)).reduce((a, b) => m.or(a, b)),
+      0,
+    ),
+  );
+}
+
 export function isEmpty(m: Algebra, register: Value): Value {
   return m.ne(m.and(m.shr(m.get(vcpu.fpuEmpty), register), m.const(32, 1)), m.const(32, 0));
 }
@@ -95,10 +130,15 @@ export function getExtended(m: Algebra, register: Value): Extended {
   };
 }
 
-/** Writes a physical register and tags it as full. */
-export function putExtended(m: Algebra, register: Value, value: Extended): void {
+/** Writes a physical register that is full. */
+export function replaceExtended(m: Algebra, register: Value, value: Extended): void {
   m.setAt(vcpu.stExponent, register, m.trunc(value.head, 16));
   m.setAt(vcpu.stMantissa, register, value.significand);
+}
+
+/** Writes a physical register and tags it as full. */
+export function putExtended(m: Algebra, register: Value, value: Extended): void {
+  replaceExtended(m, register, value);
   setEmpty(m, register, false);
 }
 
@@ -157,6 +197,27 @@ export function report(m: Algebra, flags: Value, c1: 'replaced' | 'kept' = 'repl
   return any(m, unmasked, PRE_COMPUTATION);
 }
 
+/**
+ * Fast path: `report` for flags (no more than INEXACT and C1) of what is masked, while no unmasked exception is pending:
+ * neither ES nor B can change.
+ */
+export function reportMasked(m: Algebra, flags: Value): void {
+  const kept = m.and(m.zext(m.get(vcpu.fsw), 32), m.const(32, 0xffff & ~C1));
+  m.set(vcpu.fsw, m.trunc(m.or(kept, flags), 16));
+}
+
+/** Condition: INEXACT is masked and rounding is to nearest, whatever the precision. */
+export function controlIsPlain(m: Algebra): Value {
+  return equals(m, m.and(m.get(vcpu.fcw), m.const(16, 0xc20)), 0x20);
+}
+
+/** Runs `quick` if the condition holds, and `whole` unless that has called `done`: it may find that it cannot go on. */
+export function quickly(m: Algebra, condition: Value, quick: (done: () => void) => void, whole: () => void): void {
+  const done = m.variable(m.const(1, 0));
+  m.if(condition, () => quick(() => m.assign(done, m.const(1, 1))));
+  m.if(m.not(m.use(done)), whole);
+}
+
 /** Replaces condition codes of the status word: those of `mask` by those in `codes`. */
 export function setConditionCodes(m: Algebra, codes: Value, mask = CONDITION_CODES): void {
   const kept = m.and(m.get(vcpu.fsw), m.const(16, 0xffff & ~mask));
@@ -178,18 +239,41 @@ export const pushExtended = defineRoutine({
   faults: false,
   body(m, head, significand, flags) {
     const register = physical(m, -1);
-    const full = m.not(isEmpty(m, register));
-    const none = indefinite(m);
-    const overflow = m.and(full, m.not(any(m, flags, STACK_FAULT)));
-    const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags);
-    report(m, raised);
-    m.if(m.not(isStopped(m, raised, INVALID)), () => {
-      moveTop(m, -1);
-      putExtended(m, register, {
-        head: m.select(full, none.head, head),
-        significand: m.select(full, none.significand, significand),
-      });
-    });
+    quickly(
+      m,
+      m.isZero(flags),
+      (done) => pushQuickly(m, { head: head, significand: significand }, done),
+      () => pushWhole(m, register, { head, significand }, flags),
+    );
     return [];
   },
 });
+
+/** Fast path: pushes a value whose making raised nothing, and calls `done`, unless its register is in use. */
+export function pushQuickly(m: Algebra, value: Extended, done: () => void): void {
+  const register = physical(m, -1);
+  const bit = m.shl(m.const(32, 1), register);
+  const tags = m.get(vcpu.fpuEmpty);
+  m.if(isNot0(m, m.and(tags, bit)), () => {
+    replaceExtended(m, register, value);
+    m.set(vcpu.fpuEmpty, m.xor(tags, bit));
+    m.set(vcpu.fpuTop, register);
+    reportMasked(m, m.const(32, 0));
+    done();
+  });
+}
+
+function pushWhole(m: Algebra, register: Value, { head, significand }: Extended, flags: Value): void {
+  const full = m.not(isEmpty(m, register));
+  const none = indefinite(m);
+  const overflow = m.and(full, m.not(any(m, flags, STACK_FAULT)));
+  const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags);
+  report(m, raised);
+  m.if(m.not(isStopped(m, raised, INVALID)), () => {
+    moveTop(m, -1);
+    putExtended(m, register, {
+      head: m.select(full, none.head, head),
+      significand: m.select(full, none.significand, significand),
+    });
+  });
+}

@@ -1,25 +1,34 @@
 /** x87 stores: FST, FSTP, FIST, FISTP, FISTTP, FBSTP. */
 
 import { type Algebra, defineRoutine, type Operand, type Routine, type Value } from '../algebra.ts';
+import { vcpu } from '../state.ts';
 import {
   any,
+  DOUBLE,
+  EXTENDED_MAX,
+  type Format,
   flagIf,
   INEXACT,
   INVALID,
   IS_NAN,
   IS_SIGNALLING,
+  isNot0,
   OVERFLOW,
   parts,
   ROUNDED_UP,
+  SINGLE,
   UNDERFLOW,
   type Unpacked,
 } from './fp/format.ts';
 import { toInteger } from './fp/integer.ts';
-import { round32, round64 } from './fp/round.ts';
+import { isZero, normalOf } from './fp/normal.ts';
+import { round32, round64, roundsUp } from './fp/round.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { NO_NUMBER } from './x87-nan.ts';
 import {
+  areFull,
   C1,
+  controlIsPlain,
   controlWord,
   enter,
   getExtended,
@@ -31,7 +40,9 @@ import {
   physical,
   pop,
   putExtended,
+  quickly,
   report,
+  reportMasked,
   roundingOfControlWord,
   STACK_FAULT,
   STACK_UNDERFLOW,
@@ -40,10 +51,54 @@ import {
 } from './x87-stack.ts';
 
 /** () -> [bits, flags]: ST(0) as a single or double. */
-function convertRoutine(width: 32 | 64): Routine {
-  const fraction = width === 32 ? 23 : 52;
+function convertRoutine(format: Format): Routine {
+  const { width, fraction, special, bias } = format;
+  const whole = convertWhole(format);
   return defineRoutine({
     name: `x87To${width}`,
+    params: [],
+    results: [width, 32],
+    faults: false,
+    body(m) {
+      const register = physical(m, 0);
+      const { head, significand } = getExtended(m, register);
+      const x = normalOf(m, head, significand);
+      const bits = m.variable(m.shl(m.zext(x.sign, width), width - 1));
+      const flags = m.variable(m.const(32, 0));
+      const exponent = m.sub(x.exponent, m.const(32, EXTENDED_MAX - bias));
+      // Two exponents less than there are, so that no rounding can lead out of the format.
+      const inFormat = m.and(m.ltU(m.sub(exponent, m.const(32, 1)), m.const(32, special - 2)), m.msb(significand));
+      m.if(
+        m.and(m.and(areFull(m, register), controlIsPlain(m)), inFormat),
+        () => {
+          const kept = m.shr(significand, 63 - fraction);
+          const rest = m.shl(significand, fraction + 1);
+          const up = roundsUp(m, x.sign, m.bit(kept, 0), rest, m.const(32, 0));
+          // The integer bit adds one to the exponent.
+          const base = m.shl(m.zext(m.sub(exponent, m.const(32, 1)), 64), fraction);
+          const magnitude = m.add(m.add(base, kept), m.zext(up, 64));
+          m.assign(bits, m.or(m.use(bits), m.trunc(magnitude, width)));
+          m.assign(flags, m.or(flagIf(m, isNot0(m, rest), INEXACT), flagIf(m, up, ROUNDED_UP)));
+        },
+        () =>
+          m.if(
+            m.and(areFull(m, register), isZero(m, x)),
+            () => {},
+            () => {
+              const [wholeBits, wholeFlags] = m.call(whole);
+              m.assign(bits, wholeBits);
+              m.assign(flags, wholeFlags);
+            },
+          ),
+      );
+      return [m.use(bits), m.use(flags)];
+    },
+  });
+}
+
+function convertWhole({ width, fraction }: Format): Routine {
+  return defineRoutine({
+    name: `x87To${width}Whole`,
     params: [],
     results: [width, 32],
     faults: false,
@@ -80,8 +135,8 @@ function noNumberFlags(m: Algebra, x: Unpacked): Value {
   return m.select(any(m, x.kind, IS_EMPTY), m.const(32, STACK_UNDERFLOW), other);
 }
 
-const toSingle = convertRoutine(32);
-const toDouble = convertRoutine(64);
+const toSingle = convertRoutine(SINGLE);
+const toDouble = convertRoutine(DOUBLE);
 
 /** (rounding, limit) -> [integer, flags]: ST(0) as an integer of that magnitude, 2^63 with INVALID where it is none. */
 const toMachineInteger = defineRoutine({
@@ -90,9 +145,39 @@ const toMachineInteger = defineRoutine({
   results: [64, 32],
   faults: false,
   body(m, rounding, limit) {
-    const x = unpackSt(m, 0);
-    const [integer, flags] = m.call(toInteger, ...parts(x), rounding, limit);
-    return [integer, m.or(flags, flagIf(m, any(m, x.kind, IS_EMPTY), STACK_UNDERFLOW))];
+    const register = physical(m, 0);
+    const { head, significand } = getExtended(m, register);
+    const x = normalOf(m, head, significand);
+    const integer = m.variable(m.const(64, 0));
+    const flags = m.variable(m.const(32, 0));
+    quickly(
+      m,
+      areFull(m, register),
+      (done) => {
+        // From 1 to below 2^63, of which `limit` may forbid the most part.
+        const count = m.sub(m.const(32, EXTENDED_MAX + 63), x.exponent);
+        m.if(m.and(m.ltU(m.sub(count, m.const(32, 1)), m.const(32, 63)), m.msb(significand)), () => {
+          const bits = m.zext(count, 64);
+          const rest = m.shl(m.shl(significand, 1), m.sub(m.const(64, 63), bits));
+          const cut = m.shr(significand, bits);
+          const up = roundsUp(m, x.sign, m.bit(cut, 0), rest, rounding);
+          const magnitude = m.add(cut, m.zext(up, 64));
+          m.if(m.leU(magnitude, limit), () => {
+            m.assign(integer, m.select(x.sign, m.neg(magnitude), magnitude));
+            m.assign(flags, m.or(flagIf(m, isNot0(m, rest), INEXACT), flagIf(m, up, ROUNDED_UP)));
+            done();
+          });
+        });
+        m.if(isZero(m, x), done);
+      },
+      () => {
+        const unpacked = unpackSt(m, 0);
+        const [wholeInteger, raised] = m.call(toInteger, ...parts(unpacked), rounding, limit);
+        m.assign(integer, wholeInteger);
+        m.assign(flags, m.or(raised, flagIf(m, any(m, unpacked.kind, IS_EMPTY), STACK_UNDERFLOW)));
+      },
+    );
+    return [m.use(integer), m.use(flags)];
   },
 });
 
@@ -146,10 +231,27 @@ const toBcd = defineRoutine({
 function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boolean, store: () => void): void {
   const allowed = m.not(isStopped(m, flags, stopping));
   m.if(allowed, store);
-  // What was not stored is not inexact either.
-  report(m, m.select(allowed, flags, m.and(flags, m.const(32, ~(INEXACT | ROUNDED_UP)))));
-  if (popAfter) m.if(allowed, () => pop(m));
+  m.call(afterStore, flags, allowed, m.const(1, popAfter ? 1 : 0));
 }
+
+/** (flags, stored, pop): what comes of a store that was or was not allowed. */
+const afterStore = defineRoutine({
+  name: 'x87AfterStore',
+  params: [32, 1, 1],
+  results: [],
+  faults: false,
+  body(m, flags, stored, popAfter) {
+    const exceptional = m.and(flags, m.const(32, ~(INEXACT | ROUNDED_UP)));
+    m.if(
+      m.and(m.and(stored, m.isZero(exceptional)), any(m, m.get(vcpu.fcw), INEXACT)),
+      () => reportMasked(m, flags),
+      // What was not stored is not inexact either.
+      () => void report(m, m.select(stored, flags, exceptional)),
+    );
+    m.if(m.and(stored, popAfter), () => pop(m));
+    return [];
+  },
+});
 
 function storeReal(name: string, forms: readonly string[], popAfter: boolean): Instruction {
   return defineInstruction({
@@ -233,16 +335,19 @@ const copyToRegister = defineRoutine({
   body(m, i, popAfter) {
     const register = physical(m, 0);
     const empty = isEmpty(m, register);
-    const value = getExtended(m, register);
-    const none = indefinite(m);
-    const blocked = report(m, flagIf(m, empty, STACK_UNDERFLOW));
-    m.if(m.not(blocked), () => {
-      putExtended(m, physical(m, i), {
-        head: m.select(empty, none.head, value.head),
-        significand: m.select(empty, none.significand, value.significand),
-      });
-      m.if(popAfter, () => pop(m));
-    });
+    m.if(
+      empty,
+      () =>
+        m.if(m.not(report(m, m.const(32, STACK_UNDERFLOW))), () => {
+          putExtended(m, physical(m, i), indefinite(m));
+          m.if(popAfter, () => pop(m));
+        }),
+      () => {
+        putExtended(m, physical(m, i), getExtended(m, register));
+        reportMasked(m, m.const(32, 0));
+        m.if(popAfter, () => pop(m));
+      },
+    );
     return [];
   },
 });

@@ -107,7 +107,7 @@ function fractionFromRemainder(m: Algebra, remainder: Value, rest: Value): Value
  * floor(sqrt(high:low)) of a number of 127 or 128 bits -> [root, low half for rounding]. The host's square root gives
  * 52 bits, made a little too small; one Newton step with integers gives the rest, and at most a few steps up end it.
  */
-const rootWide = defineRoutine({
+export const rootWide = defineRoutine({
   name: 'fpRootWide',
   params: [64, 64],
   results: [64, 64],
