@@ -71,6 +71,21 @@ export type Flag = 'CF' | 'PF' | 'AF' | 'ZF' | 'SF' | 'OF';
 export type FlagWrites = { readonly [flag in Flag]?: Value } & { readonly result?: Value };
 
 /**
+ * Flags as a function of an instruction's operands and result, so that an engine can put off computing them until one
+ * is read. All inputs have the same integer type.
+ */
+export interface FlagRecipe {
+  readonly name: string;
+  /** CF stays as it was; else all six flags are written. */
+  readonly keepsCarry: boolean;
+  /** How many inputs it has. */
+  readonly inputs: 1 | 2 | 3;
+  compute(m: Algebra, ...inputs: Value[]): FlagWrites;
+  /** A condition code (as `condition` takes it) straight from the inputs, where that is simpler than by the flags. */
+  condition?(m: Algebra, code: number, ...inputs: Value[]): Value | undefined;
+}
+
+/**
  * A shared piece of semantics, emitted once as a function of its own. Its body follows the rules of a definition but
  * has no operands and knows nothing of the instruction; what it needs comes as parameters or from the state.
  */
@@ -219,6 +234,8 @@ export interface Algebra {
   /** Condition code 0-15 as in Jcc, SETcc, CMOVcc (SDM Vol. 1 Appendix B), type 1. */
   condition(code: number): Value;
   setFlags(flags: FlagWrites): void;
+  /** As `setFlags(recipe.compute(...inputs))`. */
+  setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void;
 
   // ---- Operands and memory; everything here may fault ----------------------------------------------------------
 

@@ -66,7 +66,7 @@ export class CoreFunctions {
   readonly fault: FunctionRef;
   /** Runs the operation given, which a region leaves to its handler. Tail-called. */
   readonly resume: FunctionRef;
-  /** Monitor: the block with this counting operation has been entered often. */
+  /** Monitor: (operation) the block with this counting operation has been entered often. */
   readonly hot: FunctionRef;
   /** The linked branch has no block yet: leaves to the run loop. (taken: 0 or 1) */
   readonly unlinked: FunctionRef;
@@ -100,7 +100,7 @@ export class CoreFunctions {
     this.follow = space.reserve([32, 32], []);
     this.fault = space.reserve([], []);
     this.resume = space.reserve([], []);
-    this.hot = space.reserve([], []);
+    this.hot = space.reserve([32], []);
     this.unlinked = space.reserve([32], []);
   }
 

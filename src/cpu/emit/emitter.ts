@@ -8,6 +8,7 @@ import {
   type Address,
   type Algebra,
   CS,
+  type FlagRecipe,
   GP,
   type HostCall,
   type Operand,
@@ -115,6 +116,9 @@ export abstract class Emitter extends StateEmitter implements Algebra {
     return this.get(vcpu.tlbTag);
   }
 
+  /** Something is written to memory. */
+  protected beforeStore(): void {}
+
   /** Before the call of a slow path for an access of the program: it may lead to the monitor. */
   protected beforeSlowPath(): void {}
 
@@ -155,6 +159,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   protected storeLinear(linear: Node, value: Value, throughStack: boolean): void {
+    this.beforeStore();
     const entry = this.tlbEntry(linear);
     this.b.if(
       this.#hits(linear, entry, bytesOf(value.type), TLB_WRITE),
@@ -242,6 +247,10 @@ export abstract class Emitter extends StateEmitter implements Algebra {
       }
       this.leaveWithFault();
     });
+  }
+
+  setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
+    this.setFlags(recipe.compute(this, ...inputs));
   }
 
   // ---- Control -----------------------------------------------------------------------------------------------------

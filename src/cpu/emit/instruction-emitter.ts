@@ -127,6 +127,7 @@ export abstract class InstructionEmitter extends Emitter {
       return;
     }
     const { linear, machine } = found;
+    this.beforeStore();
     this.b.if(
       this.ne(this.use(machine), this.i32(0)),
       () => this.b.store(value.type, this.use(machine), 0, value as Node),

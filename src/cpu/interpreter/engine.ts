@@ -11,7 +11,7 @@ import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import { RoutineEmitter, routineResults } from '../emit/routine.ts';
-import { findTouch, type Touch } from '../emit/routine-touch.ts';
+import { findTouch, NO_TOUCH, type Touch } from '../emit/routine-touch.ts';
 import { instructions } from '../isa/index.ts';
 import { CODE_MAP_BYTES } from '../layout.ts';
 import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
@@ -222,7 +222,7 @@ export class Engine implements EmitterContext {
     let touch = this.#touches.get(routine);
     if (touch === undefined) {
       // A routine that calls itself touches what the rest of it does.
-      this.#touches.set(routine, 'nothing');
+      this.#touches.set(routine, NO_TOUCH);
       touch = findTouch(routine, this);
       this.#touches.set(routine, touch);
     }

@@ -97,7 +97,7 @@ export function definePseudoOperations(module: ModuleBuilder, context: EmitterCo
     const left = m.sub(b.load(32, m.operation, OPERATION_IMMEDIATE), m.number(1));
     b.store(32, m.operation, OPERATION_IMMEDIATE, left);
     m.if(m.isZero(left), () => {
-      b.call(core.hot, [m.vcpuBlock, m.operation]);
+      b.call(core.hot, [m.vcpuBlock, m.operation, m.operation]);
       const replaced = m.ne(b.load(32, m.operation, OPERATION_HANDLER), m.number(pseudo.count.slot));
       m.if(replaced, () => run(m, m.operation));
     });

@@ -1,16 +1,7 @@
 /** Integer addition, subtraction and comparison: SDM Vol. 1 §7.3.2 "Binary Arithmetic Instructions". */
 
-import type { Algebra, FlagWrites, Value } from '../algebra.ts';
-import {
-  addCarryFlags,
-  addFlags,
-  adjust,
-  carryOfSum,
-  overflowOfDifference,
-  overflowOfSum,
-  subBorrowFlags,
-  subFlags,
-} from './flag-writes.ts';
+import type { Algebra, FlagRecipe, Value } from '../algebra.ts';
+import { ADC_FLAGS, ADD_FLAGS, carryOfSum, DEC_FLAGS, INC_FLAGS, SBB_FLAGS, SUB_FLAGS } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { binaryForms } from './operand-forms.ts';
 import { widthOf } from './widths.ts';
@@ -20,8 +11,10 @@ interface BinaryOperation {
   readonly sdm: string;
   /** Number of the operation in the opcode map: bits 3-5 of the opcode, and of ModRM in the immediate forms. */
   readonly digit: number;
-  /** Result and flags from both operands and CF as it was, widened to their type. */
-  compute(m: Algebra, a: Value, b: Value, carry: () => Value): [result: Value, flags: FlagWrites];
+  /** The flags follow from both operands and the result. */
+  readonly flags: FlagRecipe;
+  /** Result from both operands and CF as it was, widened to their type. */
+  compute(m: Algebra, a: Value, b: Value, carry: () => Value): Value;
 }
 
 const operations: readonly BinaryOperation[] = [
@@ -29,41 +22,33 @@ const operations: readonly BinaryOperation[] = [
     name: 'ADD',
     sdm: 'Vol. 2A "ADD - Add"',
     digit: 0,
-    compute(m, a, b) {
-      const sum = m.add(a, b);
-      return [sum, addFlags(m, a, b, sum)];
-    },
+    flags: ADD_FLAGS,
+    compute: (m, a, b) => m.add(a, b),
   },
   {
     name: 'ADC',
     sdm: 'Vol. 2A "ADC - Add With Carry"',
     digit: 2,
-    compute(m, a, b, carry) {
-      const sum = m.add(m.add(a, b), carry());
-      return [sum, addCarryFlags(m, a, b, sum)];
-    },
+    flags: ADC_FLAGS,
+    compute: (m, a, b, carry) => m.add(m.add(a, b), carry()),
   },
   {
     name: 'SBB',
     sdm: 'Vol. 2B "SBB - Integer Subtraction With Borrow"',
     digit: 3,
-    compute(m, a, b, carry) {
-      const difference = m.sub(m.sub(a, b), carry());
-      return [difference, subBorrowFlags(m, a, b, difference)];
-    },
+    flags: SBB_FLAGS,
+    compute: (m, a, b, carry) => m.sub(m.sub(a, b), carry()),
   },
   {
     name: 'SUB',
     sdm: 'Vol. 2B "SUB - Subtract"',
     digit: 5,
-    compute(m, a, b) {
-      const difference = m.sub(a, b);
-      return [difference, subFlags(m, a, b, difference)];
-    },
+    flags: SUB_FLAGS,
+    compute: (m, a, b) => m.sub(a, b),
   },
 ];
 
-const binary = operations.map(({ name, sdm, digit, compute }) =>
+const binary = operations.map(({ name, sdm, digit, flags, compute }) =>
   defineInstruction({
     name,
     sdm,
@@ -71,9 +56,9 @@ const binary = operations.map(({ name, sdm, digit, compute }) =>
     semantics(m, dst, src) {
       const a = m.readForWrite(dst);
       const b = m.read(src);
-      const [result, flags] = compute(m, a, b, () => m.zext(m.getFlag('CF'), widthOf(a)));
+      const result = compute(m, a, b, () => m.zext(m.getFlag('CF'), widthOf(a)));
       m.write(dst, result);
-      m.setFlags(flags);
+      m.setFlagsBy(flags, a, b, result);
     },
   }),
 );
@@ -85,7 +70,7 @@ const CMP = defineInstruction({
   semantics(m, dst, src) {
     const a = m.read(dst);
     const b = m.read(src);
-    m.setFlags(subFlags(m, a, b, m.sub(a, b)));
+    m.setFlagsBy(SUB_FLAGS, a, b, m.sub(a, b));
   },
 });
 
@@ -98,7 +83,7 @@ const INC = defineInstruction({
     const one = m.const(widthOf(a), 1);
     const sum = m.add(a, one);
     m.write(dst, sum);
-    m.setFlags({ OF: overflowOfSum(m, a, one, sum), AF: adjust(m, a, one, sum), result: sum });
+    m.setFlagsBy(INC_FLAGS, a, sum);
   },
 });
 
@@ -111,8 +96,7 @@ const DEC = defineInstruction({
     const one = m.const(widthOf(a), 1);
     const difference = m.sub(a, one);
     m.write(dst, difference);
-    const overflow = overflowOfDifference(m, a, one, difference);
-    m.setFlags({ OF: overflow, AF: adjust(m, a, one, difference), result: difference });
+    m.setFlagsBy(DEC_FLAGS, a, difference);
   },
 });
 
@@ -124,7 +108,7 @@ const NEG = defineInstruction({
     const a = m.readForWrite(dst);
     const result = m.neg(a);
     m.write(dst, result);
-    m.setFlags(subFlags(m, m.const(widthOf(a), 0), a, result));
+    m.setFlagsBy(SUB_FLAGS, m.const(widthOf(a), 0), a, result);
   },
 });
 

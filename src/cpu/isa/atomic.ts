@@ -2,7 +2,7 @@
 
 import type { Algebra, Value } from '../algebra.ts';
 import { RAX, RBX, RCX, RDX } from '../state.ts';
-import { addFlags, subFlags } from './flag-writes.ts';
+import { ADD_FLAGS, SUB_FLAGS } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { widthOf } from './widths.ts';
 
@@ -22,7 +22,7 @@ const XADD = defineInstruction({
       m.write(src, a);
       m.write(dst, sum);
     }
-    m.setFlags(addFlags(m, a, b, sum));
+    m.setFlagsBy(ADD_FLAGS, a, b, sum);
   },
 });
 
@@ -44,7 +44,7 @@ const CMPXCHG = defineInstruction({
       },
       () => m.setGpr(RAX, old),
     );
-    m.setFlags(subFlags(m, accumulator, old, m.sub(accumulator, old)));
+    m.setFlagsBy(SUB_FLAGS, accumulator, old, m.sub(accumulator, old));
   },
 });
 

@@ -4,7 +4,7 @@
  * OF is written as the top bit of a value and AF as bit 4 of one: the shape in which the state keeps them.
  */
 
-import type { Algebra, FlagWrites, Value } from '../algebra.ts';
+import type { Algebra, FlagRecipe, FlagWrites, Value } from '../algebra.ts';
 
 export function overflowOfSum(m: Algebra, a: Value, b: Value, sum: Value): Value {
   return m.msb(m.and(m.xor(a, sum), m.xor(b, sum)));
@@ -55,3 +55,144 @@ export function logicFlags(m: Algebra, result: Value): FlagWrites {
   const zero = m.const(1, 0);
   return { CF: zero, OF: zero, AF: zero, result };
 }
+
+/** Conditions after a comparison of `a` with `b`: SDM Vol. 1 Appendix B "EFLAGS Condition Codes". */
+function comparison(m: Algebra, code: number, a: Value, b: Value): Value | undefined {
+  switch (code) {
+    case 2:
+      return m.ltU(a, b);
+    case 3:
+      return m.leU(b, a);
+    case 4:
+      return m.eq(a, b);
+    case 5:
+      return m.ne(a, b);
+    case 6:
+      return m.leU(a, b);
+    case 7:
+      return m.ltU(b, a);
+    case 12:
+      return m.ltS(a, b);
+    case 13:
+      return m.leS(b, a);
+    case 14:
+      return m.leS(a, b);
+    case 15:
+      return m.ltS(b, a);
+    default:
+      return undefined;
+  }
+}
+
+function zeroOf(m: Algebra, value: Value): Value {
+  return m.const(value.type, 0);
+}
+
+/** Conditions that only ask for ZF and SF. */
+function ofResult(m: Algebra, code: number, result: Value): Value | undefined {
+  switch (code) {
+    case 4:
+      return m.isZero(result);
+    case 5:
+      return m.ne(result, zeroOf(m, result));
+    case 8:
+      return m.ltS(result, zeroOf(m, result));
+    case 9:
+      return m.leS(zeroOf(m, result), result);
+    default:
+      return undefined;
+  }
+}
+
+/** ADD: (a, b, sum). */
+export const ADD_FLAGS: FlagRecipe = {
+  name: 'ADD',
+  keepsCarry: false,
+  inputs: 3,
+  compute: addFlags,
+  condition: (m, code, a, _b, sum) => (code === 2 ? m.ltU(sum, a) : ofResult(m, code, sum)),
+};
+
+/** SUB, CMP, NEG: (a, b, difference). */
+export const SUB_FLAGS: FlagRecipe = {
+  name: 'SUB',
+  keepsCarry: false,
+  inputs: 3,
+  compute: subFlags,
+  condition: (m, code, a, b, difference) => comparison(m, code, a, b) ?? ofResult(m, code, difference),
+};
+
+/** ADC: (a, b, sum). */
+export const ADC_FLAGS: FlagRecipe = {
+  name: 'ADC',
+  keepsCarry: false,
+  inputs: 3,
+  compute: addCarryFlags,
+  condition: (m, code, _a, _b, sum) => ofResult(m, code, sum),
+};
+
+/** SBB: (a, b, difference). */
+export const SBB_FLAGS: FlagRecipe = {
+  name: 'SBB',
+  keepsCarry: false,
+  inputs: 3,
+  compute: subBorrowFlags,
+  condition: (m, code, _a, _b, difference) => ofResult(m, code, difference),
+};
+
+/** AND, OR, XOR, TEST: (result). With CF and OF clear the signed conditions ask for the sign alone. */
+export const LOGIC_FLAGS: FlagRecipe = {
+  name: 'LOGIC',
+  keepsCarry: false,
+  inputs: 1,
+  compute: logicFlags,
+  condition: (m, code, result) => {
+    switch (code) {
+      case 12:
+        return m.ltS(result, zeroOf(m, result));
+      case 13:
+        return m.leS(zeroOf(m, result), result);
+      case 14:
+        return m.leS(result, zeroOf(m, result));
+      case 15:
+        return m.ltS(zeroOf(m, result), result);
+      default:
+        return ofResult(m, code, result);
+    }
+  },
+};
+
+/** INC: (a, sum). */
+export const INC_FLAGS: FlagRecipe = {
+  name: 'INC',
+  keepsCarry: true,
+  inputs: 2,
+  compute: (m, a, sum) => {
+    const one = m.const(a.type, 1);
+    return { OF: overflowOfSum(m, a, one, sum), AF: adjust(m, a, one, sum), result: sum };
+  },
+  condition: (m, code, _a, sum) => ofResult(m, code, sum),
+};
+
+/** DEC: (a, difference). */
+export const DEC_FLAGS: FlagRecipe = {
+  name: 'DEC',
+  keepsCarry: true,
+  inputs: 2,
+  compute: (m, a, difference) => {
+    const one = m.const(a.type, 1);
+    return { OF: overflowOfDifference(m, a, one, difference), AF: adjust(m, a, one, difference), result: difference };
+  },
+  condition: (m, code, _a, difference) => ofResult(m, code, difference),
+};
+
+/** All recipes: what has to be told apart at run time is known by its place here. */
+export const FLAG_RECIPES: readonly FlagRecipe[] = [
+  SUB_FLAGS,
+  LOGIC_FLAGS,
+  ADD_FLAGS,
+  INC_FLAGS,
+  DEC_FLAGS,
+  ADC_FLAGS,
+  SBB_FLAGS,
+];

@@ -1,7 +1,7 @@
 /** Bitwise logic: SDM Vol. 1 §7.3.5 "Logical Instructions". */
 
 import type { Algebra, Value } from '../algebra.ts';
-import { logicFlags } from './flag-writes.ts';
+import { LOGIC_FLAGS } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { binaryForms } from './operand-forms.ts';
 
@@ -19,7 +19,7 @@ function bitwise(
       const a = m.readForWrite(dst);
       const result = compute(m, a, m.read(src));
       m.write(dst, result);
-      m.setFlags(logicFlags(m, result));
+      m.setFlagsBy(LOGIC_FLAGS, result);
     },
   });
 }
@@ -48,7 +48,7 @@ const TEST = defineInstruction({
     'F7 /1 Ev,Iz',
   ],
   semantics(m, a, b) {
-    m.setFlags(logicFlags(m, m.and(m.read(a), m.read(b))));
+    m.setFlagsBy(LOGIC_FLAGS, m.and(m.read(a), m.read(b)));
   },
 });
 

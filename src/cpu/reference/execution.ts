@@ -1,6 +1,16 @@
 /** One instruction being executed by the reference: what its definition may ask about it, its operands, its end. */
 
-import { type Address, type Algebra, CS, GP, type Operand, type Segment, SS, type Value } from '../algebra.ts';
+import {
+  type Address,
+  type Algebra,
+  CS,
+  type FlagRecipe,
+  GP,
+  type Operand,
+  type Segment,
+  SS,
+  type Value,
+} from '../algebra.ts';
 import type { Decoded, DecodedOperand, Size } from '../decode/decoded.ts';
 import { RSP, vcpu } from '../state.ts';
 import { bytesOf, Context, type HostPart, registerOf, typeOf } from './context.ts';
@@ -26,6 +36,10 @@ export class Execution extends Context implements Algebra {
     super(state, memory, host);
     this.#decoded = decoded;
     this.next = bitsOf(this.nextIp());
+  }
+
+  setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
+    this.setFlags(recipe.compute(this, ...inputs));
   }
 
   get #instruction(): Decoded {

@@ -5,7 +5,7 @@
  *     entry      budget, instruction pointer's base, TLB, slots -> locals
  *     blocks     nested as the control flow is; on the way from one to the next: page still there? budget?
  *     ways out   write back what was written, then dispatch, or the handler of an operation
- *     cold end   write back everything; fault of an operation, or budget used up
+ *     cold end   write back everything; the interpreter goes on at an operation, or the budget is used up
  */
 
 import type { Value } from '../algebra.ts';
@@ -15,7 +15,15 @@ import type { Label, List, Node } from '../emit/nodes.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { vcpu } from '../state.ts';
 import { ControlFlow, structured } from './control-flow.ts';
-import { type RegionContext, RegionEmitter } from './region-emitter.ts';
+import {
+  Declined,
+  type FlagNeed,
+  type FlagState,
+  NEEDS_CARRY,
+  NEEDS_FLAGS,
+  type RegionContext,
+  RegionEmitter,
+} from './region-emitter.ts';
 import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
 import type { SlotSet } from './slots.ts';
 
@@ -36,6 +44,8 @@ export interface RegionRequest {
   readonly mode: SegmentMode;
   /** Machine address of the first operation of each block, by its number. */
   readonly operations: readonly number[];
+  /** Which flags a block must find in their slots. */
+  needs(block: PlannedBlock): FlagNeed;
 }
 
 /** Emits the region's function into the builder. */
@@ -51,8 +61,10 @@ class RegionCode {
   readonly #flow: ControlFlow;
   readonly #successors: readonly (readonly number[])[];
   readonly #written: SlotSet[] = [];
+  /** Flags at the start of blocks that only one way leads to. */
+  readonly #inherited = new Map<number, FlagState>();
   /** Places that write back what has been written so far, by block. */
-  readonly #writeBacks: { block: number; list: List }[] = [];
+  readonly #writeBacks: { block: number; list: List; flags: boolean }[] = [];
 
   constructor(builder: FunctionBuilder, context: RegionContext, request: RegionRequest) {
     this.#b = builder;
@@ -112,15 +124,15 @@ class RegionCode {
         }
       }
     }
-    for (const { block, list } of this.#writeBacks) {
-      this.#b.inside(list, () => this.#m.writeBack(this.#written[block] as SlotSet));
+    for (const { block, list, flags } of this.#writeBacks) {
+      this.#b.inside(list, () => this.#m.writeBack(this.#written[block] as SlotSet, flags));
     }
   }
 
   #block(block: PlannedBlock, go: (to: number) => void): void {
     const m = this.#m;
-    this.#written[block.number] = m.beginBlock();
     const first = this.#request.operations[block.number] as number;
+    this.#written[block.number] = m.beginBlock(this.#flagsAt(block), first, block.offset);
     const count = block.instructions.length;
     const runsLast = block.ending === 'other' ? count - 1 : count;
     for (let i = 0; i < runsLast; i++) {
@@ -133,33 +145,46 @@ class RegionCode {
       try {
         m.instruction(place);
       } catch (cause) {
+        if (!(cause instanceof Declined)) throw cause;
         throw new DeclinedAt(block, i, cause);
       }
     }
-    for (const list of m.takeSpills()) this.#writeBacks.push({ block: block.number, list });
+    for (const list of m.takeSpills()) this.#writeBacks.push({ block: block.number, list, flags: true });
     this.#end(block, first, go);
+  }
+
+  /** Flags as they are where control comes to a block. */
+  #flagsAt(block: PlannedBlock): FlagState {
+    const { number } = block;
+    const inherited = this.#inherited.get(number);
+    if (inherited !== undefined) return inherited;
+    const need = this.#need(block);
+    if (need === NEEDS_FLAGS || (number === 0 && !this.#flow.isLoopHeader(0))) return { where: 'slots' };
+    return { where: 'unknown', since: number, carry: need === NEEDS_CARRY };
+  }
+
+  #need(block: PlannedBlock | undefined): FlagNeed {
+    return block === undefined ? 0 : this.#request.needs(block);
   }
 
   #end(block: PlannedBlock, first: number, go: (to: number) => void): void {
     const m = this.#m;
     const { instructions, offsets } = block;
-    if (block.ending === 'other') {
-      m.settle([]);
-      const last = instructions.length - 1;
+    if (block.ending === 'other' || block.ending === 'declined') {
+      const rest = block.ending === 'other' ? instructions.length - 1 : instructions.length;
+      m.settle([], 0);
       this.#writeBack(block);
-      m.setPage(offsets[last] as number);
-      this.#b.tailCall(this.#context.core.resume, [this.#b.param(0), this.#i32(first + last * OPERATION_BYTES)]);
-      return;
-    }
-    if (block.ending === 'declined') {
-      m.settle([]);
-      m.refund(block.count - instructions.length);
-      this.#leaveTo(block, m.ipAt(offsets[instructions.length] as number));
+      m.setPage(offsets[rest] as number);
+      this.#b.tailCall(this.#context.core.resume, [this.#b.param(0), this.#i32(first + rest * OPERATION_BYTES)]);
       return;
     }
     const { condition, target } = m.branched ?? {};
     const reached = m.reached;
-    const known: Value[] = m.settle([condition, target].filter((value) => value !== undefined));
+    const need = Math.max(this.#need(block.taken), this.#need(block.next)) as FlagNeed;
+    const known: Value[] = m.settle(
+      [condition, target].filter((value) => value !== undefined),
+      need,
+    );
     const settledCondition = condition && (known.shift() as Node);
     const settledTarget = target && (known.shift() as Node);
     switch (block.ending) {
@@ -168,7 +193,7 @@ class RegionCode {
         this.#edge(block, block.next, offsets[instructions.length] as number, go);
         return;
       case 'conditional':
-        this.#b.if(
+        this.#either(
           settledCondition as Node,
           () => this.#edge(block, block.taken, this.#takenOffset(block), go),
           () => this.#edge(block, block.next, offsets[instructions.length] as number, go),
@@ -182,6 +207,15 @@ class RegionCode {
       default:
         this.#indirect(block, settledTarget as Node, go);
     }
+  }
+
+  /** Both ways begin with the flags as they are here; what follows on one way may be emitted before the other. */
+  #either(condition: Node, then: () => void, otherwise: () => void): void {
+    const flags = this.#m.flagState;
+    this.#b.if(condition, then, () => {
+      this.#m.flagState = flags;
+      otherwise();
+    });
   }
 
   #takenOffset(block: PlannedBlock): number {
@@ -201,7 +235,7 @@ class RegionCode {
     const m = this.#m;
     const expected = m.eq(target, m.ipAt(taken.offset));
     const quiet = m.isZero(this.#b.load(32, this.#b.param(0), vcpu.pendingEvents.offset));
-    this.#b.if(
+    this.#either(
       m.and(expected, quiet),
       () => this.#edge(block, taken, taken.offset, go),
       () => this.#leaveTo(block, target),
@@ -223,7 +257,9 @@ class RegionCode {
     }
     const lastByte = (from.offsets[from.instructions.length] as number) - 1;
     if (pageOf(lastByte) !== pageOf(offset)) this.#requirePage(from, to, offset);
-    m.takeBudget(to.count, offset);
+    m.takeBudget(to.count, this.#request.operations[to.number] as number, offset);
+    const joined = this.#flow.isMergePoint(to.number) || this.#flow.isLoopHeader(to.number);
+    if (!joined) this.#inherited.set(to.number, m.flagState);
     go(to.number);
   }
 
@@ -243,7 +279,9 @@ class RegionCode {
   }
 
   #writeBack(block: PlannedBlock): void {
-    this.#writeBacks.push({ block: block.number, list: this.#b.sequence() });
+    const list = this.#b.sequence();
+    const flags = this.#m.storeFlags() === 'in slots';
+    this.#writeBacks.push({ block: block.number, list, flags });
     this.#m.storeBudget();
   }
 

@@ -2,28 +2,63 @@
  * The instruction definitions as code of a region: operands folded in, registers and flags as values. A register
  * written in a block is just a node until the block ends, so what nobody reads is never computed.
  *
- * Where control comes together every slot is in a local of its own ("settled"). Ways out are of two kinds: cold ones
- * (faults, an empty budget) share one end of the function; the others write back in place.
+ * Where control comes together every slot is in a local of its own ("settled"), and so it is after every instruction
+ * that wrote to memory: a checkpoint. An instruction that faults, or wants the monitor, goes back to the checkpoint
+ * before it, and the interpreter runs on from there; nothing between has left a trace but in registers. All such cold
+ * ways out share one end of the function, and what only they would read is not computed anywhere.
+ *
+ * Flags are put off: a recipe and its inputs are kept, as nodes within a block, and where control comes together as
+ * locals (`flag-kinds.ts`).
  */
 
-import type { Operand, Routine, Type, Value, Variable } from '../algebra.ts';
+import type { Flag, FlagRecipe, FlagWrites, Operand, Routine, Type, Value, Variable } from '../algebra.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
-import type { EmitterContext } from '../emit/emitter.ts';
+import { type EmitterContext, NO_FAULT } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import { InstructionEmitter, type SegmentMode } from '../emit/instruction-emitter.ts';
-import type { Label, List, Node } from '../emit/nodes.ts';
+import { type Label, type List, LOAD32_16U, type Node } from '../emit/nodes.ts';
+import type { Touch } from '../emit/routine-touch.ts';
 import { EXIT_BUDGET } from '../interpreter/exits.ts';
+import { OPERATION_BYTES, OPERATION_IP } from '../interpreter/operation.ts';
 import { TLB_ADDEND, TLB_FETCH } from '../layout.ts';
 import { type StateField, vcpu } from '../state.ts';
-import { SlotSet, slotOf, slots, XMM_SLOTS } from './slots.ts';
+import { kindOf, materializeFlags, NO_KIND } from './flag-kinds.ts';
+import { FLAG_SLOTS, isFlagSlot, type Slot, SlotSet, slotOf, slots, XMM_SLOTS } from './slots.ts';
 
 /** The instruction at hand cannot be translated: its handler must run it. */
 export class Declined extends Error {}
 
-export interface RegionContext extends EmitterContext {
-  /** Whether a routine's code reads or writes registers that regions keep in locals. */
-  touchOf(routine: Routine): 'nothing' | 'reads' | 'writes';
+/** Which flags a block wants to find in their slots. */
+export type FlagNeed = 0 | typeof NEEDS_CARRY | typeof NEEDS_FLAGS;
+export const NEEDS_CARRY = 1;
+export const NEEDS_FLAGS = 2;
+
+/** Code reads flags that the way to it has left as recipes: `block` must find them in their slots. */
+export class FlagsNeeded extends Error {
+  readonly block: number;
+  readonly need: FlagNeed;
+
+  constructor(block: number, need: FlagNeed) {
+    super('flags are needed in their slots');
+    this.block = block;
+    this.need = need;
+  }
 }
+
+export interface RegionContext extends EmitterContext {
+  /** What a routine does beside computing its results. */
+  touchOf(routine: Routine): Touch;
+}
+
+/** Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs. */
+export type FlagState =
+  | { readonly where: 'slots' }
+  | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly inputs: readonly Node[] }
+  /** Since the block given; CF may be in its slot beside. */
+  | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
+
+const IN_SLOTS: FlagState = { where: 'slots' };
+const CARRY_SLOT = FLAG_SLOTS + 2;
 
 /** Where an instruction stands. */
 export interface Place {
@@ -43,6 +78,17 @@ export interface Branch {
   readonly target: Node | undefined;
 }
 
+/** Slots and flags at the end of one of two ways. */
+interface Way {
+  readonly values: (Node | undefined)[];
+  readonly flags: FlagState;
+  readonly changed: boolean;
+}
+
+function pageStart(offset: number): number {
+  return Math.floor(offset / 4096) * 4096;
+}
+
 export class RegionEmitter extends InstructionEmitter {
   protected decoded!: Decoded;
   protected readonly segmentMode: SegmentMode;
@@ -51,6 +97,18 @@ export class RegionEmitter extends InstructionEmitter {
   readonly #variables: (Variable | undefined)[] = [];
   /** What slots hold that are not settled. */
   #values: (Node | undefined)[] = [];
+  #flags: FlagState = IN_SLOTS;
+  /** The flags were written since they were settled. */
+  #flagsChanged = false;
+  /** Settled flags that follow from a recipe. */
+  readonly #flagKind: Variable;
+  readonly #flagInputs: readonly Variable[];
+  /** State fields are reached in memory, slots or not. */
+  #direct = false;
+  /** Where the interpreter goes on if the instruction at hand cannot. */
+  #checkpoint = { operation: 0, page: 0 };
+  /** The instruction at hand has done something that is not to be done twice. */
+  #effect = false;
   /** Slots that any code of the region has used. */
   readonly used = new SlotSet();
   /** Slots written in the block at hand, and in any. */
@@ -60,8 +118,9 @@ export class RegionEmitter extends InstructionEmitter {
   readonly #ipBase: Variable;
   readonly #tlbBase: Variable;
   readonly #tlbTag: Variable;
+  /** Of the checkpoint, or with bit 0 set of a block that the budget does not cover; and its page. */
   readonly #coldOperation: Variable;
-  readonly #coldOffset: Variable;
+  readonly #coldPage: Variable;
   #cold!: Label;
   /** The instruction at hand has reached memory. */
   reached = false;
@@ -78,7 +137,14 @@ export class RegionEmitter extends InstructionEmitter {
     this.#tlbBase = builder.variable(32);
     this.#tlbTag = builder.variable(64);
     this.#coldOperation = builder.variable(32);
-    this.#coldOffset = builder.variable(64);
+    this.#coldPage = builder.variable(32);
+    this.#flagKind = builder.variable(32);
+    this.#flagInputs = [builder.variable(64), builder.variable(64), builder.variable(64)];
+  }
+
+  /** Code of 16-bit segments is not translated. */
+  override get mode(): 32 | 64 {
+    return this.segmentMode.stackAddressSize === 64 ? 64 : 32;
   }
 
   // ---- The frame of the region -------------------------------------------------------------------------------------
@@ -101,9 +167,10 @@ export class RegionEmitter extends InstructionEmitter {
     });
   }
 
-  /** Stores settled slots. */
-  writeBack(written: SlotSet): void {
+  /** Stores settled slots; those of flags only on demand. */
+  writeBack(written: SlotSet, flags: boolean): void {
     for (const { number, type, offset } of written) {
+      if (!flags && isFlagSlot(number)) continue;
       this.b.store(type, this.cpu, offset, this.b.settled(this.#variable(number)));
     }
   }
@@ -114,16 +181,21 @@ export class RegionEmitter extends InstructionEmitter {
       this.#cold = end;
       build();
     });
-    this.writeBack(this.everWritten);
+    this.writeBack(this.everWritten, true);
+    this.#materialize();
     this.storeBudget();
-    const offset = this.b.settled(this.#coldOffset);
+    const page = this.sext(this.b.settled(this.#coldPage), 64);
+    const base = this.add(this.b.settled(this.#ipBase), page);
+    super.set(vcpu.ipBase, base);
     const operation = this.b.settled(this.#coldOperation);
-    this.b.if(this.ne(operation, this.i32(0)), () => {
-      // Of a fault the offset is that of the page.
-      super.set(vcpu.ipBase, offset);
-      this.b.tailCall(this.context.core.fault, [this.cpu, operation]);
+    this.b.if(this.isZero(this.and(operation, this.i32(1))), () => {
+      super.set(vcpu.faultVector, this.i32(NO_FAULT));
+      super.set(vcpu.pendingDebug, this.i32(0));
+      this.b.tailCall(this.context.core.resume, [this.cpu, operation]);
     });
-    super.set(vcpu.rip, offset);
+    const inPage = this.b.load(32, operation, OPERATION_IP - 1, LOAD32_16U);
+    const ip = this.add(base, this.zext(inPage, 64));
+    super.set(vcpu.rip, this.mode === 64 ? ip : this.and(ip, this.const(64, 0xffffffffn)));
     this.leaveFor(EXIT_BUDGET);
   }
 
@@ -140,20 +212,17 @@ export class RegionEmitter extends InstructionEmitter {
     return this.b.settled(this.#budget);
   }
 
-  /** Takes `count` instructions off the budget, or leaves before the code at `offset`. */
-  takeBudget(count: number, offset: number): void {
+  /** Takes the instructions of a block off the budget, or leaves before its first operation. */
+  takeBudget(count: number, operation: number, offset: number): void {
     const left = this.sub(this.budget(), this.i32(count));
-    this.b.if(this.ltS(left, this.i32(0)), () => {
-      this.b.assign(this.#coldOperation, this.i32(0));
-      this.b.assign(this.#coldOffset, this.ipAt(offset));
-      this.b.br(this.#cold);
-    });
+    this.b.if(this.ltS(left, this.i32(0)), () => this.#leaveCold(operation | 1, pageStart(offset)));
     this.b.assign(this.#budget, left);
   }
 
-  /** Gives back what a block has taken and not used. */
-  refund(count: number): void {
-    if (count > 0) this.b.assign(this.#budget, this.add(this.budget(), this.i32(count)));
+  #leaveCold(operation: number, page: number): void {
+    if (page !== 0) this.b.assign(this.#coldPage, this.i32(page));
+    this.b.assign(this.#coldOperation, this.i32(operation));
+    this.b.br(this.#cold);
   }
 
   ipAt(offset: number): Node {
@@ -163,11 +232,7 @@ export class RegionEmitter extends InstructionEmitter {
 
   /** What `ipBase` must be while code of the page at `offset` runs. */
   setPage(offset: number): void {
-    super.set(vcpu.ipBase, this.#pageBase(offset));
-  }
-
-  #pageBase(offset: number): Node {
-    return this.add(this.b.settled(this.#ipBase), this.const(64, BigInt(Math.floor(offset / 4096) * 4096)));
+    super.set(vcpu.ipBase, this.add(this.b.settled(this.#ipBase), this.const(64, BigInt(pageStart(offset)))));
   }
 
   /** Whether the TLB has the code at a linear address, and where it then is in machine memory. */
@@ -187,9 +252,12 @@ export class RegionEmitter extends InstructionEmitter {
   // ---- Blocks ------------------------------------------------------------------------------------------------------
 
   /** All slots are settled here. Returns what will hold the slots that the block writes. */
-  beginBlock(): SlotSet {
+  beginBlock(flags: FlagState, operation: number, offset: number): SlotSet {
     this.#values = [];
+    this.#flags = flags;
+    this.#flagsChanged = false;
     this.#written = new SlotSet();
+    this.#checkpoint = { operation, page: pageStart(offset) };
     this.branched = undefined;
     return this.#written;
   }
@@ -199,16 +267,21 @@ export class RegionEmitter extends InstructionEmitter {
     this.#place = place;
     this.operationNode = this.i32(place.operation);
     this.reached = false;
+    this.#effect = false;
     this.beginInstruction();
     const { form, instruction } = place.decoded;
     if (form.cpl0 || form.prot) throw new Declined();
     instruction.semantics(this, ...place.decoded.operands);
+    if (!this.#effect || place.last) return;
+    this.settle([], 0);
+    this.#checkpoint = { operation: place.operation + OPERATION_BYTES, page: pageStart(place.offset) };
   }
 
-  /** Settles every slot, and computes what is to be known behind that. */
-  settle(values: readonly Node[]): Node[] {
+  /** Settles every slot, and computes what is to be known behind that. Flags come into their slots where asked for. */
+  settle(values: readonly Node[], need: FlagNeed): Node[] {
     const variables: Variable[] = [];
     const settled: Node[] = [];
+    const flags = this.#settleFlags(need, variables, settled);
     for (const [slot, value] of this.#values.entries()) {
       if (value === undefined) continue;
       variables.push(this.#variable(slot));
@@ -220,9 +293,121 @@ export class RegionEmitter extends InstructionEmitter {
       settled.push(this.clean(value));
       return this.b.settled(variable);
     });
-    this.b.assignAll(variables, settled);
+    if (variables.length > 0) this.b.assignAll(variables, settled);
     this.#values = [];
+    this.#flags = flags();
+    this.#flagsChanged = false;
     return known;
+  }
+
+  /** Adds assignments; gives what the flags are behind them, to be asked for there. */
+  #settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): () => FlagState {
+    if (need === NEEDS_FLAGS) this.#forceFlags();
+    else if (need === NEEDS_CARRY) this.#forceCarry();
+    const flags = this.#flags;
+    if (!this.#flagsChanged || flags.where === 'unknown') return () => flags;
+    variables.push(this.#flagKind);
+    if (flags.where === 'slots') {
+      settled.push(this.i32(NO_KIND));
+      return () => flags;
+    }
+    const { recipe, inputs } = flags;
+    const type = (inputs[0] as Node).type;
+    settled.push(this.i32(kindOf(recipe, type)));
+    for (const [i, input] of inputs.entries()) {
+      variables.push(this.#flagInputs[i] as Variable);
+      settled.push(this.zext(input, 64));
+    }
+    return () => {
+      const kept = inputs.map((_, i) => this.trunc(this.b.settled(this.#flagInputs[i] as Variable), type));
+      return { where: 'recipe', recipe, inputs: kept };
+    };
+  }
+
+  /** What the flags are here; after `settle` also what they are at the start of a block that only this one leads to. */
+  get flagState(): FlagState {
+    return this.#flags;
+  }
+
+  set flagState(flags: FlagState) {
+    this.#flags = flags;
+  }
+
+  /** Writes the flags to the vCPU block, if any code of the region can have written them; the slots are settled. */
+  storeFlags(): 'stored' | 'in slots' {
+    const flags = this.#flags;
+    if (flags.where === 'slots') return 'in slots';
+    if (flags.where === 'unknown') {
+      this.#materialize();
+      return 'in slots';
+    }
+    this.#direct = true;
+    this.setFlags(flags.recipe.compute(this, ...flags.inputs));
+    if (flags.recipe.keepsCarry) super.set(vcpu.flagCarry, this.#value(CARRY_SLOT));
+    this.#direct = false;
+    return 'stored';
+  }
+
+  #materialize(): void {
+    const kind = this.b.settled(this.#flagKind);
+    this.b.if(this.ne(kind, this.i32(NO_KIND)), () => {
+      const inputs = this.#flagInputs.map((variable) => this.b.settled(variable));
+      super.invoke(materializeFlags, [kind, ...inputs]);
+    });
+  }
+
+  // ---- Flags -------------------------------------------------------------------------------------------------------
+
+  /** Has all flags in their slots. */
+  #forceFlags(): void {
+    const flags = this.#flags;
+    if (flags.where === 'slots') return;
+    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
+    this.#flags = IN_SLOTS;
+    this.#flagsChanged = true;
+    super.setFlags(flags.recipe.compute(this, ...flags.inputs));
+  }
+
+  #forceCarry(): void {
+    const flags = this.#flags;
+    if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
+    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
+    if (flags.recipe.keepsCarry) return;
+    const { CF } = flags.recipe.compute(this, ...flags.inputs);
+    this.#setValue(CARRY_SLOT, this.zext(CF as Value, 32));
+  }
+
+  override setFlags(flags: FlagWrites): void {
+    if (!this.#direct) {
+      const { result, CF, PF, AF, ZF, SF, OF } = flags;
+      const ofResult = result !== undefined || (ZF !== undefined && SF !== undefined && PF !== undefined);
+      const all = ofResult && CF !== undefined && OF !== undefined && AF !== undefined;
+      if (!all) this.#forceFlags();
+      this.#flags = IN_SLOTS;
+      this.#flagsChanged = true;
+    }
+    super.setFlags(flags);
+  }
+
+  override setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
+    if (recipe.keepsCarry) this.#forceCarry();
+    this.#flags = { where: 'recipe', recipe, inputs: inputs.map((input) => this.clean(input)) };
+    this.#flagsChanged = true;
+  }
+
+  override getFlag(flag: Flag): Node {
+    if (flag === 'CF') this.#forceCarry();
+    else this.#forceFlags();
+    return super.getFlag(flag);
+  }
+
+  override condition(code: number): Node {
+    const flags = this.#flags;
+    if (flags.where === 'recipe') {
+      const simple = flags.recipe.condition?.(this, code, ...flags.inputs);
+      if (simple !== undefined) return simple as Node;
+    }
+    return super.condition(code);
   }
 
   // ---- Slots -------------------------------------------------------------------------------------------------------
@@ -230,7 +415,7 @@ export class RegionEmitter extends InstructionEmitter {
   #variable(slot: number): Variable {
     let variable = this.#variables[slot];
     if (variable === undefined) {
-      variable = this.b.variable((slots[slot] as (typeof slots)[number]).type);
+      variable = this.b.variable((slots[slot] as Slot).type);
       this.#variables[slot] = variable;
     }
     return variable;
@@ -250,13 +435,17 @@ export class RegionEmitter extends InstructionEmitter {
 
   override get(field: StateField): Node {
     const slot = slotOf(field);
-    return slot === undefined ? super.get(field) : this.#value(slot);
+    return slot === undefined || this.#direct ? super.get(field) : this.#value(slot);
   }
 
   override set(field: StateField, value: Value): void {
     const slot = slotOf(field);
-    if (slot === undefined) super.set(field, value);
-    else this.#setValue(slot, value as Node);
+    if (slot !== undefined && !this.#direct) {
+      this.#setValue(slot, value as Node);
+      return;
+    }
+    this.#effect = true;
+    super.set(field, value);
   }
 
   override getAt(field: StateField, index: Value | number): Node {
@@ -269,6 +458,7 @@ export class RegionEmitter extends InstructionEmitter {
   override setAt(field: StateField, index: Value | number, value: Value): void {
     const slot = slotOf(field);
     if (slot === undefined) {
+      this.#effect = true;
       super.setAt(field, index, value);
       return;
     }
@@ -346,6 +536,7 @@ export class RegionEmitter extends InstructionEmitter {
         this.#setGprBits(register, value, high ? 8 : 0);
         return;
       case 'mmx':
+        this.#effect = true;
         this.b.store(value.type, this.cpu, vcpu.stMantissa.offset + 8 * register, value as Node);
         return;
       default:
@@ -402,83 +593,140 @@ export class RegionEmitter extends InstructionEmitter {
     if (this.#place.last) this.storeBudget();
   }
 
+  protected override beforeStore(): void {
+    this.#effect = true;
+  }
+
+  override storeSystem(linear: Value, value: Value): void {
+    this.#effect = true;
+    super.storeSystem(linear, value);
+  }
+
+  override storePhysical(address: Value, value: Value): void {
+    this.#effect = true;
+    super.storePhysical(address, value);
+  }
+
+  override machineCopy(to: Value, from: Value, bytes: Value): void {
+    this.#effect = true;
+    super.machineCopy(to, from, bytes);
+  }
+
+  override machineFill(to: Value, byte: Value, bytes: Value): void {
+    this.#effect = true;
+    super.machineFill(to, byte, bytes);
+  }
+
+  /** The interpreter finds out what the fault is. */
   protected override leaveWithFault(): void {
-    const variables: Variable[] = [this.#coldOperation, this.#coldOffset];
-    const values: Node[] = [this.operationNode, this.#pageBase(this.#place.offset)];
-    for (const [slot, value] of this.#values.entries()) {
-      if (value === undefined) continue;
-      variables.push(this.#variable(slot));
-      values.push(value);
-    }
-    this.b.assignAll(variables, values);
-    this.b.br(this.#cold);
+    this.#leaveCold(this.#checkpoint.operation, this.#checkpoint.page);
+  }
+
+  override raise(): void {
+    this.leaveWithFault();
+  }
+
+  protected override checkFault(): void {
+    const vector = super.get(vcpu.faultVector);
+    this.b.if(this.ne(vector, this.i32(NO_FAULT)), () => this.leaveWithFault());
   }
 
   // ---- Control -----------------------------------------------------------------------------------------------------
 
   /** What a slot holds after two ways that left different values in it is a variable of its own. */
   override if(condition: Value, then: () => void, otherwise?: () => void): void {
-    const before = this.#values;
-    let whenTrue: (Node | undefined)[] = [];
-    let whenFalse: (Node | undefined)[] = [];
+    const before = this.#ways();
+    let whenTrue = before;
+    let whenFalse = before;
     this.b.branch(
       condition as Node,
       () => {
-        this.#values = [...before];
+        this.#values = [...before.values];
         then();
-        whenTrue = this.#values;
+        whenTrue = this.#ways();
+        this.#take(before);
       },
       () => {
-        this.#values = [...before];
+        this.#values = [...before.values];
         otherwise?.();
-        whenFalse = this.#values;
+        whenFalse = this.#ways();
       },
       (trueArm, falseArm) => {
-        if (trueArm.leaves) this.#values = whenFalse;
-        else if (falseArm.leaves) this.#values = whenTrue;
-        else this.#values = this.#merge(trueArm.list, whenTrue, falseArm.list, whenFalse);
+        if (trueArm.leaves) this.#goOn(before, falseArm.list, whenFalse);
+        else if (falseArm.leaves) this.#goOn(before, trueArm.list, whenTrue);
+        else this.#merge(trueArm.list, whenTrue, falseArm.list, whenFalse);
       },
     );
   }
 
-  #merge(
-    trueList: List,
-    whenTrue: readonly (Node | undefined)[],
-    falseList: List,
-    whenFalse: readonly (Node | undefined)[],
-  ): (Node | undefined)[] {
+  #ways(): Way {
+    return { values: this.#values, flags: this.#flags, changed: this.#flagsChanged };
+  }
+
+  #take({ values, flags, changed }: Way): void {
+    this.#values = values;
+    this.#flags = flags;
+    this.#flagsChanged = changed;
+  }
+
+  /** Behind an `if` of which only this way comes to its end: what it has computed is kept in variables. */
+  #goOn(before: Way, list: List, way: Way): void {
+    const end = way.flags === before.flags ? way : this.#forced(list, way);
+    const values = end.values.map((value, slot) => {
+      if (value === undefined || value === before.values[slot]) return value;
+      const variable = this.b.variable(value.type);
+      this.b.inside(list, () => this.b.assign(variable, value));
+      return this.b.settled(variable);
+    });
+    this.#take({ ...end, values });
+  }
+
+  #merge(trueList: List, whenTrue: Way, falseList: List, whenFalse: Way): void {
+    const alike = whenTrue.flags === whenFalse.flags;
+    const a = alike ? whenTrue : this.#forced(trueList, whenTrue);
+    const b = alike ? whenFalse : this.#forced(falseList, whenFalse);
     const merged: (Node | undefined)[] = [];
     for (let slot = 0; slot < slots.length; slot++) {
-      const [a, b] = [whenTrue[slot], whenFalse[slot]];
-      if (a === b) {
-        merged[slot] = a;
+      const [x, y] = [a.values[slot], b.values[slot]];
+      if (x === y) {
+        merged[slot] = x;
         continue;
       }
-      const variable = this.b.variable((slots[slot] as (typeof slots)[number]).type);
+      const variable = this.b.variable((slots[slot] as Slot).type);
       const settled = this.b.settled(this.#variable(slot));
-      this.b.inside(trueList, () => this.b.assign(variable, a ?? settled));
-      this.b.inside(falseList, () => this.b.assign(variable, b ?? settled));
+      this.b.inside(trueList, () => this.b.assign(variable, x ?? settled));
+      this.b.inside(falseList, () => this.b.assign(variable, y ?? settled));
       merged[slot] = this.b.settled(variable);
     }
-    return merged;
+    this.#take({ values: merged, flags: a.flags, changed: a.changed || b.changed });
+  }
+
+  /** The way with all flags in their slots. */
+  #forced(list: List, way: Way): Way {
+    this.#take({ ...way, values: [...way.values] });
+    this.b.inside(list, () => this.#forceFlags());
+    return this.#ways();
   }
 
   override while(condition: () => Value, body: () => void): void {
     const before = [...this.#values];
+    const flags = this.#flags;
     super.while(condition, body);
+    if (this.#flags !== flags) throw new Declined();
     for (let slot = 0; slot < slots.length; slot++) {
       if (this.#values[slot] !== before[slot]) throw new Declined();
     }
   }
 
   #beforeRoutine(routine: Routine): void {
-    const touch = this.#context.touchOf(routine);
-    if (touch === 'writes') throw new Declined();
-    if (touch === 'nothing') return;
+    const { reads, writes, effects } = this.#context.touchOf(routine);
+    if (writes) throw new Declined();
+    if (effects) this.#effect = true;
+    if (!reads) return;
+    this.#forceFlags();
     this.#spills.push(this.b.sequence());
     for (const [slot, value] of this.#values.entries()) {
-      if (value !== undefined)
-        this.b.store(value.type, this.cpu, (slots[slot] as (typeof slots)[number]).offset, value);
+      if (value !== undefined) this.b.store(value.type, this.cpu, (slots[slot] as Slot).offset, value);
     }
   }
 

@@ -45,6 +45,8 @@ export interface PlannedBlock {
   /** Instructions that the interpreter counts for it. */
   readonly count: number;
   readonly ending: Ending;
+  /** Its last instruction is a relative branch, whose operation links it to other blocks. */
+  readonly linked: boolean;
   /** Offsets of the code that control may go on with, where that is known: taken branch and fall-through. */
   readonly targets: { readonly taken?: number; readonly next?: number };
   /** Those of them that are in the region. */
@@ -132,6 +134,7 @@ class Planning {
       offsets: places.map((place) => page + place),
       count: instructions.length,
       ending,
+      linked: branchesRelatively(instructions.at(-1)),
       targets: declined ? {} : targetsOf(last as Decoded, ending, behind, call),
       taken: undefined,
       next: undefined,
@@ -162,12 +165,15 @@ class Planning {
   }
 }
 
+function branchesRelatively(last: Decoded | string | undefined): boolean {
+  return typeof last === 'object' && last.form.operands.some((spec) => spec.at === AT_RELATIVE);
+}
+
 function endingOf(last: Decoded): Ending {
   if (!last.form.ends) return 'proceed';
   if (!nearBranches.has(last.instruction)) return 'other';
   const { name } = last.instruction;
-  const relative = last.form.operands.some((spec) => spec.at === AT_RELATIVE);
-  if (!relative) return name === 'RET' ? 'return' : 'indirect';
+  if (!branchesRelatively(last)) return name === 'RET' ? 'return' : 'indirect';
   // A 16-bit operand size cuts the target.
   if (last.operandSize === 16 || last.mode === 16) return 'other';
   if (name === 'CALL') return 'call';

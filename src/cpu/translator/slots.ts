@@ -15,7 +15,11 @@ export interface Slot {
 
 /** General-purpose registers have slots 0 to 15. */
 export const XMM_SLOTS = 16;
-const FLAG_SLOTS = 32;
+export const FLAG_SLOTS = 32;
+
+export function isFlagSlot(slot: number): boolean {
+  return slot >= FLAG_SLOTS;
+}
 
 const flagFields: readonly StateField[] = [
   vcpu.flagZero,

@@ -14,14 +14,20 @@ import type { FunctionRef } from '../emit/nodes.ts';
 import { type Block, codeSizeOf, countingOperation } from '../interpreter/blocks.ts';
 import { CODE_FLAT, CODE_STACK_32 } from '../interpreter/core.ts';
 import type { Engine } from '../interpreter/engine.ts';
-import { OPERATION_BYTES, OPERATION_HANDLER, OPERATION_IMMEDIATE } from '../interpreter/operation.ts';
+import {
+  OPERATION_BYTES,
+  OPERATION_FALLTHROUGH,
+  OPERATION_HANDLER,
+  OPERATION_IMMEDIATE,
+  OPERATION_TAKEN,
+} from '../interpreter/operation.ts';
 import type { Vcpu } from '../interpreter/vcpu.ts';
 import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
 import { vcpu as fields } from '../state.ts';
 import { OperationPool } from './operation-pool.ts';
 import { DeclinedAt, emitRegion } from './region-code.ts';
-import { Declined, type RegionContext } from './region-emitter.ts';
-import { type CodeSource, planRegion, type RegionPlan } from './region-plan.ts';
+import { type FlagNeed, FlagsNeeded, type RegionContext } from './region-emitter.ts';
+import { type CodeSource, type PlannedBlock, planRegion, type RegionPlan } from './region-plan.ts';
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
@@ -57,6 +63,8 @@ export class Translator {
   /** By address of any block in them. */
   readonly #users = new Map<number, Set<Region>>();
   readonly #declined = new Set<number>();
+  /** By machine address, blocks that read flags which others have left. */
+  readonly #needs = new Map<number, FlagNeed>();
   #module: ImportingModule | undefined;
   #waiting: Region[] = [];
   readonly #stats = {
@@ -138,7 +146,8 @@ export class Translator {
     const source = this.#source(vcpu, head);
     for (;;) {
       const plan = planRegion(head, source);
-      if (plan.blocks[0]?.instructions.length === 0) return;
+      const [first] = plan.blocks;
+      if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
       const module = this.#module ?? space.importingModule();
       const code = space.reserve([], []);
       const { operations, address, bytes } = this.#placeOperations(plan);
@@ -148,7 +157,7 @@ export class Translator {
       } as const;
       try {
         const codeBytes = module.define(code, `region ${head.machine.toString(16)}`, (builder) =>
-          emitRegion(builder, this.#context, { plan, mode, operations }),
+          emitRegion(builder, this.#context, { plan, mode, operations, needs: (block) => this.#needOf(block.block) }),
         );
         this.#module = module;
         this.#add(head, plan, { code, codeBytes, operations: address, operationBytes: bytes });
@@ -156,8 +165,9 @@ export class Translator {
       } catch (error) {
         space.release(code);
         this.#pool.release(address, bytes);
-        if (!(error instanceof DeclinedAt) || !(error.cause instanceof Declined)) throw error;
-        this.#decline(error);
+        if (error instanceof DeclinedAt) this.#decline(error);
+        else if (error instanceof FlagsNeeded) this.#require(plan.blocks[error.block] as PlannedBlock, error.need);
+        else throw error;
       }
     }
   }
@@ -165,6 +175,15 @@ export class Translator {
   #decline({ block, index }: DeclinedAt): void {
     if (this.#declined.size === MOST_DECLINED) this.#declined.clear();
     this.#declined.add(block.block.machine + (block.offsets[index] as number) - block.offset);
+  }
+
+  #needOf(block: Block): FlagNeed {
+    return this.#needs.get(block.machine) ?? 0;
+  }
+
+  #require({ block }: PlannedBlock, need: FlagNeed): void {
+    if (this.#needs.size === MOST_DECLINED) this.#needs.clear();
+    this.#needs.set(block.machine, need);
   }
 
   #add(
@@ -186,18 +205,24 @@ export class Translator {
     this.#stats.codeBytes += region.codeBytes;
   }
 
-  /** Copies of the blocks' operations: for faults, and for the handlers of instructions that end blocks. */
+  /**
+   * Copies of the blocks' operations, with what closes each: the interpreter goes on there where the region cannot.
+   * Their branches are not linked yet.
+   */
   #placeOperations(plan: RegionPlan): { operations: number[]; address: number; bytes: number } {
-    const bytes = plan.blocks.reduce((sum, { count }) => sum + count * OPERATION_BYTES, 0);
+    const bytes = plan.blocks.reduce((sum, { count }) => sum + (count + 1) * OPERATION_BYTES, 0);
     const address = this.#pool.allocate(bytes);
-    const { u8 } = this.#engine.memory;
+    const { u8, view } = this.#engine.memory;
     const operations: number[] = [];
     let at = address;
-    for (const { block, count } of plan.blocks) {
+    for (const { block, count, linked } of plan.blocks) {
       const from = countingOperation(block) + OPERATION_BYTES;
-      u8.copyWithin(at, from, from + count * OPERATION_BYTES);
+      u8.copyWithin(at, from, from + (count + 1) * OPERATION_BYTES);
       operations.push(at);
-      at += count * OPERATION_BYTES;
+      at += (count + 1) * OPERATION_BYTES;
+      if (!linked) continue;
+      view.setUint32(at - 2 * OPERATION_BYTES + OPERATION_TAKEN, 0, true);
+      view.setUint32(at - 2 * OPERATION_BYTES + OPERATION_FALLTHROUGH, 0, true);
     }
     return { operations, address, bytes };
   }
