@@ -18,10 +18,10 @@ import {
   isEmpty,
   leave,
   physical,
+  pushExact,
   pushExtended,
   pushQuickly,
   putExtended,
-  quickly,
   replaceExtended,
   report,
   reportMasked,
@@ -38,10 +38,6 @@ export function packExact(m: Algebra, x: Unpacked): Extended {
   return { head: head, significand: significand };
 }
 
-function push(m: Algebra, value: Extended, flags: Value): void {
-  m.call(pushExtended, value.head, value.significand, flags);
-}
-
 /** A normal number or zero as extended. */
 function extendedOf(m: Algebra, { sign, exponent, significand }: Normal): Extended {
   return { head: m.or(m.shl(m.zext(sign, 32), 15), exponent), significand };
@@ -56,24 +52,19 @@ function loadReal(source: Source): Routine {
     faults: false,
     body(m, bits) {
       const x = source.plain(m, bits);
-      quickly(
-        m,
-        x.usable,
-        (done) => pushQuickly(m, extendedOf(m, x), done),
-        () => {
-          const unpacked = source.unpack(m, bits);
-          const whole = chooseResult(
-            m,
-            any(m, unpacked.kind, IS_NAN),
-            () => ({
-              ...quietNan(m, unpacked),
-              flags: flagIf(m, any(m, unpacked.kind, IS_SIGNALLING), INVALID),
-            }),
-            () => ({ ...packExact(m, unpacked), flags: denormalFlag(m, unpacked) }),
-          );
-          push(m, whole, whole.flags);
-        },
-      );
+      pushQuickly(m, x.usable, extendedOf(m, x), () => {
+        const unpacked = source.unpack(m, bits);
+        const whole = chooseResult(
+          m,
+          any(m, unpacked.kind, IS_NAN),
+          () => ({
+            ...quietNan(m, unpacked),
+            flags: flagIf(m, any(m, unpacked.kind, IS_SIGNALLING), INVALID),
+          }),
+          () => ({ ...packExact(m, unpacked), flags: denormalFlag(m, unpacked) }),
+        );
+        m.call(pushExtended, whole.head, whole.significand, whole.flags);
+      });
       return [];
     },
   });
@@ -89,7 +80,7 @@ const loadInteger = defineRoutine({
   results: [],
   faults: false,
   body(m, integer) {
-    push(m, extendedOf(m, fromInteger.plain(m, integer)), m.const(32, 0));
+    pushExact(m, extendedOf(m, fromInteger.plain(m, integer)));
     return [];
   },
 });
@@ -116,7 +107,7 @@ const FLD_EXTENDED = defineInstruction({
     const address = m.memory(from);
     const significand = m.load(64, address);
     const head = m.zext(m.load(16, m.offset(address, 8)), 32);
-    push(m, { head, significand }, m.const(32, 0));
+    pushExact(m, { head, significand });
     leave(m, from);
   },
 });
@@ -134,6 +125,19 @@ function sourceRegister(m: Algebra, i: Value): Result {
   };
 }
 
+/** (i): pushes ST(i). */
+const loadRegister = defineRoutine({
+  name: 'x87LoadRegister',
+  params: [32],
+  results: [],
+  faults: false,
+  body(m, i) {
+    const { head, significand, flags } = sourceRegister(m, i);
+    m.call(pushExtended, head, significand, flags);
+    return [];
+  },
+});
+
 const FLD_REGISTER = defineInstruction({
   name: 'FLD',
   sdm: 'Vol. 2A "FLD - Load Floating-Point Value"',
@@ -141,8 +145,10 @@ const FLD_REGISTER = defineInstruction({
   forms: ['D9 C0+r STi'],
   semantics(m, from) {
     enter(m);
-    const value = sourceRegister(m, m.index(from));
-    push(m, value, value.flags);
+    const register = physical(m, m.index(from));
+    pushQuickly(m, areFull(m, register), getExtended(m, register), () => {
+      m.call(loadRegister, m.index(from));
+    });
     leave(m);
   },
 });
@@ -193,7 +199,7 @@ const FBLD = defineInstruction({
     const address = m.memory(from);
     const low = m.load(64, address);
     const [head, significand] = m.call(bcdToExtended, low, m.load(16, m.offset(address, 8)));
-    push(m, { head: head, significand: significand }, m.const(32, 0));
+    pushExact(m, { head: head, significand: significand });
     leave(m, from);
   },
 });
@@ -217,7 +223,7 @@ function constant(
       const mode = (number: number): Value => m.eq(rounding, m.const(32, number));
       const up = more === 'above' ? m.or(mode(0), mode(2)) : mode(2);
       const rounded = m.select(up, m.const(64, cut + 1n), m.const(64, cut));
-      push(m, { head: m.const(32, head), significand: more === 'exact' ? m.const(64, cut) : rounded }, m.const(32, 0));
+      pushExact(m, { head: m.const(32, head), significand: more === 'exact' ? m.const(64, cut) : rounded });
       leave(m);
     },
   });
@@ -230,24 +236,12 @@ const exchange = defineRoutine({
   results: [],
   faults: false,
   body(m, i) {
-    const [first, second] = [physical(m, 0), physical(m, i)];
-    m.if(
-      areFull(m, first, second),
-      () => {
-        const [a, b] = [getExtended(m, first), getExtended(m, second)];
-        replaceExtended(m, first, b);
-        replaceExtended(m, second, a);
-        reportMasked(m, m.const(32, 0));
-      },
-      () => {
-        const a = sourceRegister(m, m.const(32, 0));
-        const b = sourceRegister(m, i);
-        m.if(m.not(report(m, m.or(a.flags, b.flags))), () => {
-          putExtended(m, first, b);
-          putExtended(m, second, a);
-        });
-      },
-    );
+    const a = sourceRegister(m, m.const(32, 0));
+    const b = sourceRegister(m, i);
+    m.if(m.not(report(m, m.or(a.flags, b.flags))), () => {
+      putExtended(m, physical(m, 0), b);
+      putExtended(m, physical(m, i), a);
+    });
     return [];
   },
 });
@@ -260,7 +254,19 @@ const FXCH = defineInstruction({
   forms: ['D9 C8+r STi', 'DD C8+r STi', 'DF C8+r STi'],
   semantics(m, other) {
     enter(m);
-    m.call(exchange, m.index(other));
+    const [first, second] = [physical(m, 0), physical(m, m.index(other))];
+    m.if(
+      areFull(m, first, second),
+      () => {
+        const [a, b] = [getExtended(m, first), getExtended(m, second)];
+        replaceExtended(m, first, b);
+        replaceExtended(m, second, a);
+        reportMasked(m, m.const(32, 0));
+      },
+      () => {
+        m.call(exchange, m.index(other));
+      },
+    );
     leave(m);
   },
 });

@@ -239,41 +239,45 @@ export const pushExtended = defineRoutine({
   faults: false,
   body(m, head, significand, flags) {
     const register = physical(m, -1);
-    quickly(
-      m,
-      m.isZero(flags),
-      (done) => pushQuickly(m, { head: head, significand: significand }, done),
-      () => pushWhole(m, register, { head, significand }, flags),
-    );
+    const full = m.not(isEmpty(m, register));
+    const none = indefinite(m);
+    const overflow = m.and(full, m.not(any(m, flags, STACK_FAULT)));
+    const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags);
+    report(m, raised);
+    m.if(m.not(isStopped(m, raised, INVALID)), () => {
+      moveTop(m, -1);
+      putExtended(m, register, {
+        head: m.select(full, none.head, head),
+        significand: m.select(full, none.significand, significand),
+      });
+    });
     return [];
   },
 });
 
-/** Fast path: pushes a value whose making raised nothing, and calls `done`, unless its register is in use. */
-export function pushQuickly(m: Algebra, value: Extended, done: () => void): void {
+/**
+ * Fast path: pushes a value whose making raised nothing, if the condition holds and there is room for it; else `whole`
+ * does it all.
+ */
+export function pushQuickly(m: Algebra, condition: Value, value: Extended, whole: () => void): void {
   const register = physical(m, -1);
   const bit = m.shl(m.const(32, 1), register);
   const tags = m.get(vcpu.fpuEmpty);
-  m.if(isNot0(m, m.and(tags, bit)), () => {
-    replaceExtended(m, register, value);
-    m.set(vcpu.fpuEmpty, m.xor(tags, bit));
-    m.set(vcpu.fpuTop, register);
-    reportMasked(m, m.const(32, 0));
-    done();
-  });
+  m.if(
+    m.and(condition, isNot0(m, m.and(tags, bit))),
+    () => {
+      replaceExtended(m, register, value);
+      m.set(vcpu.fpuEmpty, m.xor(tags, bit));
+      m.set(vcpu.fpuTop, register);
+      reportMasked(m, m.const(32, 0));
+    },
+    whole,
+  );
 }
 
-function pushWhole(m: Algebra, register: Value, { head, significand }: Extended, flags: Value): void {
-  const full = m.not(isEmpty(m, register));
-  const none = indefinite(m);
-  const overflow = m.and(full, m.not(any(m, flags, STACK_FAULT)));
-  const raised = m.select(overflow, m.const(32, STACK_OVERFLOW), flags);
-  report(m, raised);
-  m.if(m.not(isStopped(m, raised, INVALID)), () => {
-    moveTop(m, -1);
-    putExtended(m, register, {
-      head: m.select(full, none.head, head),
-      significand: m.select(full, none.significand, significand),
-    });
+/** Pushes a value whose making raised nothing. */
+export function pushExact(m: Algebra, value: Extended): void {
+  pushQuickly(m, m.const(1, 1), value, () => {
+    m.call(pushExtended, value.head, value.significand, m.const(32, 0));
   });
 }

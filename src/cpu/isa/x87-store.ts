@@ -231,7 +231,18 @@ const toBcd = defineRoutine({
 function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boolean, store: () => void): void {
   const allowed = m.not(isStopped(m, flags, stopping));
   m.if(allowed, store);
-  m.call(afterStore, flags, allowed, m.const(1, popAfter ? 1 : 0));
+  // Anything but INEXACT that is masked.
+  const exceptional = m.or(m.not(m.zext(m.get(vcpu.fcw), 32)), m.const(32, ~INEXACT));
+  m.if(
+    m.isZero(m.and(m.and(flags, m.const(32, ~ROUNDED_UP)), exceptional)),
+    () => {
+      reportMasked(m, flags);
+      if (popAfter) pop(m);
+    },
+    () => {
+      m.call(afterStore, flags, allowed, m.const(1, popAfter ? 1 : 0));
+    },
+  );
 }
 
 /** (flags, stored, pop): what comes of a store that was or was not allowed. */
@@ -241,13 +252,8 @@ const afterStore = defineRoutine({
   results: [],
   faults: false,
   body(m, flags, stored, popAfter) {
-    const exceptional = m.and(flags, m.const(32, ~(INEXACT | ROUNDED_UP)));
-    m.if(
-      m.and(m.and(stored, m.isZero(exceptional)), any(m, m.get(vcpu.fcw), INEXACT)),
-      () => reportMasked(m, flags),
-      // What was not stored is not inexact either.
-      () => void report(m, m.select(stored, flags, exceptional)),
-    );
+    // What was not stored is not inexact either.
+    report(m, m.select(stored, flags, m.and(flags, m.const(32, ~(INEXACT | ROUNDED_UP)))));
     m.if(m.and(stored, popAfter), () => pop(m));
     return [];
   },
@@ -333,24 +339,27 @@ const copyToRegister = defineRoutine({
   results: [],
   faults: false,
   body(m, i, popAfter) {
-    const register = physical(m, 0);
-    const empty = isEmpty(m, register);
     m.if(
-      empty,
+      isEmpty(m, physical(m, 0)),
       () =>
         m.if(m.not(report(m, m.const(32, STACK_UNDERFLOW))), () => {
           putExtended(m, physical(m, i), indefinite(m));
           m.if(popAfter, () => pop(m));
         }),
       () => {
-        putExtended(m, physical(m, i), getExtended(m, register));
-        reportMasked(m, m.const(32, 0));
+        copySt0(m, i);
         m.if(popAfter, () => pop(m));
       },
     );
     return [];
   },
 });
+
+/** ST(i) = ST(0), which is full. */
+function copySt0(m: Algebra, i: Value): void {
+  putExtended(m, physical(m, i), getExtended(m, physical(m, 0)));
+  reportMasked(m, m.const(32, 0));
+}
 
 function storeRegister(name: string, forms: readonly string[], popAfter: boolean): Instruction {
   return defineInstruction({
@@ -360,7 +369,16 @@ function storeRegister(name: string, forms: readonly string[], popAfter: boolean
     forms,
     semantics(m, to) {
       enter(m);
-      m.call(copyToRegister, m.index(to), m.const(1, popAfter ? 1 : 0));
+      m.if(
+        areFull(m, physical(m, 0)),
+        () => {
+          copySt0(m, m.index(to));
+          if (popAfter) pop(m);
+        },
+        () => {
+          m.call(copyToRegister, m.index(to), m.const(1, popAfter ? 1 : 0));
+        },
+      );
       leave(m);
     },
   });

@@ -47,6 +47,15 @@ import { unpack32, unpack64, unpackInteger } from './unpack.ts';
 const FAST_BITS = 0xffe0;
 const FAST_VALUE = 0x1fa0;
 
+/** As FAST_BITS, without DAZ and FTZ. */
+const PLAIN_BITS = 0x7fa0;
+const PLAIN_VALUE = 0x1fa0;
+
+/** Condition: everything is masked, INEXACT raised already, and rounding is to nearest. */
+export function mxcsrIsPlain(m: Algebra, mxcsr: Value): Value {
+  return equals(m, m.and(mxcsr, m.const(32, PLAIN_BITS)), PLAIN_VALUE);
+}
+
 /** Condition: WebAssembly's arithmetic on normal numbers with a normal result does all that this MXCSR asks for. */
 export function mxcsrIsFast(m: Algebra, mxcsr: Value): Value {
   return equals(m, m.and(mxcsr, m.const(32, FAST_BITS)), FAST_VALUE);

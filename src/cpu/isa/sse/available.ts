@@ -5,18 +5,22 @@
  *
  *     0             not known: `prepare` finds it out, or raises what keeps SSE away
  *     1             SSE is there; MXCSR wants flags to be raised or rounds in a way of its own
- *     0xffc00001    SSE is there, and WebAssembly's arithmetic is MXCSR's as long as nothing but INEXACT is raised
+ *     0xe6000001    SSE is there, and WebAssembly's arithmetic is MXCSR's while nothing but INEXACT is raised and there
+ *                   are no denormals (DAZ and FTZ then do not matter); the upper bits are the bound of `quick.ts`
  */
 
 import { type Algebra, defineRoutine, NM, UD, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
 import { any } from '../fp/format.ts';
-import { mxcsrIsFast } from '../fp/sse.ts';
+import { mxcsrIsPlain } from '../fp/sse.ts';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../system/control-bits.ts';
 
 const AVAILABLE = 1;
-/** In the place of a double's exponent, its sign shifted out: two less than that of infinities. */
-const FAST = 0xffc00000;
+/**
+ * Numbers with exponents on top of a word that are below this, and so are their complements, are so far from both ends
+ * of the format (2^-101 to 2^101 of singles) that their sums and differences are no denormals, if they are not 0.
+ */
+export const FAST_BOUND = 0xe6000000;
 
 /** Fills `vcpu.sse`: #UD if CR0.EM is set or CR4.OSFXSR clear, else #NM if CR0.TS is set. */
 const prepare = defineRoutine({
@@ -28,8 +32,8 @@ const prepare = defineRoutine({
     const enabled = any(m, m.get(vcpu.cr4), CR4_OSFXSR);
     m.if(m.or(any(m, m.get(vcpu.cr0), CR0_EM), m.not(enabled)), () => m.raise(UD));
     m.if(any(m, m.get(vcpu.cr0), CR0_TS), () => m.raise(NM));
-    const fast = mxcsrIsFast(m, m.get(vcpu.mxcsr));
-    m.set(vcpu.sse, m.select(fast, m.const(32, FAST | AVAILABLE), m.const(32, AVAILABLE)));
+    const plain = mxcsrIsPlain(m, m.get(vcpu.mxcsr));
+    m.set(vcpu.sse, m.select(plain, m.const(32, FAST_BOUND | AVAILABLE), m.const(32, AVAILABLE)));
     return [];
   },
 });
@@ -39,15 +43,12 @@ export function requireSse(m: Algebra): void {
   m.if(m.isZero(m.get(vcpu.sse)), () => m.call(prepare));
 }
 
-/**
- * Type 32: the exponents of numbers, as `mask` cuts them out of a word without its sign, are below this where
- * WebAssembly's arithmetic may be used; it is 0 where it must not. After `requireSse`.
- */
-export function fastBound(m: Algebra, mask: number): Value {
-  return m.and(m.get(vcpu.sse), m.const(32, mask));
+/** FAST_BOUND where WebAssembly's arithmetic may be used, else 0. After `requireSse`. */
+export function fastBound(m: Algebra): Value {
+  return m.and(m.get(vcpu.sse), m.const(32, FAST_BOUND));
 }
 
-/** Condition: INEXACT is masked and raised already, rounding is to nearest, nothing else is asked for. */
-export function mxcsrIsPlain(m: Algebra): Value {
+/** Condition: INEXACT is masked and raised already, and rounding is to nearest. After `requireSse`. */
+export function roundsSilently(m: Algebra): Value {
   return m.msb(m.get(vcpu.sse));
 }

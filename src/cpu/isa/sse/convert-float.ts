@@ -4,7 +4,7 @@ import type { Algebra, Operand, Routine, Value } from '../../algebra.ts';
 import { softF32ToF64, softF64ToF32, softI64ToF32, softI64ToF64 } from '../fp/sse.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx } from '../mmx-state.ts';
-import { mxcsrIsPlain, requireSse } from './available.ts';
+import { requireSse, roundsSilently } from './available.ts';
 import { exactConversion, exactScalar, lookingFirst, mxcsrAllows, otherwise, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
 import { arePlainNumbers, bitsOf, isPlainProduct, readScalar, withFloat } from './quick.ts';
@@ -36,7 +36,7 @@ function fromInteger(name: string, precision: string, feature: Feature, form: st
       const isExact = s === F64 && integer.type === 32;
       const exact = s === F32 ? exactIntegerToSingle : exactIntegerToDouble;
       const slow = (): Value => toFloat(m, s, m.call(exact, m.sext(integer, 64))[0]);
-      m.setXmm(dst, withFloat(m, s, dst, isExact ? fast : otherwise(m, mxcsrIsPlain(m), fast, slow)));
+      m.setXmm(dst, withFloat(m, s, dst, isExact ? fast : otherwise(m, roundsSilently(m), fast, slow)));
     },
   });
 }
@@ -58,7 +58,7 @@ const CVTDQ2PS = defineInstruction({
   semantics(m, dst, src) {
     requireSse(m);
     const integers = m.read(src);
-    m.write(dst, unlessExact(m, mxcsrIsPlain(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
+    m.write(dst, unlessExact(m, roundsSilently(m), m.op('f32x4.convert_i32x4_s', [integers]), exactSingles, integers));
   },
 });
 
@@ -183,7 +183,7 @@ const CVTPD2PS = defineInstruction({
     const finite = m.op('f64x2.lt', [size, every(m, 64, F64.infinity)]);
     const ample = m.op('f64x2.gt', [size, every(m, 64, LEAST_NORMAL_SINGLE)]);
     const right = all(m, F64, both(m, finite, either(m, ample, zeros(m, F64, doubles))));
-    m.write(dst, unlessExact(m, m.and(mxcsrIsPlain(m), right), fast, exactTwoNarrowed, doubles));
+    m.write(dst, unlessExact(m, m.and(roundsSilently(m), right), fast, exactTwoNarrowed, doubles));
   },
 });
 

@@ -6,7 +6,7 @@ import { mxcsrRounding, softF32ToI32, softF32ToI64, softF64ToI32, softF64ToI64 }
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { enterMmx, requireMmx, writeMmx } from '../mmx-state.ts';
 import { widthOf } from '../widths.ts';
-import { mxcsrIsPlain, requireSse } from './available.ts';
+import { requireSse, roundsSilently } from './available.ts';
 import { exactConversion, exactScalar, lookingFirst, type Outcome, otherwise, soft, unlessExact } from './exact.ts';
 import { every, low } from './lanes.ts';
 import { readScalar, type Scalar } from './quick.ts';
@@ -57,7 +57,7 @@ function toInteger(m: Algebra, s: Shape, how: How, { float }: Pick<Scalar, 'floa
   const exact = scalarRoutines[`${s.width}to${width}`];
   return otherwise(
     m,
-    m.and(mxcsrIsPlain(m), isRight),
+    m.and(roundsSilently(m), isRight),
     integer,
     () => m.call(exact, toBits(m, s, float), rounding(m, how))[0],
   );
@@ -92,7 +92,7 @@ function toDoublewords(m: Algebra, s: Shape, how: How, vector: Value): Value {
     m.op(`${s.vector}.ge`, [whole, every(m, s.width, least)]),
     m.op(`${s.vector}.lt`, [whole, every(m, s.width, beyond)]),
   );
-  const right = m.and(mxcsrIsPlain(m), all(m, s, inRange));
+  const right = m.and(roundsSilently(m), all(m, s, inRange));
   return unlessExact(m, right, fast, s === F32 ? exactFour : exactTwoDoubles, vector, rounding(m, how));
 }
 

@@ -145,7 +145,6 @@ function exactRoutine(of: Operation, variant: Variant): Routine {
   const { shape: s, packed } = variant;
   const routine = s === F32 ? of.exact32 : of.exact64;
   const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
-  if (check === 'finite') return exact;
   return lookingFirst(exact, (m, ...args) => {
     const fast = computed(m, variant, operation, args);
     return { fast, isRight: m.and(mxcsrAllows(m), (packed ? areRight : isRight)(m, s, check, args, fast)) };

@@ -4,6 +4,8 @@ import type { Algebra, Operand, Value } from '../../algebra.ts';
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
 import { high, low, shuffle, zero } from './lanes.ts';
+import { bitsOf, readScalar, withFloat } from './quick.ts';
+import { F32, F64 } from './shapes.ts';
 
 /** MOVSS and MOVSD: a load clears the rest of the register, a move between registers keeps it. */
 function scalar(name: string, sdm: string, feature: Feature, forms: string[]): Instruction {
@@ -14,10 +16,11 @@ function scalar(name: string, sdm: string, feature: Feature, forms: string[]): I
     forms,
     semantics(m, dst, src) {
       requireSse(m);
-      const value = m.read(src);
-      const lanes = value.type === 32 ? 'i32x4' : 'i64x2';
-      if (src.kind === 'memory') m.setXmm(dst, m.op(`${lanes}.replace_lane`, [zero(m), value], [0]));
-      else m.write(dst, value);
+      const shape = src.type === 32 ? F32 : F64;
+      const value = readScalar(m, shape, src);
+      if (dst.kind === 'memory') m.write(dst, bitsOf(m, shape, value));
+      else if (src.kind === 'xmm') m.setXmm(dst, withFloat(m, shape, dst, value.float));
+      else m.setXmm(dst, m.op(`${shape.vector}.replace_lane`, [zero(m), value.float], [0]));
     },
   });
 }

@@ -9,18 +9,13 @@
  *     ~(x << 1)                                 large for zeros and denormals
  *     -(x << 1)                                 large for denormals, 0 for zeros
  *
- * The largest of them is below a bound, two steps of the exponent off the end, where all is well. Of a double the upper
- * word is enough.
+ * The largest of them is below a bound where all is well. Of a double the upper word is enough.
  */
 
 import type { Algebra, Operand, Value } from '../../algebra.ts';
-import { fastBound } from './available.ts';
+import { FAST_BOUND, fastBound } from './available.ts';
 import { shuffle } from './lanes.ts';
 import { F32, type Shape, toBits, toFloat } from './shapes.ts';
-
-/** All but the lowest bit of a single's exponent, or of a double's, on top of a word. */
-const SINGLE_BOUND = 0xfe000000;
-const DOUBLE_BOUND = 0xffc00000;
 
 // ---- Scalar operands -------------------------------------------------------------------------------------------------
 
@@ -76,11 +71,10 @@ function word(m: Algebra, s: Shape, packed: boolean, vector: Value): Value {
 }
 
 function isBelowBound(m: Algebra, s: Shape, packed: boolean, vector: Value): Value {
-  const bound = fastBound(m, s === F32 ? SINGLE_BOUND : DOUBLE_BOUND);
-  return m.ltU(word(m, s, packed, vector), bound);
+  return m.ltU(word(m, s, packed, vector), fastBound(m));
 }
 
-/** No operand is a denormal, and the result is finite: enough for sums, whose tiny results are exact, and roots. */
+/** Operands are zero or not small, and the result is not large: enough for sums and roots. */
 export function isPlainSum(m: Algebra, s: Shape, packed: boolean, operands: readonly Value[], result: Value): Value {
   const tests = operands.map((operand) => negated(m, s, doubled(m, s, operand)));
   return isBelowBound(
@@ -91,7 +85,7 @@ export function isPlainSum(m: Algebra, s: Shape, packed: boolean, operands: read
   );
 }
 
-/** Operands and result are normal, and the result cannot have been tiny before it was rounded. */
+/** Neither operands nor result are small, and the result is not large. */
 export function isPlainProduct(
   m: Algebra,
   s: Shape,
@@ -104,10 +98,10 @@ export function isPlainProduct(
   return isBelowBound(m, s, packed, larger(m, upper, m.op('v128.not', [least])));
 }
 
-/** Zero or a normal number, whatever MXCSR asks for: comparing it and making it wider raises nothing. */
+/** Zeros or numbers neither small nor large: comparing them and making them wider raises nothing, whatever MXCSR says. */
 export function arePlainNumbers(m: Algebra, s: Shape, packed: boolean, vectors: readonly Value[]): Value {
   const shifted = vectors.map((vector) => doubled(m, s, vector));
   const tests = [...shifted, ...shifted.map((vector) => negated(m, s, vector))];
   const largest = tests.reduce((a, b) => larger(m, a, b));
-  return m.ltU(word(m, s, packed, largest), m.const(32, s === F32 ? SINGLE_BOUND : DOUBLE_BOUND));
+  return m.ltU(word(m, s, packed, largest), m.const(32, FAST_BOUND));
 }
