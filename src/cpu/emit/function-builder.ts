@@ -55,6 +55,8 @@ const storeCodes: Record<string, number> = {
   f64: 0x39,
 };
 
+const NONE: readonly Node[] = [];
+
 /** One side of a `branch`. */
 export interface Arm {
   readonly list: List;
@@ -85,6 +87,9 @@ export class FunctionBuilder {
   #list = this.#root;
   #epoch = 0;
   readonly #paramNodes: readonly Node[];
+  /** Locals made in the scope at hand, and those that nothing uses any more. */
+  #scope: number[] | undefined;
+  readonly #free = new Map<ValueType, number[]>();
 
   readonly #linkage: Linkage;
 
@@ -101,21 +106,21 @@ export class FunctionBuilder {
   // ---- Values ------------------------------------------------------------------------------------------------------
 
   constant(type: Type, value: number | bigint): Node {
-    return new Node(type, CONSTANT, [], this.#place, { constant: value });
+    return new Node(type, CONSTANT, NONE, this.#list, this.#epoch, 0, undefined, value, false);
   }
 
   operation(operation: Pick<Operation, 'code'>, type: Type, args: readonly Node[], lanes?: readonly number[]): Node {
-    return this.#add(new Node(type, operation.code, args, this.#place, { lanes }));
+    return this.#add(new Node(type, operation.code, args, this.#list, this.#epoch, 0, lanes, undefined, false));
   }
 
   /** The same bits seen as another type of the same WebAssembly type. */
   alias(type: Type, node: Node): Node {
-    return this.#add(new Node(type, ALIAS, [node], this.#place));
+    return this.#add(new Node(type, ALIAS, [node], this.#list, this.#epoch, 0, undefined, undefined, false));
   }
 
   /** Memory at `base` (i32) + `offset`, of the type's width. Values of 8 and 16 bits come zero-extended. */
   load(type: Type, base: Node, offset: number, code = loadCodes[type] as number): Node {
-    return this.#add(new Node(type, code, [base], this.#place, { immediate: offset, impure: true }));
+    return this.#add(new Node(type, code, [base], this.#list, this.#epoch, offset, undefined, undefined, true));
   }
 
   /** Whether the node is computed on every way that leads here, so that it may be used. */
@@ -145,6 +150,11 @@ export class FunctionBuilder {
     return variable;
   }
 
+  /** A variable that outlives the scope it is made in. */
+  lasting(type: Type): Local {
+    return { type, index: this.#params.length + this.#locals.push(wasmType(type)) - 1 };
+  }
+
   assign(variable: Variable, value: Node): void {
     this.#effect({ kind: 'assign', local: (variable as Local).index, value, epoch: this.#epoch });
   }
@@ -161,12 +171,12 @@ export class FunctionBuilder {
    */
   settled(variable: Variable): Node {
     const { type, index } = variable as Local;
-    return new Node(type, LOCAL, [], { list: this.#root, epoch: 0 }, { immediate: index });
+    return new Node(type, LOCAL, NONE, this.#root, 0, index, undefined, undefined, false);
   }
 
   use(variable: Variable): Node {
     const { type, index } = variable as Local;
-    return this.#add(new Node(type, VARIABLE, [], this.#place, { immediate: index, impure: true }));
+    return this.#add(new Node(type, VARIABLE, NONE, this.#list, this.#epoch, index, undefined, undefined, true));
   }
 
   /** What `condition` refers to is computed before either arm. */
@@ -272,16 +282,33 @@ export class FunctionBuilder {
     return lower(this.#root, this.#params.length, this.#locals, this.#linkage);
   }
 
-  get #place(): { list: List; epoch: number } {
-    return { list: this.#list, epoch: this.#epoch };
-  }
-
   #local(type: Type, index: number): Node {
-    return new Node(type, LOCAL, [], this.#place, { immediate: index });
+    return new Node(type, LOCAL, NONE, this.#list, this.#epoch, index, undefined, undefined, false);
   }
 
   #newLocal(type: ValueType): number {
-    return this.#params.length + this.#locals.push(type) - 1;
+    const index = this.#free.get(type)?.pop() ?? this.#params.length + this.#locals.push(type) - 1;
+    this.#scope?.push(index);
+    return index;
+  }
+
+  /**
+   * What `build` makes is of no use behind it: its locals are used again. Nothing in it may be built later, with
+   * `inside`, that has locals of its own.
+   */
+  scoped(build: () => void): void {
+    const outside = this.#scope;
+    const scope: number[] = [];
+    this.#scope = scope;
+    const body = this.#nested(this.#list.loopDepth, build);
+    this.#effect({ kind: 'sequence', body, epoch: this.#epoch });
+    this.#scope = outside;
+    for (const index of scope) {
+      const type = this.#locals[index - this.#params.length] as ValueType;
+      const free = this.#free.get(type);
+      if (free === undefined) this.#free.set(type, [index]);
+      else free.push(index);
+    }
   }
 
   #add(node: Node): Node {

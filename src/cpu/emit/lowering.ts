@@ -84,6 +84,7 @@ class Lowering {
   readonly #linkage: Linkage;
   /** Constructs open around the place at hand. */
   #depth = 0;
+  readonly #free = new Map<ValueType, number[]>();
 
   constructor(paramCount: number, locals: ValueType[], linkage: Linkage) {
     this.#paramCount = paramCount;
@@ -92,19 +93,36 @@ class Lowering {
   }
 
   #newLocal(type: ValueType): number {
-    return this.#paramCount + this.#locals.push(type) - 1;
+    return this.#free.get(type)?.pop() ?? this.#paramCount + this.#locals.push(type) - 1;
   }
 
+  /** What is computed in a list is of no use behind it, so its locals are used again. */
   emitList(list: List, out: ByteWriter): void {
+    this.#release(this.#emitItems(list, out));
+  }
+
+  /** Returns the nodes that have locals now. */
+  #emitItems(list: List, out: ByteWriter): Node[] {
+    const computed: Node[] = [];
     for (const item of list.items) {
       if (item instanceof Node) {
         if (item.uses === 0 || item.inlined) continue;
         this.#emitNode(item, out);
         item.local = this.#newLocal(wasmType(item.type));
         localOperation(out, 0x21, item.local);
+        computed.push(item);
       } else {
         this.#emitEffect(item, out);
       }
+    }
+    return computed;
+  }
+
+  #release(computed: readonly Node[]): void {
+    for (const { local, type } of computed) {
+      const free = this.#free.get(wasmType(type));
+      if (free === undefined) this.#free.set(wasmType(type), [local]);
+      else free.push(local);
     }
   }
 
@@ -152,13 +170,13 @@ class Lowering {
         out.u8(0x0c);
         out.u32(this.#depth - effect.label.depth);
         return;
-      case 'while':
+      case 'while': {
         out.u8(0x02);
         out.u8(0x40);
         out.u8(0x03);
         out.u8(0x40);
         this.#depth += 2;
-        this.emitList(effect.test, out);
+        const tested = this.#emitItems(effect.test, out);
         this.#emitNode(effect.condition, out);
         out.u8(0x45); // i32.eqz
         out.u8(0x0d); // br_if out of the block
@@ -166,10 +184,12 @@ class Lowering {
         this.emitList(effect.body, out);
         out.u8(0x0c);
         out.u32(0);
+        this.#release(tested);
         this.#depth -= 2;
         out.u8(0x0b);
         out.u8(0x0b);
         return;
+      }
       case 'call': {
         this.#emitCall(effect.target, effect.args, 0x10, out);
         for (let i = effect.results.length - 1; i >= 0; i--) localOperation(out, 0x21, effect.results[i] as number);

@@ -48,23 +48,22 @@ export class Node implements Value {
     type: Type,
     code: number,
     args: readonly Node[],
-    place: { list: List; epoch: number },
-    extra: {
-      immediate?: number;
-      lanes?: readonly number[] | undefined;
-      constant?: number | bigint;
-      impure?: boolean;
-    } = {},
+    list: List,
+    epoch: number,
+    immediate: number,
+    lanes: readonly number[] | undefined,
+    constant: number | bigint | undefined,
+    impure: boolean,
   ) {
     this.type = type;
     this.code = code;
     this.args = args;
-    this.immediate = extra.immediate ?? 0;
-    this.lanes = extra.lanes;
-    this.constant = extra.constant;
-    this.impure = extra.impure ?? false;
-    this.list = place.list;
-    this.epoch = place.epoch;
+    this.immediate = immediate;
+    this.lanes = lanes;
+    this.constant = constant;
+    this.impure = impure;
+    this.list = list;
+    this.epoch = epoch;
   }
 }
 

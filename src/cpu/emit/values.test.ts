@@ -202,7 +202,7 @@ for (const [what, one, other] of equal) {
 }
 
 test('two reads of one local are the same value', () => {
-  const read = ({ x }: TestValues): Node => new Node(32, LOCAL, [], { list: x.list, epoch: 0 }, { immediate: 0 });
+  const read = ({ x }: TestValues): Node => new Node(32, LOCAL, [], x.list, 0, 0, undefined, undefined, false);
   assert.equal(
     code((m) => m.xor(read(m), read(m))),
     code((m) => m.const(32, 0)),

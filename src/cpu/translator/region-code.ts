@@ -8,7 +8,6 @@
  *     cold end   write back everything; the interpreter goes on at an operation, or the budget is used up
  */
 
-import type { Value } from '../algebra.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import type { SegmentMode } from '../emit/instruction-emitter.ts';
 import type { Label, List, Node } from '../emit/nodes.ts';
@@ -16,6 +15,7 @@ import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { vcpu } from '../state.ts';
 import { ControlFlow, structured } from './control-flow.ts';
 import {
+  type Branch,
   Declined,
   type FlagNeed,
   type FlagState,
@@ -133,6 +133,18 @@ class RegionCode {
     const m = this.#m;
     const first = this.#request.operations[block.number] as number;
     this.#written[block.number] = m.beginBlock(this.#flagsAt(block), first, block.offset);
+    let branch: Branch = { condition: undefined, target: undefined };
+    this.#b.scoped(() => {
+      this.#instructions(block, first);
+      const leaves = block.ending === 'other' || block.ending === 'declined';
+      const need = Math.max(this.#need(block.taken), this.#need(block.next)) as FlagNeed;
+      branch = leaves ? m.settle(0) : m.settle(need, m.branched);
+    });
+    this.#end(block, first, branch, go);
+  }
+
+  #instructions(block: PlannedBlock, first: number): void {
+    const m = this.#m;
     const count = block.instructions.length;
     const runsLast = block.ending === 'other' ? count - 1 : count;
     for (let i = 0; i < runsLast; i++) {
@@ -150,7 +162,6 @@ class RegionCode {
       }
     }
     for (const list of m.takeSpills()) this.#writeBacks.push({ block: block.number, list, flags: true });
-    this.#end(block, first, go);
   }
 
   /** Flags as they are where control comes to a block. */
@@ -167,26 +178,17 @@ class RegionCode {
     return block === undefined ? 0 : this.#request.needs(block);
   }
 
-  #end(block: PlannedBlock, first: number, go: (to: number) => void): void {
+  #end(block: PlannedBlock, first: number, { condition, target }: Branch, go: (to: number) => void): void {
     const m = this.#m;
     const { instructions, offsets } = block;
     if (block.ending === 'other' || block.ending === 'declined') {
       const rest = block.ending === 'other' ? instructions.length - 1 : instructions.length;
-      m.settle([], 0);
       this.#writeBack(block);
       m.setPage(offsets[rest] as number);
       this.#b.tailCall(this.#context.core.resume, [this.#b.param(0), this.#i32(first + rest * OPERATION_BYTES)]);
       return;
     }
-    const { condition, target } = m.branched ?? {};
-    const reached = m.reached;
-    const need = Math.max(this.#need(block.taken), this.#need(block.next)) as FlagNeed;
-    const known: Value[] = m.settle(
-      [condition, target].filter((value) => value !== undefined),
-      need,
-    );
-    const settledCondition = condition && (known.shift() as Node);
-    const settledTarget = target && (known.shift() as Node);
+    const { reached } = m;
     switch (block.ending) {
       case 'proceed':
         this.#afterAccess(block, reached, offsets[instructions.length] as number);
@@ -194,7 +196,7 @@ class RegionCode {
         return;
       case 'conditional':
         this.#either(
-          settledCondition as Node,
+          condition as Node,
           () => this.#edge(block, block.taken, this.#takenOffset(block), go),
           () => this.#edge(block, block.next, offsets[instructions.length] as number, go),
         );
@@ -205,7 +207,7 @@ class RegionCode {
         this.#edge(block, block.taken, this.#takenOffset(block), go);
         return;
       default:
-        this.#indirect(block, settledTarget as Node, go);
+        this.#indirect(block, target as Node, go);
     }
   }
 

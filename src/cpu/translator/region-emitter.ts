@@ -53,9 +53,12 @@ export interface RegionContext extends EmitterContext {
 /** Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs. */
 export type FlagState =
   | { readonly where: 'slots' }
-  | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly inputs: readonly Node[] }
+  | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly type: Type; readonly inputs: Inputs }
   /** Since the block given; CF may be in its slot beside. */
   | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
+
+/** A recipe's inputs; 'settled' where they are in the locals for them. */
+type Inputs = readonly Node[] | 'settled';
 
 const IN_SLOTS: FlagState = { where: 'slots' };
 const CARRY_SLOT = FLAG_SLOTS + 2;
@@ -89,6 +92,8 @@ function pageStart(offset: number): number {
   return Math.floor(offset / 4096) * 4096;
 }
 
+const NO_BRANCH: Branch = { condition: undefined, target: undefined };
+
 export class RegionEmitter extends InstructionEmitter {
   protected decoded!: Decoded;
   protected readonly segmentMode: SegmentMode;
@@ -114,6 +119,9 @@ export class RegionEmitter extends InstructionEmitter {
   /** Slots written in the block at hand, and in any. */
   #written = new SlotSet();
   readonly everWritten = new SlotSet();
+  /** How the block at hand branches, once it is settled. */
+  readonly #condition: Variable;
+  readonly #target: Variable;
   readonly #budget: Variable;
   readonly #ipBase: Variable;
   readonly #tlbBase: Variable;
@@ -132,6 +140,8 @@ export class RegionEmitter extends InstructionEmitter {
     super(builder, context);
     this.#context = context;
     this.segmentMode = mode;
+    this.#condition = builder.variable(1);
+    this.#target = builder.variable(64);
     this.#budget = builder.variable(32);
     this.#ipBase = builder.variable(64);
     this.#tlbBase = builder.variable(32);
@@ -273,55 +283,63 @@ export class RegionEmitter extends InstructionEmitter {
     if (form.cpl0 || form.prot) throw new Declined();
     instruction.semantics(this, ...place.decoded.operands);
     if (!this.#effect || place.last) return;
-    this.settle([], 0);
+    this.settle(0);
     this.#checkpoint = { operation: place.operation + OPERATION_BYTES, page: pageStart(place.offset) };
   }
 
-  /** Settles every slot, and computes what is to be known behind that. Flags come into their slots where asked for. */
-  settle(values: readonly Node[], need: FlagNeed): Node[] {
+  /** Settles every slot, and how the block branches. Flags come into their slots where asked for. */
+  settle(need: FlagNeed, { condition, target }: Branch = NO_BRANCH): Branch {
     const variables: Variable[] = [];
     const settled: Node[] = [];
     const flags = this.#settleFlags(need, variables, settled);
-    for (const [slot, value] of this.#values.entries()) {
+    for (let slot = 0; slot < this.#values.length; slot++) {
+      const value = this.#values[slot];
       if (value === undefined) continue;
       variables.push(this.#variable(slot));
       settled.push(value);
     }
-    const known = values.map((value) => {
-      const variable = this.b.variable(value.type);
-      variables.push(variable);
-      settled.push(this.clean(value));
-      return this.b.settled(variable);
-    });
+    if (condition !== undefined) {
+      variables.push(this.#condition);
+      settled.push(condition);
+    }
+    if (target !== undefined) {
+      variables.push(this.#target);
+      settled.push(target);
+    }
     if (variables.length > 0) this.b.assignAll(variables, settled);
     this.#values = [];
-    this.#flags = flags();
+    this.#flags = flags;
     this.#flagsChanged = false;
-    return known;
+    return {
+      condition: condition && this.b.settled(this.#condition),
+      target: target && this.b.settled(this.#target),
+    };
   }
 
-  /** Adds assignments; gives what the flags are behind them, to be asked for there. */
-  #settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): () => FlagState {
+  /** Adds assignments; gives what the flags are behind them. */
+  #settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): FlagState {
     if (need === NEEDS_FLAGS) this.#forceFlags();
     else if (need === NEEDS_CARRY) this.#forceCarry();
     const flags = this.#flags;
-    if (!this.#flagsChanged || flags.where === 'unknown') return () => flags;
+    if (!this.#flagsChanged || flags.where === 'unknown') return flags;
     variables.push(this.#flagKind);
     if (flags.where === 'slots') {
       settled.push(this.i32(NO_KIND));
-      return () => flags;
+      return flags;
     }
-    const { recipe, inputs } = flags;
-    const type = (inputs[0] as Node).type;
+    const { recipe, type } = flags;
     settled.push(this.i32(kindOf(recipe, type)));
-    for (const [i, input] of inputs.entries()) {
+    for (const [i, input] of this.#inputs(flags).entries()) {
       variables.push(this.#flagInputs[i] as Variable);
       settled.push(this.zext(input, 64));
     }
-    return () => {
-      const kept = inputs.map((_, i) => this.trunc(this.b.settled(this.#flagInputs[i] as Variable), type));
-      return { where: 'recipe', recipe, inputs: kept };
-    };
+    return { where: 'recipe', recipe, type, inputs: 'settled' };
+  }
+
+  #inputs({ recipe, type, inputs }: FlagState & { where: 'recipe' }): readonly Node[] {
+    if (inputs !== 'settled') return inputs;
+    const settled = this.#flagInputs.slice(0, recipe.inputs);
+    return settled.map((variable) => this.trunc(this.b.settled(variable), type));
   }
 
   /** What the flags are here; after `settle` also what they are at the start of a block that only this one leads to. */
@@ -342,7 +360,7 @@ export class RegionEmitter extends InstructionEmitter {
       return 'in slots';
     }
     this.#direct = true;
-    this.setFlags(flags.recipe.compute(this, ...flags.inputs));
+    this.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
     if (flags.recipe.keepsCarry) super.set(vcpu.flagCarry, this.#value(CARRY_SLOT));
     this.#direct = false;
     return 'stored';
@@ -365,7 +383,7 @@ export class RegionEmitter extends InstructionEmitter {
     if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
     this.#flags = IN_SLOTS;
     this.#flagsChanged = true;
-    super.setFlags(flags.recipe.compute(this, ...flags.inputs));
+    super.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
   }
 
   #forceCarry(): void {
@@ -373,7 +391,7 @@ export class RegionEmitter extends InstructionEmitter {
     if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
     if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
     if (flags.recipe.keepsCarry) return;
-    const { CF } = flags.recipe.compute(this, ...flags.inputs);
+    const { CF } = flags.recipe.compute(this, ...this.#inputs(flags));
     this.#setValue(CARRY_SLOT, this.zext(CF as Value, 32));
   }
 
@@ -391,7 +409,8 @@ export class RegionEmitter extends InstructionEmitter {
 
   override setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
     if (recipe.keepsCarry) this.#forceCarry();
-    this.#flags = { where: 'recipe', recipe, inputs: inputs.map((input) => this.clean(input)) };
+    const type = (inputs[0] as Value).type;
+    this.#flags = { where: 'recipe', recipe, type, inputs: inputs.map((input) => this.clean(input)) };
     this.#flagsChanged = true;
   }
 
@@ -404,7 +423,7 @@ export class RegionEmitter extends InstructionEmitter {
   override condition(code: number): Node {
     const flags = this.#flags;
     if (flags.where === 'recipe') {
-      const simple = flags.recipe.condition?.(this, code, ...flags.inputs);
+      const simple = flags.recipe.condition?.(this, code, ...this.#inputs(flags));
       if (simple !== undefined) return simple as Node;
     }
     return super.condition(code);
@@ -415,7 +434,7 @@ export class RegionEmitter extends InstructionEmitter {
   #variable(slot: number): Variable {
     let variable = this.#variables[slot];
     if (variable === undefined) {
-      variable = this.b.variable((slots[slot] as Slot).type);
+      variable = this.b.lasting((slots[slot] as Slot).type);
       this.#variables[slot] = variable;
     }
     return variable;
