@@ -56,6 +56,7 @@ export function foldComparison(f: Folding, code: number, wide: boolean, x: Node,
 }
 
 function withConstant(f: Folding, code: number, wide: boolean, x: Node, c: Integer): Node | undefined {
+  if (c === 0 && (code === EQ || code === NE)) return f.testZero(code, wide, x);
   const bits = significantBits(x);
   const positive = bits < (wide ? 64 : 32);
   if (positive && (c < 0 || lengthOf(c) > bits)) {

@@ -142,10 +142,12 @@ export class Folding {
     if (value !== undefined) return this.truth(fieldOf(value, low, 1) !== 0);
     const wide = word.type === 64;
     const type = wide ? 64 : 32;
-    if (low === type - 1) return this.compare(LT_S, wide, word, this.constant(type, 0));
-    const lowest = this.asNarrow(this.arithmetic(SHR_U, type, word, this.constant(type, low)));
-    if (significantBits(lowest) <= 1) return this.view(1, lowest);
-    return this.#make(AND, 1, [strip(lowest), this.constant(32, 1)]);
+    if (low === type - 1) return this.#make(wide ? LT_S + WIDE_COMPARISON : LT_S, 1, [word, this.constant(type, 0)]);
+    const code = wide ? SHR_U + WIDE_ARITHMETIC : SHR_U;
+    const shifted = low === 0 ? word : this.#make(code, type, [word, this.constant(type, low)]);
+    const lowest = wide ? this.wrap(shifted) : shifted;
+    if (significantBits(word) <= low + 1) return this.view(1, lowest);
+    return this.#make(AND, 1, [lowest, this.constant(32, 1)]);
   }
 
   select(condition: Node, left: Node, right: Node): Node {
@@ -189,6 +191,7 @@ export class Folding {
     const x = strip(node);
     const value = integerOf(x);
     if (value !== undefined) return this.constant(32, lowWord(value));
+    if (x.code < EQZ) return this.#make(WRAP, 32, [x]);
     const source = fieldSource(x, 0, 32);
     if (source === undefined) return this.constant(32, 0);
     if (source.low === 0 && source.node !== x) return this.view(32, this.asNarrow(source.node));
