@@ -67,7 +67,7 @@ function fromWords(low: number, high: number): Integer {
 
 /** The low `count` bits set; `count` is 0 to 32. */
 export function ones(count: number): number {
-  return count === 32 ? -1 : (1 << count) - 1;
+  return count === 32 ? -1 : ((1 << count) - 1) | 0;
 }
 
 /** Bits `low` to `low + count - 1` as an i32; `count` is at most 32. Bits above an i32 are copies of its sign. */
