@@ -8,33 +8,43 @@ import { divideUnpacked, multiplyUnpacked, rootUnpacked } from './fp/multiply.ts
 import {
   addNormal,
   divideNormal,
-  isNormal,
+  isClear,
   multiplyNormal,
   type Normal,
   type NormalResult,
-  normalOf,
   rootNormal,
 } from './fp/normal.ts';
 import { round80 } from './fp/round.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { chooseResult, NO_NUMBER, type Result, special } from './x87-nan.ts';
-import { bySource, fromInteger, fromReal32, fromReal64, fromRegister, type Source } from './x87-source.ts';
 import {
-  areFull,
-  controlIsPlain,
+  bySource,
+  fromInteger,
+  fromReal32,
+  fromReal64,
+  fromRegister,
+  normalRegister,
+  type Source,
+} from './x87-source.ts';
+import {
+  controlGuard,
   controlWord,
+  emptyGuard,
   enter,
-  getExtended,
   indefinite,
   leave,
   physical,
   pop,
+  popFrom,
   putExtended,
-  quickly,
+  recordException,
+  recordPointer,
+  registerAt,
   replaceExtended,
   report,
   reportMasked,
   STACK_UNDERFLOW,
+  stackOf,
   unpackSt,
 } from './x87-stack.ts';
 
@@ -92,50 +102,63 @@ const ADD: Operation = { whole: addUnpacked, normal: addNormal };
 const MULTIPLY: Operation = { whole: multiplyUnpacked, normal: multiplyNormal };
 const DIVIDE: Operation = { whole: divideUnpacked, normal: divideNormal };
 
-/** (source, i, pop), the source being a parameter of its type: as `wholeRoutine`, of normal numbers without it. */
-function binaryRoutines(name: string, operation: Operation, order: Order): (source: Source) => Routine {
+interface Routines {
+  /** (source, i, pop) -> [done]: does nothing unless all numbers are normal. */
+  readonly quick: Routine;
+  /** (source, i, pop) */
+  readonly whole: Routine;
+}
+
+/** Routines for each source, which they take as a parameter of its type. */
+function binaryRoutines(name: string, operation: Operation, order: Order): (source: Source) => Routines {
   const whole = wholeRoutine(name, operation.whole, order);
-  return bySource((source) =>
-    defineRoutine({
-      name: `${name}${source.name}`,
-      params: [source.type, 32, 1],
-      results: [],
-      faults: false,
-      body(m, value, i, popAfter) {
-        const register = physical(m, i);
-        quickly(
-          m,
-          m.and(controlIsPlain(m), areFull(m, register)),
-          (done) => {
-            const { head, significand } = getExtended(m, register);
-            const x = normalOf(m, head, significand);
-            const y = source.normal(m, value);
-            m.if(m.and(y.usable, isNormal(m, x)), () => {
-              const [a, b] = order === 'reversed' ? [y, x] : [x, y];
-              const second = operation === ADD && order !== 'plain' ? { ...b, sign: m.not(b.sign) } : b;
-              const result = operation.normal(m, a, second, m.zext(m.get(vcpu.fcw), 32));
-              m.if(result.fits, () => {
-                replaceExtended(m, register, result);
-                reportMasked(m, result.flags);
-                m.if(popAfter, () => pop(m));
-                done();
-              });
+  return bySource((source) => {
+    const params = [source.type, 32, 1] as const;
+    return {
+      quick: defineRoutine({
+        name: `${name}${source.name}`,
+        params,
+        results: [1],
+        faults: false,
+        body(m, value, i, popAfter) {
+          const done = m.variable(m.const(1, 0));
+          const stack = stackOf(m);
+          const register = registerAt(m, stack, i);
+          const controlWord = m.zext(m.get(vcpu.fcw), 32);
+          const x = normalRegister(m, stack, register);
+          const y = source.normal(m, stack, value);
+          m.if(isClear(m, x.guard, y.guard, controlGuard(m, controlWord)), () => {
+            const [a, b] = order === 'reversed' ? [y, x] : [x, y];
+            const second = operation === ADD && order !== 'plain' ? { ...b, sign: m.not(b.sign) } : b;
+            const result = operation.normal(m, a, second, controlWord);
+            m.if(result.fits, () => {
+              replaceExtended(m, register, result);
+              reportMasked(m, result.flags);
+              m.if(popAfter, () => popFrom(m, stack));
+              m.assign(done, m.const(1, 1));
             });
-          },
-          () => {
-            m.call(whole, i, ...parts(source.unpack(m, value)), popAfter);
-          },
-        );
-        return [];
-      },
-    }),
-  );
+          });
+          return [m.use(done)];
+        },
+      }),
+      whole: defineRoutine({
+        name: `${name}${source.name}Whole`,
+        params,
+        results: [],
+        faults: false,
+        body(m, value, i, popAfter) {
+          m.call(whole, i, ...parts(source.unpack(m, value)), popAfter);
+          return [];
+        },
+      }),
+    };
+  });
 }
 
 interface Row {
   readonly mnemonic: string;
   readonly title: string;
-  readonly routines: (source: Source) => Routine;
+  readonly routines: (source: Source) => Routines;
   /** Opcode extension of the memory forms; second byte of the forms with ST0 and with STi as the destination. */
   readonly extension: number;
   readonly toSt0: string;
@@ -197,16 +220,20 @@ const ROWS: readonly Row[] = [
 function binaryInstructions(row: Row): Instruction[] {
   const { mnemonic, routines, extension } = row;
   const sdm = `Vol. 2A "F${mnemonic}/F${mnemonic}P/FI${mnemonic} - ${row.title}"`;
-  const withRegister = (m: Algebra, to: Operand, from: Operand, popAfter: boolean): void => {
+  const operate = (m: Algebra, source: Source, from: Operand, i: Value, popAfter: boolean): void => {
     enter(m);
-    m.call(routines(fromRegister), m.index(from), m.index(to), m.const(1, popAfter ? 1 : 0));
-    leave(m);
+    const args = [source.read(m, from), i, m.const(1, popAfter ? 1 : 0)];
+    const [done] = m.call(routines(source).quick, ...args);
+    m.if(m.not(done), () => {
+      m.call(routines(source).whole, ...args);
+      recordException(m, from);
+    });
+    recordPointer(m);
   };
-  const withMemory = (m: Algebra, from: Operand, source: Source): void => {
-    enter(m);
-    m.call(routines(source), source.read(m, from), m.const(32, 0), m.const(1, 0));
-    leave(m, from);
-  };
+  const withRegister = (m: Algebra, to: Operand, from: Operand, popAfter: boolean): void =>
+    operate(m, fromRegister, from, m.index(to), popAfter);
+  const withMemory = (m: Algebra, from: Operand, source: Source): void =>
+    operate(m, source, from, m.const(32, 0), false);
   return [
     defineInstruction({
       name: `F${mnemonic}`,
@@ -264,19 +291,15 @@ const squareRoot = defineRoutine({
   results: [],
   faults: false,
   body(m) {
-    const register = physical(m, 0);
-    quickly(
-      m,
-      m.and(controlIsPlain(m), areFull(m, register)),
-      (done) => {
-        const { head, significand } = getExtended(m, register);
-        const x = normalOf(m, head, significand);
-        m.if(m.and(isNormal(m, x), m.not(x.sign)), () => {
-          const result = rootNormal(m, x, m.zext(m.get(vcpu.fcw), 32));
-          replaceExtended(m, register, result);
-          reportMasked(m, result.flags);
-          done();
-        });
+    const stack = stackOf(m);
+    const controlWord = m.zext(m.get(vcpu.fcw), 32);
+    const x = normalRegister(m, stack, stack.top);
+    m.if(
+      m.and(isClear(m, x.guard, controlGuard(m, controlWord)), m.not(x.sign)),
+      () => {
+        const result = rootNormal(m, x, controlWord);
+        replaceExtended(m, stack.top, result);
+        reportMasked(m, result.flags);
       },
       () => {
         m.call(wholeSquareRoot);
@@ -324,19 +347,20 @@ function signInstruction(
     forms: [form],
     semantics(m) {
       enter(m);
-      const register = physical(m, 0);
+      const stack = stackOf(m);
       m.if(
-        areFull(m, register),
+        isClear(m, emptyGuard(m, stack, stack.top)),
         () => {
-          const head = sign(m, m.zext(m.getAt(vcpu.stExponent, register), 32));
-          m.setAt(vcpu.stExponent, register, m.trunc(head, 16));
+          const head = sign(m, m.zext(m.getAt(vcpu.stExponent, stack.top), 32));
+          m.setAt(vcpu.stExponent, stack.top, m.trunc(head, 16));
           reportMasked(m, m.const(32, 0));
         },
         () => {
           m.call(underflow);
+          recordException(m);
         },
       );
-      leave(m);
+      recordPointer(m);
     },
   });
 }

@@ -21,18 +21,24 @@ import {
   type Unpacked,
   unpacked,
 } from './fp/format.ts';
-import { isNormal, isZero, type Normal, normalOf } from './fp/normal.ts';
+import { isClear, type Normal } from './fp/normal.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { NO_NUMBER } from './x87-nan.ts';
-import { bySource, fromInteger, fromReal32, fromReal64, fromRegister, type Source } from './x87-source.ts';
 import {
-  areFull,
+  bySource,
+  fromInteger,
+  fromReal32,
+  fromReal64,
+  fromRegister,
+  plainRegister,
+  type Source,
+} from './x87-source.ts';
+import {
   C0,
   C1,
   C2,
   C3,
   enter,
-  getExtended,
   IS_EMPTY,
   leave,
   physical,
@@ -41,6 +47,7 @@ import {
   reportMasked,
   STACK_UNDERFLOW,
   setConditionCodes,
+  stackOf,
   unpackSt,
 } from './x87-stack.ts';
 
@@ -95,15 +102,6 @@ function comparePlain(m: Algebra, a: Normal, b: Normal): { less: Value; equal: V
   return { less: m.and(below, m.not(equal)), equal };
 }
 
-/** ST(0) as `comparePlain` takes it, and whether it can. */
-function plainSt0(m: Algebra): Normal & { readonly usable: Value } {
-  const register = physical(m, 0);
-  const { head, significand } = getExtended(m, register);
-  const number = normalOf(m, head, significand);
-  const plain = m.or(isNormal(m, number), isZero(m, number));
-  return { ...number, usable: m.and(areFull(m, register), plain) };
-}
-
 /** As `compareToCodesWhole`, of a source as it comes. */
 const compareToCodes = bySource((source) =>
   defineRoutine({
@@ -112,10 +110,11 @@ const compareToCodes = bySource((source) =>
     results: [],
     faults: false,
     body(m, value, signalQuiet, pops) {
-      const x = plainSt0(m);
-      const y = source.plain(m, value);
+      const stack = stackOf(m);
+      const x = plainRegister(m, stack, stack.top);
+      const y = source.plain(m, stack, value);
       m.if(
-        m.and(x.usable, y.usable),
+        isClear(m, x.guard, y.guard),
         () => {
           const { less, equal } = comparePlain(m, x, y);
           reportMasked(m, m.const(32, 0));
@@ -180,11 +179,12 @@ const compareToFlags: Routine = defineRoutine({
   results: [32],
   faults: false,
   body(m, i, signalQuiet, pops) {
-    const x = plainSt0(m);
-    const y = fromRegister.plain(m, i);
+    const stack = stackOf(m);
+    const x = plainRegister(m, stack, stack.top);
+    const y = fromRegister.plain(m, stack, i);
     const result = m.variable(m.const(32, 0));
     m.if(
-      m.and(x.usable, y.usable),
+      isClear(m, x.guard, y.guard),
       () => {
         const { less, equal } = comparePlain(m, x, y);
         const unequal = m.select(less, m.const(32, LESS), m.const(32, GREATER));

@@ -3,15 +3,15 @@
 import { type Algebra, defineRoutine, type Routine, type Value } from '../algebra.ts';
 import { denormalFlag } from './fp/add.ts';
 import { any, flagIf, INVALID, IS_NAN, IS_SIGNALLING, isNot0, parts, type Unpacked } from './fp/format.ts';
-import type { Normal } from './fp/normal.ts';
+import { isClear, type Normal } from './fp/normal.ts';
 import { round80 } from './fp/round.ts';
 import { unpackInteger } from './fp/unpack.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { chooseResult, quietNan, type Result } from './x87-nan.ts';
 import { fromInteger, fromReal32, fromReal64, type Source } from './x87-source.ts';
 import {
-  areFull,
   type Extended,
+  emptyGuard,
   enter,
   getExtended,
   indefinite,
@@ -22,11 +22,15 @@ import {
   pushExtended,
   pushQuickly,
   putExtended,
+  recordException,
+  recordPointer,
+  registerAt,
   replaceExtended,
   report,
   reportMasked,
   roundingOfControlWord,
   STACK_UNDERFLOW,
+  stackOf,
 } from './x87-stack.ts';
 
 /** Control word that rounds to 64 bits, everything masked. */
@@ -51,20 +55,14 @@ function loadReal(source: Source): Routine {
     results: [],
     faults: false,
     body(m, bits) {
-      const x = source.plain(m, bits);
-      pushQuickly(m, x.usable, extendedOf(m, x), () => {
-        const unpacked = source.unpack(m, bits);
-        const whole = chooseResult(
-          m,
-          any(m, unpacked.kind, IS_NAN),
-          () => ({
-            ...quietNan(m, unpacked),
-            flags: flagIf(m, any(m, unpacked.kind, IS_SIGNALLING), INVALID),
-          }),
-          () => ({ ...packExact(m, unpacked), flags: denormalFlag(m, unpacked) }),
-        );
-        m.call(pushExtended, whole.head, whole.significand, whole.flags);
-      });
+      const x = source.unpack(m, bits);
+      const value = chooseResult(
+        m,
+        any(m, x.kind, IS_NAN),
+        () => ({ ...quietNan(m, x), flags: flagIf(m, any(m, x.kind, IS_SIGNALLING), INVALID) }),
+        () => ({ ...packExact(m, x), flags: denormalFlag(m, x) }),
+      );
+      m.call(pushExtended, value.head, value.significand, value.flags);
       return [];
     },
   });
@@ -73,18 +71,6 @@ function loadReal(source: Source): Routine {
 const loadSingle = loadReal(fromReal32);
 const loadDouble = loadReal(fromReal64);
 
-/** (integer of 64 bits): pushes it. */
-const loadInteger = defineRoutine({
-  name: 'x87LoadInteger',
-  params: [64],
-  results: [],
-  faults: false,
-  body(m, integer) {
-    pushExact(m, extendedOf(m, fromInteger.plain(m, integer)));
-    return [];
-  },
-});
-
 const FLD_MEMORY = defineInstruction({
   name: 'FLD',
   sdm: 'Vol. 2A "FLD - Load Floating-Point Value"',
@@ -92,8 +78,15 @@ const FLD_MEMORY = defineInstruction({
   forms: ['D9 /0 Md', 'DD /0 Mq'],
   semantics(m, from) {
     enter(m);
-    m.call(from.type === 32 ? loadSingle : loadDouble, m.read(from));
-    leave(m, from);
+    const source = from.type === 32 ? fromReal32 : fromReal64;
+    const bits = m.read(from);
+    const stack = stackOf(m);
+    const x = source.plain(m, stack, bits);
+    pushQuickly(m, stack, x.guard, extendedOf(m, x), () => {
+      m.call(from.type === 32 ? loadSingle : loadDouble, bits);
+      recordException(m, from);
+    });
+    recordPointer(m);
   },
 });
 
@@ -107,8 +100,8 @@ const FLD_EXTENDED = defineInstruction({
     const address = m.memory(from);
     const significand = m.load(64, address);
     const head = m.zext(m.load(16, m.offset(address, 8)), 32);
-    pushExact(m, { head, significand });
-    leave(m, from);
+    pushExact(m, { head, significand }, from);
+    recordPointer(m);
   },
 });
 
@@ -145,11 +138,13 @@ const FLD_REGISTER = defineInstruction({
   forms: ['D9 C0+r STi'],
   semantics(m, from) {
     enter(m);
-    const register = physical(m, m.index(from));
-    pushQuickly(m, areFull(m, register), getExtended(m, register), () => {
+    const stack = stackOf(m);
+    const register = registerAt(m, stack, m.index(from));
+    pushQuickly(m, stack, emptyGuard(m, stack, register), getExtended(m, register), () => {
       m.call(loadRegister, m.index(from));
+      recordException(m);
     });
-    leave(m);
+    recordPointer(m);
   },
 });
 
@@ -160,8 +155,8 @@ const FILD = defineInstruction({
   forms: ['DF /0 Mw', 'DB /0 Md', 'DF /5 Mq'],
   semantics(m, from) {
     enter(m);
-    m.call(loadInteger, m.sext(m.read(from), 64));
-    leave(m, from);
+    pushExact(m, extendedOf(m, fromInteger.plain(m, stackOf(m), fromInteger.read(m, from))), from);
+    recordPointer(m);
   },
 });
 
@@ -199,8 +194,8 @@ const FBLD = defineInstruction({
     const address = m.memory(from);
     const low = m.load(64, address);
     const [head, significand] = m.call(bcdToExtended, low, m.load(16, m.offset(address, 8)));
-    pushExact(m, { head: head, significand: significand });
-    leave(m, from);
+    pushExact(m, { head: head, significand: significand }, from);
+    recordPointer(m);
   },
 });
 
@@ -224,7 +219,7 @@ function constant(
       const up = more === 'above' ? m.or(mode(0), mode(2)) : mode(2);
       const rounded = m.select(up, m.const(64, cut + 1n), m.const(64, cut));
       pushExact(m, { head: m.const(32, head), significand: more === 'exact' ? m.const(64, cut) : rounded });
-      leave(m);
+      recordPointer(m);
     },
   });
 }
@@ -254,9 +249,10 @@ const FXCH = defineInstruction({
   forms: ['D9 C8+r STi', 'DD C8+r STi', 'DF C8+r STi'],
   semantics(m, other) {
     enter(m);
-    const [first, second] = [physical(m, 0), physical(m, m.index(other))];
+    const stack = stackOf(m);
+    const [first, second] = [stack.top, registerAt(m, stack, m.index(other))];
     m.if(
-      areFull(m, first, second),
+      isClear(m, emptyGuard(m, stack, first), emptyGuard(m, stack, second)),
       () => {
         const [a, b] = [getExtended(m, first), getExtended(m, second)];
         replaceExtended(m, first, b);
@@ -265,9 +261,10 @@ const FXCH = defineInstruction({
       },
       () => {
         m.call(exchange, m.index(other));
+        recordException(m);
       },
     );
-    leave(m);
+    recordPointer(m);
   },
 });
 

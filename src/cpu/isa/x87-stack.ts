@@ -13,7 +13,6 @@ import { vcpu } from '../state.ts';
 import {
   any,
   EXCEPTIONS,
-  equals,
   flagIf,
   INVALID,
   isNot0,
@@ -22,6 +21,7 @@ import {
   type Unpacked,
   unpacked,
 } from './fp/format.ts';
+import { type Guard, isClear } from './fp/normal.ts';
 import { unpack80 } from './fp/unpack.ts';
 import { CR0_EM, CR0_TS } from './system/control-bits.ts';
 import { recordOpcode } from './x87-pointers.ts';
@@ -77,7 +77,16 @@ export function available(m: Algebra): void {
  * (SDM Vol. 1 §8.1.8, §8.1.9); FCS and FDS are deprecated and stay 0.
  */
 export function leave(m: Algebra, memory?: Operand): void {
+  recordPointer(m);
+  recordException(m, memory);
+}
+
+/** The instruction pointer's part of `leave`: enough where no exception can be pending. */
+export function recordPointer(m: Algebra): void {
   m.set(vcpu.fip, m.ip());
+}
+
+export function recordException(m: Algebra, memory?: Operand): void {
   m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => {
     if (memory?.kind === 'memory') m.set(vcpu.fdp, m.zext(m.memory(memory).offset, 64));
     recordOpcode(m);
@@ -102,15 +111,42 @@ export function physical(m: Algebra, i: Value | number): Value {
   return m.and(m.add(m.get(vcpu.fpuTop), index), m.const(32, 7));
 }
 
-/** Condition: none of the physical registers is empty. */
-export function areFull(m: Algebra, ...registers: Value[]): Value {
-  const tags = m.get(vcpu.fpuEmpty);
-  return m.not(
-    m.bit(
-      registers.map((register) => m.shr(tags, register)).reduce((a, b) => m.or(a, b)),
-      0,
-    ),
-  );
+/** TOP and the tags, read once for all that a fast path wants of them. */
+export interface Stack {
+  readonly top: Value;
+  readonly tags: Value;
+}
+
+export function stackOf(m: Algebra): Stack {
+  return { top: m.get(vcpu.fpuTop), tags: m.get(vcpu.fpuEmpty) };
+}
+
+/** Physical number of ST(i). */
+export function registerAt(m: Algebra, { top }: Stack, i: Value | number): Value {
+  if (i === 0) return top;
+  const index = typeof i === 'number' ? m.const(32, i) : i;
+  return m.and(m.add(top, index), m.const(32, 7));
+}
+
+/** Against an empty register. */
+export function emptyGuard(m: Algebra, { tags }: Stack, register: Value): Guard {
+  return m.shl(m.shr(tags, register), 31);
+}
+
+/** Against a register in use. */
+function fullGuard(m: Algebra, { tags }: Stack, register: Value): Guard {
+  return m.sub(m.and(m.shr(tags, register), m.const(32, 1)), m.const(32, 1));
+}
+
+/** Against control words (type 32) with INEXACT unmasked or a rounding other than to nearest, to whatever precision. */
+export function controlGuard(m: Algebra, controlWord: Value): Guard {
+  return m.neg(m.xor(m.and(controlWord, m.const(32, 0xc20)), m.const(32, 0x20)));
+}
+
+/** `pop`, of a stack whose tags may have become others. */
+export function popFrom(m: Algebra, stack: Stack): void {
+  m.set(vcpu.fpuEmpty, m.or(stack.tags, m.shl(m.const(32, 1), stack.top)));
+  m.set(vcpu.fpuTop, registerAt(m, stack, 1));
 }
 
 export function isEmpty(m: Algebra, register: Value): Value {
@@ -206,18 +242,6 @@ export function reportMasked(m: Algebra, flags: Value): void {
   m.set(vcpu.fsw, m.trunc(m.or(kept, flags), 16));
 }
 
-/** Condition: INEXACT is masked and rounding is to nearest, whatever the precision. */
-export function controlIsPlain(m: Algebra): Value {
-  return equals(m, m.and(m.get(vcpu.fcw), m.const(16, 0xc20)), 0x20);
-}
-
-/** Runs `quick` if the condition holds, and `whole` unless that has called `done`: it may find that it cannot go on. */
-export function quickly(m: Algebra, condition: Value, quick: (done: () => void) => void, whole: () => void): void {
-  const done = m.variable(m.const(1, 0));
-  m.if(condition, () => quick(() => m.assign(done, m.const(1, 1))));
-  m.if(m.not(m.use(done)), whole);
-}
-
 /** Replaces condition codes of the status word: those of `mask` by those in `codes`. */
 export function setConditionCodes(m: Algebra, codes: Value, mask = CONDITION_CODES): void {
   const kept = m.and(m.get(vcpu.fsw), m.const(16, 0xffff & ~mask));
@@ -256,18 +280,16 @@ export const pushExtended = defineRoutine({
 });
 
 /**
- * Fast path: pushes a value whose making raised nothing, if the condition holds and there is room for it; else `whole`
+ * Fast path: pushes a value whose making raised nothing, if nothing is in the way and there is room for it; else `whole`
  * does it all.
  */
-export function pushQuickly(m: Algebra, condition: Value, value: Extended, whole: () => void): void {
-  const register = physical(m, -1);
-  const bit = m.shl(m.const(32, 1), register);
-  const tags = m.get(vcpu.fpuEmpty);
+export function pushQuickly(m: Algebra, stack: Stack, guard: Guard, value: Extended, whole: () => void): void {
+  const register = registerAt(m, stack, -1);
   m.if(
-    m.and(condition, isNot0(m, m.and(tags, bit))),
+    isClear(m, guard, fullGuard(m, stack, register)),
     () => {
       replaceExtended(m, register, value);
-      m.set(vcpu.fpuEmpty, m.xor(tags, bit));
+      m.set(vcpu.fpuEmpty, m.xor(stack.tags, m.shl(m.const(32, 1), register)));
       m.set(vcpu.fpuTop, register);
       reportMasked(m, m.const(32, 0));
     },
@@ -276,8 +298,9 @@ export function pushQuickly(m: Algebra, condition: Value, value: Extended, whole
 }
 
 /** Pushes a value whose making raised nothing. */
-export function pushExact(m: Algebra, value: Extended): void {
-  pushQuickly(m, m.const(1, 1), value, () => {
+export function pushExact(m: Algebra, value: Extended, memory?: Operand): void {
+  pushQuickly(m, stackOf(m), m.const(32, 0), value, () => {
     m.call(pushExtended, value.head, value.significand, m.const(32, 0));
+    recordException(m, memory);
   });
 }

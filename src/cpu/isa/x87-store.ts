@@ -6,6 +6,7 @@ import {
   any,
   DOUBLE,
   EXTENDED_MAX,
+  equals,
   type Format,
   flagIf,
   INEXACT,
@@ -21,15 +22,15 @@ import {
   type Unpacked,
 } from './fp/format.ts';
 import { toInteger } from './fp/integer.ts';
-import { isZero, normalOf } from './fp/normal.ts';
+import { isClear, isZero, normalOf } from './fp/normal.ts';
 import { round32, round64, roundsUp } from './fp/round.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { NO_NUMBER } from './x87-nan.ts';
 import {
-  areFull,
   C1,
-  controlIsPlain,
+  controlGuard,
   controlWord,
+  emptyGuard,
   enter,
   getExtended,
   IS_EMPTY,
@@ -39,14 +40,19 @@ import {
   leave,
   physical,
   pop,
+  popFrom,
   putExtended,
-  quickly,
+  recordException,
+  recordPointer,
+  registerAt,
+  replaceExtended,
   report,
   reportMasked,
   roundingOfControlWord,
   STACK_FAULT,
   STACK_UNDERFLOW,
   setConditionCodes,
+  stackOf,
   unpackSt,
 } from './x87-stack.ts';
 
@@ -60,16 +66,17 @@ function convertRoutine(format: Format): Routine {
     results: [width, 32],
     faults: false,
     body(m) {
-      const register = physical(m, 0);
-      const { head, significand } = getExtended(m, register);
+      const stack = stackOf(m);
+      const { head, significand } = getExtended(m, stack.top);
       const x = normalOf(m, head, significand);
       const bits = m.variable(m.shl(m.zext(x.sign, width), width - 1));
       const flags = m.variable(m.const(32, 0));
       const exponent = m.sub(x.exponent, m.const(32, EXTENDED_MAX - bias));
       // Two exponents less than there are, so that no rounding can lead out of the format.
       const inFormat = m.and(m.ltU(m.sub(exponent, m.const(32, 1)), m.const(32, special - 2)), m.msb(significand));
+      const full = emptyGuard(m, stack, stack.top);
       m.if(
-        m.and(m.and(areFull(m, register), controlIsPlain(m)), inFormat),
+        m.and(isClear(m, full, controlGuard(m, m.zext(m.get(vcpu.fcw), 32))), inFormat),
         () => {
           const kept = m.shr(significand, 63 - fraction);
           const rest = m.shl(significand, fraction + 1);
@@ -82,7 +89,7 @@ function convertRoutine(format: Format): Routine {
         },
         () =>
           m.if(
-            m.and(areFull(m, register), isZero(m, x)),
+            m.and(isClear(m, full), isZero(m, x)),
             () => {},
             () => {
               const [wholeBits, wholeFlags] = m.call(whole);
@@ -145,38 +152,39 @@ const toMachineInteger = defineRoutine({
   results: [64, 32],
   faults: false,
   body(m, rounding, limit) {
-    const register = physical(m, 0);
-    const { head, significand } = getExtended(m, register);
+    const stack = stackOf(m);
+    const { head, significand } = getExtended(m, stack.top);
     const x = normalOf(m, head, significand);
     const integer = m.variable(m.const(64, 0));
     const flags = m.variable(m.const(32, 0));
-    quickly(
-      m,
-      areFull(m, register),
-      (done) => {
-        // From 1 to below 2^63, of which `limit` may forbid the most part.
-        const count = m.sub(m.const(32, EXTENDED_MAX + 63), x.exponent);
-        m.if(m.and(m.ltU(m.sub(count, m.const(32, 1)), m.const(32, 63)), m.msb(significand)), () => {
-          const bits = m.zext(count, 64);
-          const rest = m.shl(m.shl(significand, 1), m.sub(m.const(64, 63), bits));
-          const cut = m.shr(significand, bits);
-          const up = roundsUp(m, x.sign, m.bit(cut, 0), rest, rounding);
-          const magnitude = m.add(cut, m.zext(up, 64));
-          m.if(m.leU(magnitude, limit), () => {
-            m.assign(integer, m.select(x.sign, m.neg(magnitude), magnitude));
-            m.assign(flags, m.or(flagIf(m, isNot0(m, rest), INEXACT), flagIf(m, up, ROUNDED_UP)));
-            done();
-          });
+    const done = m.variable(m.const(1, 0));
+    m.if(isClear(m, emptyGuard(m, stack, stack.top)), () => {
+      // By how much the significand is shifted to the right: of normal numbers below 2^63, more than 0.
+      const count = m.sub(m.const(32, EXTENDED_MAX + 63), x.exponent);
+      const fits = m.ltU(m.sub(count, m.const(32, 1)), m.const(32, EXTENDED_MAX + 62));
+      m.if(m.and(fits, m.msb(significand)), () => {
+        const bits = m.zext(m.and(count, m.const(32, 63)), 64);
+        const below1 = m.ltU(m.const(32, 63), count);
+        const belowHalf = m.select(equals(m, count, 64), significand, m.const(64, 1));
+        const fraction = m.shl(m.shl(significand, 1), m.xor(bits, m.const(64, 63)));
+        const rest = m.select(below1, belowHalf, fraction);
+        const cut = m.select(below1, m.const(64, 0), m.shr(significand, bits));
+        const up = roundsUp(m, x.sign, m.bit(cut, 0), rest, rounding);
+        const magnitude = m.add(cut, m.zext(up, 64));
+        m.if(m.leU(magnitude, limit), () => {
+          m.assign(integer, m.select(x.sign, m.neg(magnitude), magnitude));
+          m.assign(flags, m.or(flagIf(m, isNot0(m, rest), INEXACT), flagIf(m, up, ROUNDED_UP)));
+          m.assign(done, m.const(1, 1));
         });
-        m.if(isZero(m, x), done);
-      },
-      () => {
-        const unpacked = unpackSt(m, 0);
-        const [wholeInteger, raised] = m.call(toInteger, ...parts(unpacked), rounding, limit);
-        m.assign(integer, wholeInteger);
-        m.assign(flags, m.or(raised, flagIf(m, any(m, unpacked.kind, IS_EMPTY), STACK_UNDERFLOW)));
-      },
-    );
+      });
+      m.if(isZero(m, x), () => m.assign(done, m.const(1, 1)));
+    });
+    m.if(m.not(m.use(done)), () => {
+      const unpacked = unpackSt(m, 0);
+      const [wholeInteger, raised] = m.call(toInteger, ...parts(unpacked), rounding, limit);
+      m.assign(integer, wholeInteger);
+      m.assign(flags, m.or(raised, flagIf(m, any(m, unpacked.kind, IS_EMPTY), STACK_UNDERFLOW)));
+    });
     return [m.use(integer), m.use(flags)];
   },
 });
@@ -228,7 +236,14 @@ const toBcd = defineRoutine({
  * Ends a store to memory: `store` runs unless an unmasked exception (of those in `stopping`) forbids it, and then
  * neither the stack moves. A faulting store leaves everything as it was.
  */
-function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boolean, store: () => void): void {
+function finishStore(
+  m: Algebra,
+  to: Operand,
+  flags: Value,
+  stopping: number,
+  popAfter: boolean,
+  store: () => void,
+): void {
   const allowed = m.not(isStopped(m, flags, stopping));
   m.if(allowed, store);
   // Anything but INEXACT that is masked.
@@ -237,12 +252,14 @@ function finishStore(m: Algebra, flags: Value, stopping: number, popAfter: boole
     m.isZero(m.and(m.and(flags, m.const(32, ~ROUNDED_UP)), exceptional)),
     () => {
       reportMasked(m, flags);
-      if (popAfter) pop(m);
+      if (popAfter) popFrom(m, stackOf(m));
     },
     () => {
       m.call(afterStore, flags, allowed, m.const(1, popAfter ? 1 : 0));
+      recordException(m, to);
     },
   );
+  recordPointer(m);
 }
 
 /** (flags, stored, pop): what comes of a store that was or was not allowed. */
@@ -268,8 +285,7 @@ function storeReal(name: string, forms: readonly string[], popAfter: boolean): I
     semantics(m, to) {
       enter(m);
       const [bits, flags] = m.call(to.type === 32 ? toSingle : toDouble);
-      finishStore(m, flags, INVALID | OVERFLOW | UNDERFLOW, popAfter, () => m.write(to, bits));
-      leave(m, to);
+      finishStore(m, to, flags, INVALID | OVERFLOW | UNDERFLOW, popAfter, () => m.write(to, bits));
     },
   });
 }
@@ -287,8 +303,7 @@ function storeInteger(name: string, forms: readonly string[], popAfter: boolean,
       const rounding = truncate ? m.const(32, 3) : roundingOfControlWord(m);
       const [integer, flags] = m.call(toMachineInteger, rounding, m.const(64, indefinite - 1n));
       const stored = m.select(any(m, flags, INVALID), m.const(width, indefinite), m.trunc(integer, width));
-      finishStore(m, flags, INVALID, popAfter, () => m.write(to, stored));
-      leave(m, to);
+      finishStore(m, to, flags, INVALID, popAfter, () => m.write(to, stored));
     },
   });
 }
@@ -308,8 +323,7 @@ const FBSTP = defineInstruction({
   semantics(m, to) {
     enter(m);
     const [low, high, flags] = m.call(toBcd);
-    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to, low, high));
-    leave(m, to);
+    finishStore(m, to, flags, INVALID, true, () => storeTenBytes(m, to, low, high));
   },
 });
 
@@ -327,8 +341,7 @@ const FSTP_EXTENDED = defineInstruction({
     const head = m.trunc(m.select(empty, none.head, value.head), 16);
     const significand = m.select(empty, none.significand, value.significand);
     const flags = flagIf(m, empty, STACK_UNDERFLOW);
-    finishStore(m, flags, INVALID, true, () => storeTenBytes(m, to, significand, head));
-    leave(m, to);
+    finishStore(m, to, flags, INVALID, true, () => storeTenBytes(m, to, significand, head));
   },
 });
 
@@ -339,27 +352,21 @@ const copyToRegister = defineRoutine({
   results: [],
   faults: false,
   body(m, i, popAfter) {
-    m.if(
-      isEmpty(m, physical(m, 0)),
-      () =>
-        m.if(m.not(report(m, m.const(32, STACK_UNDERFLOW))), () => {
-          putExtended(m, physical(m, i), indefinite(m));
-          m.if(popAfter, () => pop(m));
-        }),
-      () => {
-        copySt0(m, i);
-        m.if(popAfter, () => pop(m));
-      },
-    );
+    const register = physical(m, 0);
+    const empty = isEmpty(m, register);
+    const value = getExtended(m, register);
+    const none = indefinite(m);
+    const blocked = report(m, flagIf(m, empty, STACK_UNDERFLOW));
+    m.if(m.not(blocked), () => {
+      putExtended(m, physical(m, i), {
+        head: m.select(empty, none.head, value.head),
+        significand: m.select(empty, none.significand, value.significand),
+      });
+      m.if(popAfter, () => pop(m));
+    });
     return [];
   },
 });
-
-/** ST(i) = ST(0), which is full. */
-function copySt0(m: Algebra, i: Value): void {
-  putExtended(m, physical(m, i), getExtended(m, physical(m, 0)));
-  reportMasked(m, m.const(32, 0));
-}
 
 function storeRegister(name: string, forms: readonly string[], popAfter: boolean): Instruction {
   return defineInstruction({
@@ -369,17 +376,23 @@ function storeRegister(name: string, forms: readonly string[], popAfter: boolean
     forms,
     semantics(m, to) {
       enter(m);
+      const stack = stackOf(m);
       m.if(
-        areFull(m, physical(m, 0)),
+        isClear(m, emptyGuard(m, stack, stack.top)),
         () => {
-          copySt0(m, m.index(to));
-          if (popAfter) pop(m);
+          const register = registerAt(m, stack, m.index(to));
+          replaceExtended(m, register, getExtended(m, stack.top));
+          reportMasked(m, m.const(32, 0));
+          const tags = m.and(stack.tags, m.not(m.shl(m.const(32, 1), register)));
+          if (popAfter) popFrom(m, { ...stack, tags });
+          else m.set(vcpu.fpuEmpty, tags);
         },
         () => {
           m.call(copyToRegister, m.index(to), m.const(1, popAfter ? 1 : 0));
+          recordException(m);
         },
       );
-      leave(m);
+      recordPointer(m);
     },
   });
 }

@@ -32,8 +32,34 @@ export function normalOf(m: Algebra, head: Value, significand: Value): Normal {
   return { sign: m.bit(head, 15), exponent: m.and(head, m.const(32, 0x7fff)), significand };
 }
 
-export function isNormal(m: Algebra, { exponent, significand }: Normal): Value {
-  return m.and(m.ltU(m.sub(exponent, m.const(32, 1)), m.const(32, SPECIAL - 1)), m.msb(significand));
+/**
+ * A guard: a value (type 32) that is negative where something is in the way of a fast path. Several are ORed and tested
+ * with one compare (`isClear`).
+ */
+export type Guard = Value;
+
+/** Condition: none of the guards is negative. */
+export function isClear(m: Algebra, ...guards: readonly Guard[]): Value {
+  return m.leS(m.const(32, 0), guardOf(m, ...guards));
+}
+
+export function guardOf(m: Algebra, ...guards: readonly Guard[]): Guard {
+  return guards.reduce((a, b) => m.or(a, b));
+}
+
+/** Against exponents (any bits above them do not matter) of all zeros or all ones: `mask` is that of the exponent. */
+export function exponentGuard(m: Algebra, exponent: Value, mask: number): Guard {
+  return m.sub(m.and(m.add(exponent, m.const(32, 1)), m.const(32, mask - 1)), m.const(32, 1));
+}
+
+/** Against numbers that are not normal. */
+export function normalGuard(m: Algebra, { exponent, significand }: Normal): Guard {
+  return m.or(exponentGuard(m, exponent, SPECIAL), m.trunc(m.shr(m.not(significand), 32), 32));
+}
+
+/** Without a guard for numbers that are zero. */
+export function orZero(m: Algebra, guard: Guard, zero: Value): Guard {
+  return m.and(guard, m.sub(m.zext(zero, 32), m.const(32, 1)));
 }
 
 /** Positive or negative zero. */
