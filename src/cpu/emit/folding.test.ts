@@ -67,21 +67,18 @@ function whole(m: Algebra, value: Value): Value {
 }
 
 interface Compiled {
-  readonly types: readonly Type[];
   run(leaves: readonly bigint[]): bigint[];
 }
 
 function compile(program: readonly Step[]): Compiled {
   const ref = space.reserve([], []);
   const module = space.module();
-  const types: Type[] = [];
   module.define(ref, 'test', (builder) => {
     const m = new ForwardingEmitter(builder);
     const values: Value[] = [];
     for (const [i, step] of program.entries()) {
       const value = applyStep(m, step, values, (number) => loadLeaf(m, number));
       values.push(value);
-      types.push(value.type);
       m.setAt(RESULTS, i, whole(m, value));
     }
     builder.return([]);
@@ -90,7 +87,6 @@ function compile(program: readonly Step[]): Compiled {
   const entry = space.table.get(ref.slot) as (cpu: number, operation: number) => void;
   const { view } = memory;
   return {
-    types,
     run(leaves) {
       for (const [i, bits] of leaves.entries()) {
         view.setBigUint64(BASE + LEAVES_OFFSET + 16 * i, bits & 0xffff_ffff_ffff_ffffn, true);
@@ -143,23 +139,61 @@ function listing(program: readonly Step[], last: number, leaves: readonly bigint
   return `${lines.join('\n')}\nleaves ${leaves.map((bits) => `0x${bits.toString(16)}`).join(' ')}`;
 }
 
+/** Runs a program on both sides. */
+function compare(what: string, program: readonly Step[], runs: readonly (readonly bigint[])[]): void {
+  const compiled = compile(program);
+  for (const leaves of runs) {
+    const wanted = expected(program, leaves);
+    const results = compiled.run(leaves);
+    const wrong = wanted.findIndex((bits, i) => bits !== results[i]);
+    if (wrong < 0) continue;
+    assert.equal(
+      (results[wrong] as bigint).toString(16),
+      (wanted[wrong] as bigint).toString(16),
+      `${what}, step ${wrong}\n${listing(program, wrong, leaves)}`,
+    );
+  }
+}
+
 test('random expressions have the values that the reference gives them', () => {
   const programs = new Programs(randomNumbers(SEED));
   for (let n = 0; n < PROGRAMS; n++) {
     const program = programs.next(LENGTH);
-    const compiled = compile(program);
-    for (let run = 0; run < RUNS; run++) {
-      const leaves = leafTypes.map(() => programs.bits(128));
-      const wanted = expected(program, leaves);
-      const results = compiled.run(leaves);
-      const wrong = wanted.findIndex((bits, i) => bits !== results[i]);
-      if (wrong >= 0) {
-        assert.equal(
-          (results[wrong] as bigint).toString(16),
-          (wanted[wrong] as bigint).toString(16),
-          `program ${n}, run ${run}, step ${wrong}\n${listing(program, wrong, leaves)}`,
-        );
+    compare(
+      `program ${n}`,
+      program,
+      Array.from({ length: RUNS }, () => leafTypes.map(() => programs.bits(128))),
+    );
+  }
+});
+
+const comparisons = ['eq', 'ne', 'lt_s', 'lt_u', 'gt_s', 'gt_u', 'le_s', 'le_u', 'ge_s', 'ge_u'];
+
+test('comparisons with constants, and their opposites, hold where the reference says', () => {
+  for (const type of [32, 64] as const) {
+    const top = 1n << BigInt(type - 1);
+    const edges = [0n, 1n, 2n, 0x7fn, 0xffn, top - 1n, top, top + 1n, 2n * top - 2n, 2n * top - 1n];
+    const prefix = type === 32 ? 'i32' : 'i64';
+    const leaf = leafTypes.indexOf(type);
+    for (const name of comparisons) {
+      // The leaf itself, and with its upper or all but its lowest bits cleared.
+      const program: Step[] = [{ kind: 'leaf', type, leaf }];
+      const add = (step: Step): number => program.push(step) - 1;
+      const op = (of: string, ...args: number[]): number => add({ kind: 'op', name: of, args, lanes: [] });
+      const byte = op(`${prefix}.and`, 0, add({ kind: 'constant', type, bits: 0xffn }));
+      const lowest = op(`${prefix}.and`, 0, add({ kind: 'constant', type, bits: 1n }));
+      for (const value of [0, byte, lowest]) {
+        for (const edge of edges) {
+          const bits = add({ kind: 'constant', type, bits: edge });
+          op('i32.eqz', op(`${prefix}.${name}`, value, bits));
+          op('i32.eqz', op(`${prefix}.${name}`, bits, value));
+        }
       }
+      compare(
+        `${prefix}.${name}`,
+        program,
+        edges.map((edge) => leafTypes.map(() => edge)),
+      );
     }
   }
 });

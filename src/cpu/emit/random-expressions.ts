@@ -200,7 +200,7 @@ export class Programs {
       return;
     }
     const counted = this.#pick(INTEGERS);
-    const mask = this.#constant(counted, BigInt(type - 1));
+    const mask = this.#constant(counted, this.#pick([BigInt(type - 1), BigInt(type / 2 - 1), 7n, 6n]));
     this.#case(operation, type, [value, this.#case('and', counted, [this.#value(counted), mask])]);
   }
 
@@ -253,6 +253,16 @@ export class Programs {
   /** The same operation twice with constants, where they can be put together. */
   #constantsTwice(type: Integer): void {
     const operation = this.#pick(['add', 'sub', 'and', 'or', 'xor'] as const);
+    if (this.#below(4) === 0) {
+      const value = this.#value(type, false);
+      const sums = [value, value].map((base) => this.#case('add', type, [base, this.#constant(type)]));
+      this.#case(
+        'sub',
+        type,
+        this.#below(3) === 0 ? [sums[0] as number, value] : [sums[0] as number, sums[1] as number],
+      );
+      return;
+    }
     const first = this.#pick([
       () => this.#case(operation, type, [this.#value(type), this.#constant(type)]),
       () => this.#case('sub', type, [this.#constant(type), this.#value(type)]),
