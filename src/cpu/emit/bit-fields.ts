@@ -33,12 +33,11 @@ export interface Field {
 export function fieldSource(node: Node, low: number, count: number): Field | undefined {
   let field: Field = { node: strip(node), low };
   for (;;) {
-    if (isClear(field.node, field.low, count)) return undefined;
     const next = earlier(field, count);
-    if (next === undefined) return field;
     // An i64's low half taken apart is no gain if nothing is found in it.
-    if (field.node.code === WRAP && earlier(next, count) === undefined && !isClear(next.node, next.low, count)) {
-      return field;
+    if (next === undefined || (field.node.code === WRAP && earlier(next, count) === undefined)) {
+      const { node: found, low: from } = next ?? field;
+      return isClear(found, from, count) ? undefined : field;
     }
     field = next;
   }

@@ -34,14 +34,17 @@ import {
   I64_REINTERPRET,
   LT_S,
   NE,
+  OR,
   POPCNT,
   ROTR,
   SELECT,
+  SHL,
   SHR_U,
   SUB,
   WIDE_ARITHMETIC,
   WIDE_COMPARISON,
   WRAP,
+  XOR,
 } from './opcodes.ts';
 
 export class Folding {
@@ -191,7 +194,7 @@ export class Folding {
     const x = strip(node);
     const value = integerOf(x);
     if (value !== undefined) return this.constant(32, lowWord(value));
-    if (x.code < EQZ) return this.#make(WRAP, 32, [x]);
+    if (!hasParts(x.code)) return this.#make(WRAP, 32, [x]);
     const source = fieldSource(x, 0, 32);
     if (source === undefined) return this.constant(32, 0);
     if (source.low === 0 && source.node !== x) return this.view(32, this.asNarrow(source.node));
@@ -289,6 +292,21 @@ export class Folding {
     if (narrow >= CLZ && narrow <= POPCNT) return this.count(narrow, type, x);
     if (narrow >= ADD && narrow <= ROTR) return this.arithmetic(narrow, type, x, y);
     return this.#make(code, type, args.map(strip), lanes);
+  }
+}
+
+/** Whether the low half of such an i64 may be found elsewhere, or be a constant. */
+function hasParts(code: number): boolean {
+  switch (code) {
+    case EXTEND_S:
+    case EXTEND_U:
+    case AND + WIDE_ARITHMETIC:
+    case OR + WIDE_ARITHMETIC:
+    case XOR + WIDE_ARITHMETIC:
+    case SHL + WIDE_ARITHMETIC:
+      return true;
+    default:
+      return false;
   }
 }
 
