@@ -5,8 +5,11 @@
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
+import { any } from '../fp/format.ts';
 import { mxcsrIsFast, raiseSse } from '../fp/sse.ts';
 import { element, fromElements, type Shape } from './shapes.ts';
+
+const DAZ_FTZ_RC = 0xe040;
 
 /** Result and exception flags. */
 export type Outcome = readonly [result: Value, flags: Value];
@@ -95,6 +98,11 @@ export function exactConversion(
 /** MXCSR asks for nothing that WebAssembly's arithmetic does not do. */
 export function mxcsrAllows(m: Algebra): Value {
   return mxcsrIsFast(m, m.get(vcpu.mxcsr));
+}
+
+/** The same for results that are exact: they raise nothing. */
+export function mxcsrAllowsExact(m: Algebra): Value {
+  return m.not(any(m, m.get(vcpu.mxcsr), DAZ_FTZ_RC));
 }
 
 /** `fast`, or if `isRight` does not hold what the routine gives. */

@@ -6,7 +6,21 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Routine } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
+import {
+  softAdd32,
+  softAdd64,
+  softDiv32,
+  softDiv64,
+  softMul32,
+  softMul64,
+  softSqrt32,
+  softSqrt64,
+  softSub32,
+  softSub64,
+} from '../fp/sse.ts';
+import { callRoutine } from '../fp/test-algebra.ts';
 import { SseMachine } from './test-machine.ts';
 
 const INEXACT = 0x20n;
@@ -187,6 +201,31 @@ describe('the fast path gives what the exact routine gives', () => {
     check(`of ROUNDPD, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x09, 0xc1, mode], DOUBLE, true, false);
     check(`of ROUNDSS, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0a, 0xc1, mode], SINGLE, false, false);
     check(`of ROUNDSD, mode ${mode}`, [0x66, 0x0f, 0x3a, 0x0b, 0xc1, mode], DOUBLE, false, false);
+  }
+});
+
+describe('flags are those of the exact routine while INEXACT is not raised yet', () => {
+  const operations: readonly [name: string, opcode: number, single: Routine, double: Routine][] = [
+    ['ADD', 0x58, softAdd32, softAdd64],
+    ['MUL', 0x59, softMul32, softMul64],
+    ['SUB', 0x5c, softSub32, softSub64],
+    ['DIV', 0x5e, softDiv32, softDiv64],
+    ['SQRT', 0x51, softSqrt32, softSqrt64],
+  ];
+  for (const [name, opcode, single, double] of operations) {
+    for (const format of [SINGLE, DOUBLE]) {
+      const routine = format === SINGLE ? single : double;
+      it(`of ${name} with ${format.width} bits`, () => {
+        const machine = new SseMachine();
+        for (const [a, b] of pairs(format, routine.params.length === 3, PACKED_STEP)) {
+          const args = routine.params.length === 3 ? [a, b, EXACT] : [b, EXACT];
+          const [, flags] = callRoutine(routine, ...args);
+          outcome(machine, [format === SINGLE ? 0xf3 : 0xf2, 0x0f, opcode, 0xc1], EXACT, a, b);
+          const raised = machine.state.get(vcpu.mxcsr) & 0x3fn;
+          assert.equal(raised, flags, `${name} of ${a.toString(16)} and ${b.toString(16)}`);
+        }
+      });
+    }
   }
 });
 

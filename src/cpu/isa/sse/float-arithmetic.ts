@@ -15,7 +15,16 @@ import {
 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, exactScalar, lookingFirst, mxcsrAllows, otherwise, unlessExact } from './exact.ts';
+import {
+  exactPacked,
+  exactScalar,
+  lookingFirst,
+  mxcsrAllows,
+  mxcsrAllowsExact,
+  otherwise,
+  unlessExact,
+} from './exact.ts';
+import { exactness } from './exactness.ts';
 import { bitsOf, isPlainProduct, isPlainSum, readScalar, withFloat } from './quick.ts';
 import {
   all,
@@ -147,7 +156,9 @@ function exactRoutine(of: Operation, variant: Variant): Routine {
   const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
   return lookingFirst(exact, (m, ...args) => {
     const fast = computed(m, variant, operation, args);
-    return { fast, isRight: m.and(mxcsrAllows(m), (packed ? areRight : isRight)(m, s, check, args, fast)) };
+    if (packed) return { fast, isRight: m.and(mxcsrAllows(m), areRight(m, s, check, args, fast)) };
+    const isExact = m.and(mxcsrAllowsExact(m), exactness[operation](m, s, args, fast));
+    return { fast, isRight: m.and(m.or(mxcsrAllows(m), isExact), isRight(m, s, check, args, fast)) };
   });
 }
 
