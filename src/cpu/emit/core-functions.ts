@@ -64,6 +64,13 @@ export class CoreFunctions {
   readonly follow: FunctionRef;
   /** Delivers the fault of the operation, or leaves for a replay. Tail-called. */
   readonly fault: FunctionRef;
+  /**
+   * Continues at `rip`, which is in the page that `ipBase` is for, at the block in the link given (machine address; 0
+   * where it has none yet). Tail-called by regions.
+   */
+  readonly chain: FunctionRef;
+  /** Continues at the instruction pointer given, in 64-bit code. Tail-called by regions. */
+  readonly jump: FunctionRef;
   /** Runs the operation given, which a region leaves to its handler. Tail-called. */
   readonly resume: FunctionRef;
   /** Monitor: (operation) the block with this counting operation has been entered often. */
@@ -99,6 +106,8 @@ export class CoreFunctions {
     this.enter = space.reserve([32], []);
     this.follow = space.reserve([32, 32], []);
     this.fault = space.reserve([], []);
+    this.chain = space.reserve([32], []);
+    this.jump = space.reserve([64], []);
     this.resume = space.reserve([], []);
     this.hot = space.reserve([32], []);
     this.unlinked = space.reserve([32], []);

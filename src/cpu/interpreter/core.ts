@@ -290,6 +290,50 @@ export function defineInterpreterCore(
     return undefined;
   });
 
+  defineCore(module, context, 'chain', core.chain, (m, link) => {
+    if (link === undefined) return undefined;
+    const { builder: b } = m;
+    const block = m.variable(b.load(32, link, 0));
+    m.if(m.isZero(m.use(block)), () => {
+      const linear = codeLinear(m, m.get(vcpu.rip));
+      const place = jumpCacheEntry(m, linear);
+      const known = m.eq(b.load(64, place, JUMP_CACHE), m.xor(linear, m.get(vcpu.codeTag)));
+      m.if(m.not(known), () => b.tailCall(core.dispatch, [m.vcpuBlock, m.operation]));
+      m.assign(block, b.load(32, place, JUMP_CACHE + 8));
+      b.store(32, link, 0, m.use(block) as Node);
+    });
+    const target = m.use(block) as Node;
+    enterBlock(m, target, () =>
+      m.if(isStale(m, target), () => {
+        b.store(32, link, 0, m.number(0));
+        b.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
+      }),
+    );
+    return undefined;
+  });
+
+  defineCore(module, context, 'jump', core.jump, (m, rip) => {
+    if (rip === undefined) return undefined;
+    const { builder: b } = m;
+    const traps = m.and(m.get(vcpu.rflags), m.number(0x100));
+    const events = m.or(m.or(m.get(vcpu.pendingEvents), m.get(vcpu.interruptShadow)), traps);
+    const place = jumpCacheEntry(m, rip);
+    const known = m.eq(b.load(64, place, JUMP_CACHE), m.xor(rip, m.get(vcpu.codeTag)));
+    m.if(m.not(m.and(m.isZero(events), known)), () => {
+      m.set(vcpu.rip, rip);
+      b.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
+    });
+    const block = b.load(32, place, JUMP_CACHE + 8);
+    m.set(vcpu.ipBase, m.and(rip, m.const(64, ~0xfffn)));
+    enterBlock(m, block, () =>
+      m.if(isStale(m, block), () => {
+        m.set(vcpu.rip, rip);
+        b.tailCall(core.dispatch, [m.vcpuBlock, m.operation]);
+      }),
+    );
+    return undefined;
+  });
+
   defineCore(module, context, 'lookup', lookup, (m, rip, linear) => {
     if (rip !== undefined && linear !== undefined) lookUp(m, context, places, rip, linear);
     return undefined;

@@ -44,6 +44,8 @@ export interface RegionRequest {
   readonly mode: SegmentMode;
   /** Machine address of the first operation of each block, by its number. */
   readonly operations: readonly number[];
+  /** Machine address of a word that links a way out of the region to the block it leads to. */
+  link(): number;
   /** Which flags a block must find in their slots. */
   needs(block: PlannedBlock): FlagNeed;
 }
@@ -254,7 +256,7 @@ class RegionCode {
   #edge(from: PlannedBlock, to: PlannedBlock | undefined, offset: number, go: (to: number) => void): void {
     const m = this.#m;
     if (to === undefined) {
-      this.#leaveTo(from, m.ipAt(offset));
+      this.#leaveFor(from, offset);
       return;
     }
     const lastByte = (from.offsets[from.instructions.length] as number) - 1;
@@ -274,10 +276,31 @@ class RegionCode {
     this.#b.if(m.isZero(there), () => this.#leaveTo(from, linear));
   }
 
+  /** Leaves for a place that is known only when the code runs. */
   #leaveTo(block: PlannedBlock, rip: Node): void {
+    const { core } = this.#context;
     this.#writeBack(block);
+    if (this.#m.mode === 64) {
+      this.#b.tailCall(core.jump, [this.#b.param(0), this.#b.param(1), rip]);
+      return;
+    }
     this.#b.store(64, this.#b.param(0), vcpu.rip.offset, rip);
-    this.#b.tailCall(this.#context.core.dispatch, [this.#b.param(0), this.#b.param(1)]);
+    this.#b.tailCall(core.dispatch, [this.#b.param(0), this.#b.param(1)]);
+  }
+
+  /** Leaves for code at an offset; within the page that is linked. */
+  #leaveFor(block: PlannedBlock, offset: number): void {
+    const m = this.#m;
+    const lastByte = (block.offsets[block.instructions.length] as number) - 1;
+    if (pageOf(lastByte) !== pageOf(offset)) {
+      this.#leaveTo(block, m.ipAt(offset));
+      return;
+    }
+    this.#writeBack(block);
+    if (pageOf(offset) !== 0) m.setPage(offset);
+    this.#b.store(64, this.#b.param(0), vcpu.rip.offset, m.ipAt(offset));
+    const link = this.#i32(this.#request.link());
+    this.#b.tailCall(this.#context.core.chain, [this.#b.param(0), this.#b.param(1), link]);
   }
 
   #writeBack(block: PlannedBlock): void {

@@ -1,7 +1,8 @@
 /**
  * Which guest code a region is made of: blocks as the interpreter has them, from a hot one on along the ways that have
- * been taken. A relative call goes on in the function called, which comes back to its caller without leaving the
- * region; so code of a function may be in a region several times, once for each call.
+ * been taken. A relative call of a small function that calls nothing goes on in it, and comes back to its caller without
+ * leaving the region; so code of such a function may be in a region several times, once for each call. Where another
+ * region begins this one ends.
  */
 
 import type { Decoded } from '../decode/decoded.ts';
@@ -12,18 +13,17 @@ import type { Instruction } from '../isa/instruction.ts';
 
 const FRAME_BYTES = 4096;
 /** A region grows no further than this: compilers of WebAssembly take more than linear time for large functions. */
-const MOST_INSTRUCTIONS = 320;
+const MOST_INSTRUCTIONS = 200;
 const MOST_BLOCKS = 64;
-/** Calls within calls that a region goes into. */
-const DEEPEST_CALL = 4;
+/** A function called becomes part of the region if it is no larger than this and calls nothing itself. */
+const MOST_CALLED_INSTRUCTIONS = 40;
+const MOST_CALLED_BLOCKS = 6;
 
 const nearBranches: ReadonlySet<Instruction> = new Set(branches);
 
 /** A call that a region has gone into: where it came from, and the offset it returns to. */
 export interface Call {
-  readonly caller: Call | undefined;
   readonly returnsTo: number;
-  readonly depth: number;
 }
 
 /**
@@ -146,14 +146,32 @@ class Planning {
     if (next !== undefined) block.next = this.#reach(next, block.call);
     if (taken === undefined) return;
     if (block.ending === 'call') block.taken = this.#reachCall(block, taken);
-    else block.taken = this.#reach(taken, block.ending === 'return' ? block.call?.caller : block.call);
+    else block.taken = this.#reach(taken, block.ending === 'return' ? undefined : block.call);
   }
 
   #reachCall(block: PlannedBlock, target: number): PlannedBlock | undefined {
-    const depth = (block.call?.depth ?? 0) + 1;
-    if (depth > DEEPEST_CALL) return undefined;
-    const returnsTo = block.offsets.at(-1) as number;
-    return this.#reach(target, { caller: block.call, returnsTo, depth });
+    if (block.call !== undefined || !this.#isSmallLeaf(target)) return undefined;
+    return this.#reach(target, { returnsTo: block.offsets.at(-1) as number });
+  }
+
+  /** Whether the function at this offset is small, calls nothing, and returns. */
+  #isSmallLeaf(start: number): boolean {
+    const offsets = [start];
+    let instructions = 0;
+    let returns = false;
+    for (const offset of offsets) {
+      const block = this.#source.blockAt(offset);
+      if (block === undefined) continue;
+      const planned = this.#describe(block, offset, undefined);
+      instructions += planned.count;
+      if (offsets.length > MOST_CALLED_BLOCKS || instructions > MOST_CALLED_INSTRUCTIONS) return false;
+      if (planned.ending === 'return') returns = true;
+      else if (planned.ending === 'call' || planned.ending === 'other' || planned.ending === 'declined') return false;
+      for (const next of [planned.targets.taken, planned.targets.next]) {
+        if (next !== undefined && !offsets.includes(next)) offsets.push(next);
+      }
+    }
+    return returns;
   }
 
   #reach(offset: number, call: Call | undefined): PlannedBlock | undefined {

@@ -31,13 +31,15 @@ import { type CodeSource, type PlannedBlock, planRegion, type RegionPlan } from 
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
-const HOT = 400;
+const HOT = 10_000;
 /** Entries after which a region that was set aside comes back. */
 const WARM = 4;
 /** Most bytes of WebAssembly in regions. */
 const CODE_LIMIT = 96 << 20;
 /** A module is compiled once it has so many regions, or when the slice ends. */
 const BATCH = 8;
+/** Room for the links of a block: it has two ends at most. */
+const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
 const MOST_DECLINED = 1 << 16;
 
@@ -150,17 +152,24 @@ export class Translator {
       if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
       const module = this.#module ?? space.importingModule();
       const code = space.reserve([], []);
-      const { operations, address, bytes } = this.#placeOperations(plan);
+      const { operations, links, address, bytes } = this.#placeOperations(plan);
+      let linked = 0;
       const mode = {
         flat: (plan.mode & CODE_FLAT) !== 0,
         stackAddressSize: codeSizeOf(plan.mode) === 64 ? 64 : (plan.mode & CODE_STACK_32) !== 0 ? 32 : 16,
       } as const;
       try {
         const codeBytes = module.define(code, `region ${head.machine.toString(16)}`, (builder) =>
-          emitRegion(builder, this.#context, { plan, mode, operations, needs: (block) => this.#needOf(block.block) }),
+          emitRegion(builder, this.#context, {
+            plan,
+            mode,
+            operations,
+            link: () => links + 4 * linked++,
+            needs: (block) => this.#needOf(block.block),
+          }),
         );
         this.#module = module;
-        this.#add(head, plan, { code, codeBytes, operations: address, operationBytes: bytes });
+        this.#add(head, plan, { code, codeBytes, operations: address, operationBytes: bytes, links: linked });
         return;
       } catch (error) {
         space.release(code);
@@ -189,10 +198,11 @@ export class Translator {
   #add(
     head: Block,
     plan: RegionPlan,
-    parts: Pick<Region, 'code' | 'codeBytes' | 'operations' | 'operationBytes'>,
+    parts: Pick<Region, 'code' | 'codeBytes' | 'operations' | 'operationBytes'> & { readonly links: number },
   ): void {
     const blocks = [...new Set(plan.blocks.map(({ block }) => block))];
-    const region: Region = { head, blocks, ...parts, state: 'waiting' };
+    const { code, codeBytes, operations, operationBytes } = parts;
+    const region: Region = { head, blocks, code, codeBytes, operations, operationBytes, state: 'waiting' };
     this.#regions.set(head.address, region);
     this.#waiting.push(region);
     for (const { address } of blocks) {
@@ -202,15 +212,17 @@ export class Translator {
     }
     this.#stats.translations++;
     this.#stats.instructions += plan.instructions;
+    this.#stats.links += parts.links;
     this.#stats.codeBytes += region.codeBytes;
   }
 
   /**
    * Copies of the blocks' operations, with what closes each: the interpreter goes on there where the region cannot.
-   * Their branches are not linked yet.
+   * Their branches are not linked yet. Behind them is room for the region's own links.
    */
-  #placeOperations(plan: RegionPlan): { operations: number[]; address: number; bytes: number } {
-    const bytes = plan.blocks.reduce((sum, { count }) => sum + (count + 1) * OPERATION_BYTES, 0);
+  #placeOperations(plan: RegionPlan): { operations: number[]; links: number; address: number; bytes: number } {
+    const operationBytes = plan.blocks.reduce((sum, { count }) => sum + (count + 1) * OPERATION_BYTES, 0);
+    const bytes = operationBytes + plan.blocks.length * LINK_BYTES;
     const address = this.#pool.allocate(bytes);
     const { u8, view } = this.#engine.memory;
     const operations: number[] = [];
@@ -224,7 +236,9 @@ export class Translator {
       view.setUint32(at - 2 * OPERATION_BYTES + OPERATION_TAKEN, 0, true);
       view.setUint32(at - 2 * OPERATION_BYTES + OPERATION_FALLTHROUGH, 0, true);
     }
-    return { operations, address, bytes };
+    const links = address + operationBytes;
+    u8.fill(0, links, address + bytes);
+    return { operations, links, address, bytes };
   }
 
   #source(vcpu: Vcpu, head: Block): CodeSource {
@@ -237,7 +251,7 @@ export class Translator {
         const pageFrame = page === 0 ? frame : this.#frameOf(vcpu, page);
         if (pageFrame === undefined) return undefined;
         const block = blocks.known(pageFrame + offset - page, head.mode);
-        return block !== undefined && this.#isUsed(block) ? block : undefined;
+        return block !== undefined && (block === head || this.#isWanted(block)) ? block : undefined;
       },
       instructionsOf: (block) => {
         let sequence = sequences.get(block);
@@ -251,11 +265,10 @@ export class Translator {
     };
   }
 
-  /** What has hardly ever been entered stays out of regions, to keep them small. */
-  #isUsed(block: Block): boolean {
+  /** What has hardly ever been entered stays out of regions, to keep them small; so does what begins another. */
+  #isWanted(block: Block): boolean {
     if (this.#atFirstSight) return true;
-    const region = this.#regions.get(block.address);
-    return region !== undefined || this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
+    return !this.#regions.has(block.address) && this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
   }
 
   /** The frame of a page of code, relative to the one that runs, if the TLB has it: nothing may be touched for it. */
