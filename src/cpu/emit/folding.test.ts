@@ -7,6 +7,7 @@ import { CODE, machine } from '../reference/test-machine.ts';
 import { bitsOf } from '../reference/values.ts';
 import { type StateField, vcpu } from '../state.ts';
 import { CodeSpace } from './code-space.ts';
+import { pairs, towers } from './composed-expressions.ts';
 import { CoreFunctions } from './core-functions.ts';
 import type { EmitterContext } from './emitter.ts';
 import type { FunctionBuilder } from './function-builder.ts';
@@ -17,6 +18,7 @@ import { RoutineEmitter } from './routine.ts';
 const SEED = 0x1234_5678_9abc_def1n;
 const PROGRAMS = 400;
 const LENGTH = 100;
+const TOWERS = 150;
 /** Sets of leaves that each program is run with. */
 const RUNS = 6;
 
@@ -32,8 +34,8 @@ const context: EmitterContext = {
 };
 
 /** Beyond the vCPU's fields: results and leaves, 16 bytes each. */
-const RESULTS: StateField = { name: 'results', type: 128, count: 256, offset: 0x8000 };
-const LEAVES_OFFSET = 0xa000;
+const RESULTS: StateField = { name: 'results', type: 128, count: 1024, offset: 0x8000 };
+const LEAVES_OFFSET = 0xd000;
 
 /** Flags stay values, as they do where code is translated, so that conditions are folded with what they came from. */
 class ForwardingEmitter extends RoutineEmitter {
@@ -71,6 +73,7 @@ interface Compiled {
 }
 
 function compile(program: readonly Step[]): Compiled {
+  assert.ok(program.length <= RESULTS.count);
   const ref = space.reserve([], []);
   const module = space.module();
   module.define(ref, 'test', (builder) => {
@@ -167,12 +170,29 @@ test('random expressions have the values that the reference gives them', () => {
   }
 });
 
+/** Leaves at the edges of types, and some others. */
+const edges = [0n, 1n, -1n, 0x7fn, 0x80n, 0xff80n, 0x7fff_ffffn, 0x8000_0000n, 1n << 63n, 0x8123_4567_89ab_cdefn];
+const edgeRuns = edges.map((bits) => leafTypes.map(() => BigInt.asUintN(128, bits)));
+
+test('every operation upon every other has the value that the reference gives it', () => {
+  const random = randomNumbers(SEED);
+  const mixed = Array.from({ length: 2 }, () => leafTypes.map(() => random() | (random() << 64n)));
+  for (const { steps } of pairs()) compare('pairs', steps, [...edgeRuns, ...mixed]);
+});
+
+test('towers of operations have the values that the reference gives them', () => {
+  const random = randomNumbers(SEED);
+  const below = (limit: number): number => Number(random() % BigInt(limit));
+  const mixed = Array.from({ length: 4 }, () => leafTypes.map(() => random() | (random() << 64n)));
+  for (let i = 0; i < TOWERS; i++) compare('towers', towers(40, 4, below).steps, [...edgeRuns, ...mixed]);
+});
+
 const comparisons = ['eq', 'ne', 'lt_s', 'lt_u', 'gt_s', 'gt_u', 'le_s', 'le_u', 'ge_s', 'ge_u'];
 
 test('comparisons with constants, and their opposites, hold where the reference says', () => {
   for (const type of [32, 64] as const) {
     const top = 1n << BigInt(type - 1);
-    const edges = [0n, 1n, 2n, 0x7fn, 0xffn, top - 1n, top, top + 1n, 2n * top - 2n, 2n * top - 1n];
+    const around = [0n, 1n, 2n, 0x7fn, 0xffn, top - 1n, top, top + 1n, 2n * top - 2n, 2n * top - 1n];
     const prefix = type === 32 ? 'i32' : 'i64';
     const leaf = leafTypes.indexOf(type);
     for (const name of comparisons) {
@@ -183,7 +203,7 @@ test('comparisons with constants, and their opposites, hold where the reference 
       const byte = op(`${prefix}.and`, 0, add({ kind: 'constant', type, bits: 0xffn }));
       const lowest = op(`${prefix}.and`, 0, add({ kind: 'constant', type, bits: 1n }));
       for (const value of [0, byte, lowest]) {
-        for (const edge of edges) {
+        for (const edge of around) {
           const bits = add({ kind: 'constant', type, bits: edge });
           op('i32.eqz', op(`${prefix}.${name}`, value, bits));
           op('i32.eqz', op(`${prefix}.${name}`, bits, value));
@@ -192,7 +212,7 @@ test('comparisons with constants, and their opposites, hold where the reference 
       compare(
         `${prefix}.${name}`,
         program,
-        edges.map((edge) => leafTypes.map(() => edge)),
+        around.map((edge) => leafTypes.map(() => edge)),
       );
     }
   }
