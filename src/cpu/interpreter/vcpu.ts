@@ -190,11 +190,12 @@ export class Vcpu {
     this.set32(vcpu.shadowBudget, shadow ? count : NO_SHADOW);
     this.#slice = count;
     this.set32(vcpu.budget, count);
+    this.set32(vcpu.exitOperation, 0);
     const reason = this.#runSlice();
     this.#retired += this.#slice - this.get32(vcpu.budget);
     // `budget` keeps saying where the shadow began.
     this.#slice = this.get32(vcpu.budget);
-    this.#engine.translator?.flush();
+    this.#engine.translator?.sliceEnded(this, reason === 'budget' ? this.get32(vcpu.exitOperation) : 0);
     return reason;
   }
 

@@ -104,7 +104,7 @@ class RegionCode {
     const m = this.#m;
     const { blocks } = this.#request.plan;
     const entry = m.enter();
-    m.withColdEnd(() => {
+    m.withColdEnd(this.#request.operations[0] as number, () => {
       structured<Label>(this.#flow, {
         node: (number, go) => this.#block(blocks[number] as PlannedBlock, go),
         loop: (build) => this.#b.loop(build),

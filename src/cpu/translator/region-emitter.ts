@@ -185,8 +185,11 @@ export class RegionEmitter extends InstructionEmitter {
     }
   }
 
-  /** Builds the body; cold ways out of it come to the end, and are emitted behind it. */
-  withColdEnd(build: () => void): void {
+  /**
+   * Builds the body; cold ways out of it come to the end, and are emitted behind it. `firstOperation` tells the
+   * translator in which region a slice has ended.
+   */
+  withColdEnd(firstOperation: number, build: () => void): void {
     this.b.block((end) => {
       this.#cold = end;
       build();
@@ -206,6 +209,8 @@ export class RegionEmitter extends InstructionEmitter {
     const inPage = this.b.load(32, operation, OPERATION_IP - 1, LOAD32_16U);
     const ip = this.add(base, this.zext(inPage, 64));
     super.set(vcpu.rip, this.mode === 64 ? ip : this.and(ip, this.const(64, 0xffffffffn)));
+    const elsewhere = this.ne(this.b.settled(this.#coldPage), this.i32(0));
+    super.set(vcpu.exitOperation, this.or(this.i32(firstOperation), this.zext(elsewhere, 32)));
     this.leaveFor(EXIT_BUDGET);
   }
 

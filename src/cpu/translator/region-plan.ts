@@ -1,8 +1,7 @@
 /**
  * Which guest code a region is made of: blocks as the interpreter has them, from a hot one on along the ways that have
  * been taken. A relative call of a small function that calls nothing goes on in it, and comes back to its caller without
- * leaving the region; so code of such a function may be in a region several times, once for each call. Where another
- * region begins this one ends.
+ * leaving the region; so code of such a function may be in a region several times, once for each call.
  */
 
 import type { Decoded } from '../decode/decoded.ts';
@@ -12,18 +11,29 @@ import { branches } from '../isa/branches.ts';
 import type { Instruction } from '../isa/instruction.ts';
 
 const FRAME_BYTES = 4096;
-/** A region grows no further than this: compilers of WebAssembly take more than linear time for large functions. */
-const MOST_INSTRUCTIONS = 200;
-const MOST_BLOCKS = 64;
-/** A function called becomes part of the region if it is no larger than this and calls nothing itself. */
+/** A function called becomes part of a narrow region if it is no larger than this and calls nothing itself. */
 const MOST_CALLED_INSTRUCTIONS = 40;
 const MOST_CALLED_BLOCKS = 6;
+
+/** How far a region grows: compilers of WebAssembly take more than linear time for large functions. */
+export interface Growth {
+  readonly instructions: number;
+  readonly blocks: number;
+  /** Calls within calls that it goes into; with 0 only into small functions that call nothing. */
+  readonly calls: number;
+}
+
+/** Of a region that has become hot, and of one where much of the guest's time goes. */
+export const NARROW: Growth = { instructions: 200, blocks: 64, calls: 0 };
+export const WIDE: Growth = { instructions: 500, blocks: 128, calls: 3 };
 
 const nearBranches: ReadonlySet<Instruction> = new Set(branches);
 
 /** A call that a region has gone into: where it came from, and the offset it returns to. */
 export interface Call {
+  readonly caller: Call | undefined;
   readonly returnsTo: number;
+  readonly depth: number;
 }
 
 /**
@@ -73,21 +83,23 @@ export interface CodeSource {
   declines(machine: number): boolean;
 }
 
-export function planRegion(head: Block, source: CodeSource): RegionPlan {
-  return new Planning(head, source).plan();
+export function planRegion(head: Block, source: CodeSource, growth: Growth): RegionPlan {
+  return new Planning(head, source, growth).plan();
 }
 
 class Planning {
   readonly #head: Block;
   readonly #source: CodeSource;
+  readonly #growth: Growth;
   readonly #blocks: PlannedBlock[] = [];
   /** By call and offset. */
   readonly #known = new Map<Call | undefined, Map<number, PlannedBlock>>();
   #instructions = 0;
 
-  constructor(head: Block, source: CodeSource) {
+  constructor(head: Block, source: CodeSource, growth: Growth) {
     this.#head = head;
     this.#source = source;
+    this.#growth = growth;
   }
 
   plan(): RegionPlan {
@@ -146,12 +158,13 @@ class Planning {
     if (next !== undefined) block.next = this.#reach(next, block.call);
     if (taken === undefined) return;
     if (block.ending === 'call') block.taken = this.#reachCall(block, taken);
-    else block.taken = this.#reach(taken, block.ending === 'return' ? undefined : block.call);
+    else block.taken = this.#reach(taken, block.ending === 'return' ? block.call?.caller : block.call);
   }
 
   #reachCall(block: PlannedBlock, target: number): PlannedBlock | undefined {
-    if (block.call !== undefined || !this.#isSmallLeaf(target)) return undefined;
-    return this.#reach(target, { returnsTo: block.offsets.at(-1) as number });
+    const depth = (block.call?.depth ?? 0) + 1;
+    if (depth > this.#growth.calls && !(depth === 1 && this.#isSmallLeaf(target))) return undefined;
+    return this.#reach(target, { caller: block.call, returnsTo: block.offsets.at(-1) as number, depth });
   }
 
   /** Whether the function at this offset is small, calls nothing, and returns. */
@@ -177,7 +190,8 @@ class Planning {
   #reach(offset: number, call: Call | undefined): PlannedBlock | undefined {
     const known = this.#known.get(call)?.get(offset);
     if (known !== undefined) return known;
-    if (this.#blocks.length >= MOST_BLOCKS || this.#instructions >= MOST_INSTRUCTIONS) return undefined;
+    const { blocks, instructions } = this.#growth;
+    if (this.#blocks.length >= blocks || this.#instructions >= instructions) return undefined;
     const block = this.#source.blockAt(offset);
     return block && this.#add(block, offset, call);
   }

@@ -27,11 +27,13 @@ import { vcpu as fields } from '../state.ts';
 import { OperationPool } from './operation-pool.ts';
 import { DeclinedAt, emitRegion } from './region-code.ts';
 import { type FlagNeed, FlagsNeeded, type RegionContext } from './region-emitter.ts';
-import { type CodeSource, type PlannedBlock, planRegion, type RegionPlan } from './region-plan.ts';
+import { type CodeSource, NARROW, type PlannedBlock, planRegion, type RegionPlan, WIDE } from './region-plan.ts';
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
 const HOT = 10_000;
+/** A region in which so many slices have ended is where the guest's time goes: it is made anew, and wide. */
+const SAMPLES = 12;
 /** Entries after which a region that was set aside comes back. */
 const WARM = 4;
 /** Most bytes of WebAssembly in regions. */
@@ -51,6 +53,8 @@ interface Region {
   readonly codeBytes: number;
   readonly operations: number;
   readonly operationBytes: number;
+  readonly wide: boolean;
+  samples: number;
   /** Compiled and standing in its head's counting operation; else waiting, or set aside to see whether it is needed. */
   state: 'waiting' | 'running' | 'aside' | 'gone';
 }
@@ -64,6 +68,8 @@ export class Translator {
   readonly #regions = new Map<number, Region>();
   /** By address of any block in them. */
   readonly #users = new Map<number, Set<Region>>();
+  /** By address of their operations. */
+  readonly #byOperations = new Map<number, Region>();
   readonly #declined = new Set<number>();
   /** By machine address, blocks that read flags which others have left. */
   readonly #needs = new Map<number, FlagNeed>();
@@ -108,9 +114,24 @@ export class Translator {
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
     const started = performance.now();
-    this.#translate(vcpu, block);
+    this.#translate(vcpu, block, false);
     this.#stats.milliseconds += performance.now() - started;
     if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
+  }
+
+  /**
+   * A slice has ended, in the region with these operations if there is one; bit 0 is set unless the vCPU is in the page
+   * in which the region begins. No generated code is running.
+   */
+  sliceEnded(vcpu: Vcpu, operations: number): void {
+    const region = this.#byOperations.get((operations & ~1) >>> 0);
+    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES && (operations & 1) === 0) {
+      const started = performance.now();
+      region.samples = Number.NEGATIVE_INFINITY;
+      this.#translate(vcpu, region.head, true);
+      this.#stats.milliseconds += performance.now() - started;
+    }
+    this.flush();
   }
 
   /** Compiles the regions that wait. */
@@ -127,6 +148,8 @@ export class Translator {
   }
 
   #start(region: Region): void {
+    const narrow = this.#regions.get(region.head.address);
+    if (narrow !== undefined && narrow !== region) this.#remove(narrow);
     region.state = 'running';
     this.#setHandler(region.head, region.code.slot, 0);
     // Youngest last.
@@ -143,11 +166,11 @@ export class Translator {
 
   // ---- Translating -------------------------------------------------------------------------------------------------
 
-  #translate(vcpu: Vcpu, head: Block): void {
+  #translate(vcpu: Vcpu, head: Block, wide: boolean): void {
     const { space } = this.#engine;
-    const source = this.#source(vcpu, head);
+    const source = this.#source(vcpu, head, wide);
     for (;;) {
-      const plan = planRegion(head, source);
+      const plan = planRegion(head, source, wide ? WIDE : NARROW);
       const [first] = plan.blocks;
       if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
       const module = this.#module ?? space.importingModule();
@@ -169,7 +192,18 @@ export class Translator {
           }),
         );
         this.#module = module;
-        this.#add(head, plan, { code, codeBytes, operations: address, operationBytes: bytes, links: linked });
+        this.#add(plan, {
+          head,
+          code,
+          codeBytes,
+          operations: address,
+          operationBytes: bytes,
+          wide,
+          samples: 0,
+          state: 'waiting',
+          blocks: [...new Set(plan.blocks.map(({ block }) => block))],
+        });
+        this.#stats.links += linked;
         return;
       } catch (error) {
         space.release(code);
@@ -195,15 +229,11 @@ export class Translator {
     this.#needs.set(block.machine, need);
   }
 
-  #add(
-    head: Block,
-    plan: RegionPlan,
-    parts: Pick<Region, 'code' | 'codeBytes' | 'operations' | 'operationBytes'> & { readonly links: number },
-  ): void {
-    const blocks = [...new Set(plan.blocks.map(({ block }) => block))];
-    const { code, codeBytes, operations, operationBytes } = parts;
-    const region: Region = { head, blocks, code, codeBytes, operations, operationBytes, state: 'waiting' };
-    this.#regions.set(head.address, region);
+  #add(plan: RegionPlan, region: Region): void {
+    const { head, blocks } = region;
+    // A narrow region of this head runs on until the wide one can start.
+    if (!this.#regions.has(head.address)) this.#regions.set(head.address, region);
+    this.#byOperations.set(region.operations, region);
     this.#waiting.push(region);
     for (const { address } of blocks) {
       const users = this.#users.get(address);
@@ -212,7 +242,6 @@ export class Translator {
     }
     this.#stats.translations++;
     this.#stats.instructions += plan.instructions;
-    this.#stats.links += parts.links;
     this.#stats.codeBytes += region.codeBytes;
   }
 
@@ -241,7 +270,7 @@ export class Translator {
     return { operations, links, address, bytes };
   }
 
-  #source(vcpu: Vcpu, head: Block): CodeSource {
+  #source(vcpu: Vcpu, head: Block, wide: boolean): CodeSource {
     const { blocks } = this.#engine;
     const frame = head.machine - head.start;
     const sequences = new Map<Block, ReturnType<typeof blocks.sequenceOf>>();
@@ -251,7 +280,7 @@ export class Translator {
         const pageFrame = page === 0 ? frame : this.#frameOf(vcpu, page);
         if (pageFrame === undefined) return undefined;
         const block = blocks.known(pageFrame + offset - page, head.mode);
-        return block !== undefined && (block === head || this.#isWanted(block)) ? block : undefined;
+        return block !== undefined && (block === head || this.#isWanted(block, wide)) ? block : undefined;
       },
       instructionsOf: (block) => {
         let sequence = sequences.get(block);
@@ -265,10 +294,14 @@ export class Translator {
     };
   }
 
-  /** What has hardly ever been entered stays out of regions, to keep them small; so does what begins another. */
-  #isWanted(block: Block): boolean {
+  /**
+   * What has hardly ever been entered stays out of regions, to keep them small; so does, of narrow ones, what begins
+   * another region.
+   */
+  #isWanted(block: Block, wide: boolean): boolean {
     if (this.#atFirstSight) return true;
-    return !this.#regions.has(block.address) && this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
+    if (this.#regions.has(block.address)) return wide;
+    return this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
   }
 
   /** The frame of a page of code, relative to the one that runs, if the TLB has it: nothing may be touched for it. */
@@ -297,7 +330,8 @@ export class Translator {
 
   #remove(region: Region): void {
     const { head, blocks } = region;
-    this.#regions.delete(head.address);
+    if (this.#regions.get(head.address) === region) this.#regions.delete(head.address);
+    this.#byOperations.delete(region.operations);
     for (const { address } of blocks) {
       const users = this.#users.get(address);
       users?.delete(region);
