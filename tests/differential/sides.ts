@@ -6,7 +6,7 @@ import { ReferenceEngine } from '../../src/cpu/reference/engine.ts';
 import { loadBits } from '../../src/cpu/reference/memory.ts';
 import type { StateBlock } from '../../src/cpu/reference/state-block.ts';
 import { vcpu } from '../../src/cpu/state.ts';
-import { VectorMachine } from '../hardware/interpreter-engine.ts';
+import { VectorMachine } from '../hardware/tier-engine.ts';
 import { CODE, DATA, PAGE, PAGES } from '../hardware/layout.ts';
 import { VectorMemory } from '../hardware/reference-engine.ts';
 import { MachineState } from '../hardware/state.ts';
@@ -93,7 +93,7 @@ export class ReferenceSide implements Side {
 }
 
 export class InterpreterSide implements Side {
-  readonly vectors = new VectorMachine();
+  readonly vectors = new VectorMachine('interpreter');
 
   run(input: DifferentialCase, limit: number): Outcome {
     const { vectors } = this;

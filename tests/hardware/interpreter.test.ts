@@ -1,27 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { guestFeatures } from '../../src/cpu/features.ts';
-import type { Feature } from '../../src/cpu/isa/instruction.ts';
 import { runVectors } from './agreement.ts';
-import { InterpreterVectorEngine } from './interpreter-engine.ts';
-import { type Form, openVectors, vectorGroups } from './vectors.ts';
-
-/** The vectors' names of features that are called otherwise here, or that every guest has (PREFETCHW as NOP at least). */
-const FEATURES: { readonly [name: string]: Feature } = {
-  fpu: 'x87',
-  cmov: 'base',
-  cx8: 'base',
-  msr: 'base',
-  sep: 'sysenter',
-  prefetchw: 'base',
-};
-
-function isAnnounced(form: Form): boolean {
-  return guestFeatures.has(FEATURES[form.feature] ?? (form.feature as Feature));
-}
+import { isAnnounced } from './announced.ts';
+import { TierVectorEngine } from './tier-engine.ts';
+import { openVectors, vectorGroups } from './vectors.ts';
 
 describe('the interpreter agrees with hardware', () => {
-  const engine = new InterpreterVectorEngine();
+  const engine = new TierVectorEngine('interpreter');
 
   for (const group of vectorGroups()) {
     it(`on ${group}`, () => {

@@ -1,5 +1,5 @@
 /**
- * A vCPU of the interpreter tier with a little memory and page tables of its own, for tests. Ports and devices are
+ * A vCPU of the generated tiers with a little memory and page tables of its own, for tests. Ports and devices are
  * supplied by the test; CPUID and the MSRs answer nothing.
  */
 
@@ -7,7 +7,7 @@ import { FRAME_CODE, FRAME_DIRTY, FRAME_MASK, FRAME_RAM } from '../layout.ts';
 import { MachineMemory } from '../machine-memory.ts';
 import type { Monitor } from '../monitor.ts';
 import { vcpu } from '../state.ts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineOptions } from './engine.ts';
 import { Vcpu } from './vcpu.ts';
 
 const PAGE = 0x1000;
@@ -42,9 +42,9 @@ export class TestMachine implements Monitor {
   /** Guest-physical address of the top-level page table. */
   readonly root: number;
 
-  constructor(ramPages = 256, memory = new MachineMemory(1 << 20)) {
+  constructor(ramPages = 256, memory = new MachineMemory(1 << 20), options: EngineOptions = {}) {
     this.memory = memory;
-    this.engine = new Engine(memory);
+    this.engine = new Engine(memory, options);
     this.#ramPages = ramPages;
     this.#frameTable = this.memory.region(4 * ramPages);
     this.memory.u32.fill(FRAME_RAM, this.#frameTable >>> 2, (this.#frameTable >>> 2) + ramPages);

@@ -1,12 +1,14 @@
 /**
- * The interpreter tier as an engine that hardware vectors can be run on: with page tables in guest memory, and
+ * The tiers of generated code as an engine that hardware vectors can be run on: with page tables in guest memory, and
  * exceptions delivered through the interrupt descriptor table, whose gates lead to HLT.
  */
 
 import { Decoded } from '../../src/cpu/decode/decoded.ts';
 import { NO_EXECUTE, PRESENT, TestMachine, USER, WRITABLE } from '../../src/cpu/interpreter/test-machine.ts';
+import { MachineMemory } from '../../src/cpu/machine-memory.ts';
 import { StateBlock } from '../../src/cpu/reference/state-block.ts';
 import { architecturalState, vcpu } from '../../src/cpu/state.ts';
+import type { EngineChoice } from '../../src/cpu/translator/statistics.ts';
 import { CODE, PAGE, PAGES } from './layout.ts';
 import { MachineState } from './state.ts';
 import { enterState, HANDLERS, leaveState, SYSTEM, systemPages, undeliver } from './vcpu.ts';
@@ -24,14 +26,15 @@ const LONGEST = 15;
 
 /** The address space of the vectors in guest memory, and a vCPU's state to go with it. */
 export class VectorMachine {
-  readonly machine = new TestMachine();
+  readonly machine: TestMachine;
   /** What `enter` gives the vCPU and `leave` takes from it. */
   readonly state = new StateBlock();
   /** Frames of the executable pages. */
   readonly #codePages: number[] = [];
 
-  constructor() {
-    const { machine } = this;
+  constructor(tiers: EngineChoice) {
+    const machine = new TestMachine(undefined, new MachineMemory(1 << 20), { tiers });
+    this.machine = machine;
     machine.engine.variants.forgetSeeds();
     PAGES.forEach(({ address, access }, i) => {
       const rights = access === 'write' ? WRITABLE | NO_EXECUTE : access === 'execute' ? 0n : NO_EXECUTE;
@@ -62,6 +65,8 @@ export class VectorMachine {
     const { cpu, memory } = this.machine;
     memory.u8.set(this.state.bytes.subarray(0, ARCHITECTURAL_BYTES), cpu.base);
     cpu.contextChanged();
+    // The translator asks for it when code that may be running is written over.
+    cpu.attention = false;
   }
 
   /** Takes the vCPU's state back, out of the handler if there was an exception. */
@@ -77,11 +82,26 @@ export class VectorMachine {
     const start = WINDOW + Number(rip) - CODE;
     return Uint8Array.from({ length: LONGEST }, (_, i) => machine.memory.u8[machine.machine(start + i)] as number);
   }
+
+  /** Gives the instruction at `rip` a block of its own. */
+  isolate(rip: bigint): void {
+    const { machine } = this;
+    machine.engine.blocks.split(machine.machine(WINDOW + Number(rip) - CODE));
+  }
 }
 
-export class InterpreterVectorEngine implements VectorEngine {
-  readonly #vectors = new VectorMachine();
+export class TierVectorEngine implements VectorEngine {
+  readonly #vectors: VectorMachine;
   readonly #outputState = new MachineState();
+
+  constructor(tiers: EngineChoice) {
+    this.#vectors = new VectorMachine(tiers);
+  }
+
+  /** Instructions translated so far. */
+  get translations(): number {
+    return this.#vectors.machine.engine.translatorStats.translations;
+  }
 
   /** Generates the handlers of these forms' instructions at one go, which is faster than one by one. */
   prepare(forms: readonly Form[]): void {
@@ -96,6 +116,8 @@ export class InterpreterVectorEngine implements VectorEngine {
   load(input: VectorInput): void {
     this.#vectors.setPages(input.pages.map(({ bytes }) => bytes));
     enterState(this.#vectors.state, input.state);
+    // Blocks that the budget of a step does not cover are never translated.
+    if (this.#vectors.machine.engine.translator !== undefined) this.#vectors.isolate(input.state.rip);
     this.#vectors.enter();
   }
 
