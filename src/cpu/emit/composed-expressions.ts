@@ -92,7 +92,7 @@ function constantBlocks(type: 8 | 16 | 32 | 64): Block[] {
   for (const bits of distinct(type, MASKS)) add('and', bits);
   for (const bits of ends(type))
     for (const operation of ['eq', 'ltU', 'leU', 'ltS', 'leS'] as const) add(operation, bits);
-  for (const bits of distinct(type, [1n, -8n, 0xffn, 1n << BigInt(type - 1)])) {
+  for (const bits of distinct(type, [1n, 2n, -8n, 0xffn, 1n << BigInt(type - 1)])) {
     for (const operation of ['add', 'or', 'xor'] as const) add(operation, bits);
     blocks.push({ from: type, to: type, build: (p, x) => p.case('sub', [p.constant(type, bits), x]) });
   }
@@ -140,6 +140,10 @@ function conditionBlocks(): Block[] {
       [0n, 1n],
       [-1n, 0n],
       [0n, -1n],
+      [5n, 0n],
+      [-1n, 5n],
+      [0n, 5n],
+      [5n, 1n],
     ] as const) {
       blocks.push({ from: 1, to, build: (p, x) => p.case('select', [x, p.constant(to, a), p.constant(to, b)]) });
     }
