@@ -5,7 +5,7 @@
  *     +0x00000  fields of state.ts
  *     +0x02000  u16[4096]: address-space number by PCID, 0 when none is assigned
  *     +0x10000  TLBs: supervisor, supervisor with RFLAGS.AC (SMAP lifted), user, and one that is never filled
- *     +0x30000  jump cache
+ *     +0x90000  jump cache
  *
  *     TLB entry, 32 bytes, direct-mapped by page number
  *     +0   tag for reads      tag: page number | address-space number << 52, equal only where the access may go ahead
@@ -20,7 +20,7 @@
 
 export const PCID_TABLE = 0x2000;
 export const TLB = 0x10000;
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 32;
 export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_READ = 0;
@@ -34,10 +34,10 @@ export const TLB_SUPERVISOR_AC = 1;
 export const TLB_USER = 2;
 export const TLB_NONE = 3;
 export const TLB_COUNT = 4;
-export const JUMP_CACHE = 0x30000;
-export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_CACHE = 0x90000;
+export const JUMP_CACHE_ENTRIES = 8192;
 export const JUMP_CACHE_ENTRY_BYTES = 16;
-export const VCPU_BYTES = 0x40000;
+export const VCPU_BYTES = 0xb0000;
 
 /** Address-space numbers are 1 to ASID_LIMIT - 1. */
 export const ASID_LIMIT = 1024;

@@ -20,6 +20,8 @@ import {
   JUMP_CACHE_ENTRY_BYTES,
   TLB,
   TLB_BYTES,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
   TLB_NONE,
   TLB_SUPERVISOR,
   TLB_SUPERVISOR_AC,
@@ -245,7 +247,9 @@ function fetchFault(m: CoreEmitter, context: EmitterContext, { delivery }: CoreP
 }
 
 function fetchEntry(m: CoreEmitter, linear: Node): Node {
-  return m.add(m.get(vcpu.tlbBase), m.and(m.trunc(m.shr(linear, 7), 32), m.number(1023 << 5)));
+  const shift = Math.log2(TLB_ENTRY_BYTES);
+  const index = m.and(m.trunc(m.shr(linear, 12 - shift), 32), m.number((TLB_ENTRIES - 1) << shift));
+  return m.add(m.get(vcpu.tlbBase), index);
 }
 
 function jumpCacheEntry(m: CoreEmitter, linear: Node): Node {

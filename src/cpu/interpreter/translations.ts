@@ -120,7 +120,8 @@ export class Translations {
   forbidWrites(frame: number): void {
     const { view, u32 } = this.#memory;
     const first = this.#base + TLB;
-    const end = first + TLB_COUNT * TLB_BYTES;
+    // The last one is never filled.
+    const end = first + (TLB_COUNT - 1) * TLB_BYTES;
     const [step, frameWord, mask] = [TLB_ENTRY_BYTES, TLB_FRAME >> 2, FRAME_MASK];
     for (let entry = first; entry < end; entry += step) {
       if (((u32[(entry >>> 2) + frameWord] as number) & mask) === (frame | 0)) {

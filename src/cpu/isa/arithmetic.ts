@@ -11,8 +11,9 @@ interface BinaryOperation {
   readonly sdm: string;
   /** Number of the operation in the opcode map: bits 3-5 of the opcode, and of ModRM in the immediate forms. */
   readonly digit: number;
-  /** The flags follow from both operands and the result. */
   readonly flags: FlagRecipe;
+  /** Whether the flags follow from the operands alone. */
+  readonly flagsOfOperands: boolean;
   /** Result from both operands and CF as it was, widened to their type. */
   compute(m: Algebra, a: Value, b: Value, carry: () => Value): Value;
 }
@@ -23,6 +24,7 @@ const operations: readonly BinaryOperation[] = [
     sdm: 'Vol. 2A "ADD - Add"',
     digit: 0,
     flags: ADD_FLAGS,
+    flagsOfOperands: true,
     compute: (m, a, b) => m.add(a, b),
   },
   {
@@ -30,6 +32,7 @@ const operations: readonly BinaryOperation[] = [
     sdm: 'Vol. 2A "ADC - Add With Carry"',
     digit: 2,
     flags: ADC_FLAGS,
+    flagsOfOperands: false,
     compute: (m, a, b, carry) => m.add(m.add(a, b), carry()),
   },
   {
@@ -37,6 +40,7 @@ const operations: readonly BinaryOperation[] = [
     sdm: 'Vol. 2B "SBB - Integer Subtraction With Borrow"',
     digit: 3,
     flags: SBB_FLAGS,
+    flagsOfOperands: false,
     compute: (m, a, b, carry) => m.sub(m.sub(a, b), carry()),
   },
   {
@@ -44,11 +48,12 @@ const operations: readonly BinaryOperation[] = [
     sdm: 'Vol. 2B "SUB - Subtract"',
     digit: 5,
     flags: SUB_FLAGS,
+    flagsOfOperands: true,
     compute: (m, a, b) => m.sub(a, b),
   },
 ];
 
-const binary = operations.map(({ name, sdm, digit, flags, compute }) =>
+const binary = operations.map(({ name, sdm, digit, flags, flagsOfOperands, compute }) =>
   defineInstruction({
     name,
     sdm,
@@ -58,7 +63,8 @@ const binary = operations.map(({ name, sdm, digit, flags, compute }) =>
       const b = m.read(src);
       const result = compute(m, a, b, () => m.zext(m.getFlag('CF'), widthOf(a)));
       m.write(dst, result);
-      m.setFlagsBy(flags, a, b, result);
+      if (flagsOfOperands) m.setFlagsBy(flags, a, b);
+      else m.setFlagsBy(flags, a, b, result);
     },
   }),
 );
@@ -70,7 +76,7 @@ const CMP = defineInstruction({
   semantics(m, dst, src) {
     const a = m.read(dst);
     const b = m.read(src);
-    m.setFlagsBy(SUB_FLAGS, a, b, m.sub(a, b));
+    m.setFlagsBy(SUB_FLAGS, a, b);
   },
 });
 
@@ -83,7 +89,7 @@ const INC = defineInstruction({
     const one = m.const(widthOf(a), 1);
     const sum = m.add(a, one);
     m.write(dst, sum);
-    m.setFlagsBy(INC_FLAGS, a, sum);
+    m.setFlagsBy(INC_FLAGS, sum);
   },
 });
 
@@ -96,7 +102,7 @@ const DEC = defineInstruction({
     const one = m.const(widthOf(a), 1);
     const difference = m.sub(a, one);
     m.write(dst, difference);
-    m.setFlagsBy(DEC_FLAGS, a, difference);
+    m.setFlagsBy(DEC_FLAGS, difference);
   },
 });
 
@@ -108,7 +114,7 @@ const NEG = defineInstruction({
     const a = m.readForWrite(dst);
     const result = m.neg(a);
     m.write(dst, result);
-    m.setFlagsBy(SUB_FLAGS, m.const(widthOf(a), 0), a, result);
+    m.setFlagsBy(SUB_FLAGS, m.const(widthOf(a), 0), a);
   },
 });
 

@@ -22,7 +22,7 @@ const XADD = defineInstruction({
       m.write(src, a);
       m.write(dst, sum);
     }
-    m.setFlagsBy(ADD_FLAGS, a, b, sum);
+    m.setFlagsBy(ADD_FLAGS, a, b);
   },
 });
 
@@ -44,7 +44,7 @@ const CMPXCHG = defineInstruction({
       },
       () => m.setGpr(RAX, old),
     );
-    m.setFlagsBy(SUB_FLAGS, accumulator, old, m.sub(accumulator, old));
+    m.setFlagsBy(SUB_FLAGS, accumulator, old);
   },
 });
 

@@ -104,22 +104,22 @@ function ofResult(m: Algebra, code: number, result: Value): Value | undefined {
   }
 }
 
-/** ADD: (a, b, sum). */
+/** ADD: (a, b). */
 export const ADD_FLAGS: FlagRecipe = {
   name: 'ADD',
   keepsCarry: false,
-  inputs: 3,
-  compute: addFlags,
-  condition: (m, code, a, _b, sum) => (code === 2 ? m.ltU(sum, a) : ofResult(m, code, sum)),
+  inputs: 2,
+  compute: (m, a, b) => addFlags(m, a, b, m.add(a, b)),
+  condition: (m, code, a, b) => (code === 2 ? m.ltU(m.add(a, b), a) : ofResult(m, code, m.add(a, b))),
 };
 
-/** SUB, CMP, NEG: (a, b, difference). */
+/** SUB, CMP, NEG: (a, b). */
 export const SUB_FLAGS: FlagRecipe = {
   name: 'SUB',
   keepsCarry: false,
-  inputs: 3,
-  compute: subFlags,
-  condition: (m, code, a, b, difference) => comparison(m, code, a, b) ?? ofResult(m, code, difference),
+  inputs: 2,
+  compute: (m, a, b) => subFlags(m, a, b, m.sub(a, b)),
+  condition: (m, code, a, b) => comparison(m, code, a, b) ?? ofResult(m, code, m.sub(a, b)),
 };
 
 /** ADC: (a, b, sum). */
@@ -162,28 +162,30 @@ export const LOGIC_FLAGS: FlagRecipe = {
   },
 };
 
-/** INC: (a, sum). */
+/** INC: (sum). */
 export const INC_FLAGS: FlagRecipe = {
   name: 'INC',
   keepsCarry: true,
-  inputs: 2,
-  compute: (m, a, sum) => {
-    const one = m.const(a.type, 1);
+  inputs: 1,
+  compute: (m, sum) => {
+    const one = m.const(sum.type, 1);
+    const a = m.sub(sum, one);
     return { OF: overflowOfSum(m, a, one, sum), AF: adjust(m, a, one, sum), result: sum };
   },
-  condition: (m, code, _a, sum) => ofResult(m, code, sum),
+  condition: ofResult,
 };
 
-/** DEC: (a, difference). */
+/** DEC: (difference). */
 export const DEC_FLAGS: FlagRecipe = {
   name: 'DEC',
   keepsCarry: true,
-  inputs: 2,
-  compute: (m, a, difference) => {
-    const one = m.const(a.type, 1);
+  inputs: 1,
+  compute: (m, difference) => {
+    const one = m.const(difference.type, 1);
+    const a = m.add(difference, one);
     return { OF: overflowOfDifference(m, a, one, difference), AF: adjust(m, a, one, difference), result: difference };
   },
-  condition: (m, code, _a, difference) => ofResult(m, code, difference),
+  condition: ofResult,
 };
 
 /** All recipes: what has to be told apart at run time is known by its place here. */
