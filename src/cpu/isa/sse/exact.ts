@@ -5,7 +5,7 @@
 
 import { type Algebra, defineRoutine, type Routine, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
-import { any } from '../fp/format.ts';
+import { any, equals } from '../fp/format.ts';
 import { mxcsrIsFast, raiseSse } from '../fp/sse.ts';
 import { element, fromElements, type Shape } from './shapes.ts';
 
@@ -103,6 +103,12 @@ export function mxcsrAllows(m: Algebra): Value {
 /** The same for results that are exact: they raise nothing. */
 export function mxcsrAllowsExact(m: Algebra): Value {
   return m.not(any(m, m.get(vcpu.mxcsr), DAZ_FTZ_RC));
+}
+
+/** Condition: the exceptions are masked and raised already, so that nothing comes of them. */
+export function areRaised(m: Algebra, exceptions: number): Value {
+  const bits = exceptions | (exceptions << 7);
+  return equals(m, m.and(m.get(vcpu.mxcsr), m.const(32, bits)), bits);
 }
 
 /** `fast`, or if `isRight` does not hold what the routine gives. */

@@ -26,12 +26,16 @@ import { SseMachine } from './test-machine.ts';
 const INEXACT = 0x20n;
 const MAY_BE_FAST = 0x1fa0n;
 const EXACT = 0x1f80n;
-/** DAZ and FTZ: tried on every third pair. */
+/** Tried on every third pair: DAZ and FTZ, and INVALID, ZERO_DIVIDE and OVERFLOW raised before, or INVALID alone. */
 const FLUSH = 0x8040n;
-const FLUSH_STEP = 3;
+const RAISED = 0x0dn;
+const INVALID = 0x01n;
+const FURTHER_STEP = 3;
 const RANDOM_PAIRS = 200;
-/** Of the edges' pairs one in three is tried on vectors, to save time. */
+/** Of the edges' pairs one in so many is tried, to save time. */
 const PACKED_STEP = 3;
+const SCALAR_STEP = 2;
+const COMPARISON_STEP = 11;
 
 interface Format {
   readonly width: 32 | 64;
@@ -130,7 +134,15 @@ interface Outcome {
   readonly mxcsr: string;
 }
 
-function outcome(machine: SseMachine, code: readonly number[], mxcsr: bigint, a: bigint, b: bigint): Outcome {
+/** `raised` are flags that count as raised in MXCSR. */
+function outcome(
+  machine: SseMachine,
+  code: readonly number[],
+  mxcsr: bigint,
+  a: bigint,
+  b: bigint,
+  raised = 0n,
+): Outcome {
   const { state } = machine;
   state.set(vcpu.mxcsr, mxcsr);
   state.set(vcpu.xmm, a, 0);
@@ -141,20 +153,28 @@ function outcome(machine: SseMachine, code: readonly number[], mxcsr: bigint, a:
   return {
     xmm0: hex(state.get(vcpu.xmm, 0)),
     rax: hex(state.get(vcpu.gpr, 0)),
-    mxcsr: hex(state.get(vcpu.mxcsr) | INEXACT),
+    mxcsr: hex(state.get(vcpu.mxcsr) | INEXACT | raised),
   };
 }
 
-function check(name: string, code: readonly number[], format: Format, packed: boolean, binary: boolean): void {
+function check(
+  name: string,
+  code: readonly number[],
+  format: Format,
+  packed: boolean,
+  binary: boolean,
+  step = packed ? PACKED_STEP : SCALAR_STEP,
+): void {
   it(name, () => {
     const machine = new SseMachine();
     let count = 0;
-    for (const [first, second] of pairs(format, binary, packed ? PACKED_STEP : 1)) {
+    for (const [first, second] of pairs(format, binary, step)) {
       const [a, b] = vectors(format, first, second, packed);
-      for (const flush of count++ % FLUSH_STEP === 0 ? [0n, FLUSH] : [0n]) {
-        const fast = outcome(machine, code, MAY_BE_FAST | flush, a, b);
-        const exact = outcome(machine, code, EXACT | flush, a, b);
-        assert.deepEqual(fast, exact, `${name} of ${a.toString(16)} and ${b.toString(16)}, flush ${flush}`);
+      const further = count++ % FURTHER_STEP === 0 ? [0n, FLUSH, RAISED, INVALID] : [0n];
+      for (const bits of further) {
+        const fast = outcome(machine, code, MAY_BE_FAST | bits, a, b);
+        const exact = outcome(machine, code, EXACT | (bits & FLUSH), a, b, bits);
+        assert.deepEqual(fast, exact, `${name} of ${a.toString(16)} and ${b.toString(16)}, MXCSR ${bits.toString(16)}`);
       }
     }
   });
@@ -177,6 +197,25 @@ describe('the fast path gives what the exact routine gives', () => {
   for (const [suffix, prefix, format, packed] of prefixes) {
     for (const [name, opcode, binary] of operations) {
       check(`of ${name}${suffix}`, [...prefix, 0x0f, opcode, 0xc1], format, packed, binary);
+    }
+  }
+  for (const predicate of [0, 1, 2, 3, 4, 5, 6, 7]) {
+    check(`of CMPPS, predicate ${predicate}`, [0x0f, 0xc2, 0xc1, predicate], SINGLE, true, true, COMPARISON_STEP);
+    check(
+      `of CMPSD, predicate ${predicate}`,
+      [0xf2, 0x0f, 0xc2, 0xc1, predicate],
+      DOUBLE,
+      false,
+      true,
+      COMPARISON_STEP,
+    );
+  }
+  for (const [name, opcode] of [
+    ['MIN', 0x5d],
+    ['MAX', 0x5f],
+  ] as const) {
+    for (const [suffix, prefix, format, packed] of prefixes) {
+      check(`of ${name}${suffix}`, [...prefix, 0x0f, opcode, 0xc1], format, packed, true, COMPARISON_STEP);
     }
   }
   check('of ADDSUBPS', [0xf2, 0x0f, 0xd0, 0xc1], SINGLE, true, true);

@@ -1,6 +1,7 @@
 /** Addition, subtraction, multiplication, division and square roots of floating-point numbers. */
 
 import type { Algebra, Routine, Value } from '../../algebra.ts';
+import { INVALID, OVERFLOW, ZERO_DIVIDE } from '../fp/format.ts';
 import {
   softAdd32,
   softAdd64,
@@ -16,6 +17,7 @@ import {
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
 import {
+  areRaised,
   exactPacked,
   exactScalar,
   lookingFirst,
@@ -25,6 +27,7 @@ import {
   unlessExact,
 } from './exact.ts';
 import { exactness } from './exactness.ts';
+import { withNans } from './nans.ts';
 import { bitsOf, isPlainProduct, isPlainSum, readScalar, withFloat } from './quick.ts';
 import {
   all,
@@ -120,45 +123,68 @@ const SQRT: Operation = {
   exact64: softSqrt64,
 };
 
+/** What a result that is not finite may have raised. */
+const RAISED_BESIDES = INVALID | ZERO_DIVIDE | OVERFLOW;
+
 /** Whether the result of WebAssembly's operation (as bits) is SSE's, MXCSR being as `mxcsrIsFast` wants it. */
-function isRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[], result: Value): Value {
+function isRight(
+  m: Algebra,
+  s: Shape,
+  check: Check,
+  operands: readonly Value[],
+  result: Value,
+  besides: number,
+): Value {
   const noDenormals = operands.map((bits) => isNoDenormal(m, s, bits)).reduce((x, y) => m.and(x, y));
   const finite = isFiniteNumber(m, s, result);
-  if (check === 'finite') return m.and(noDenormals, finite);
+  const other = m.and(m.not(finite), areRaised(m, besides));
+  if (check === 'finite') return m.and(noDenormals, m.or(finite, other));
   const exactly0 = (check === 'first-zero' ? operands.slice(0, 1) : operands)
     .map((bits) => isZeroNumber(m, bits))
     .reduce((x, y) => m.or(x, y));
-  return m.and(noDenormals, m.or(isAmple(m, s, result), m.and(finite, exactly0)));
+  return m.and(noDenormals, m.or(m.or(isAmple(m, s, result), other), m.and(finite, exactly0)));
 }
 
-function areRight(m: Algebra, s: Shape, check: Check, operands: readonly Value[], result: Value): Value {
+function areRight(
+  m: Algebra,
+  s: Shape,
+  check: Check,
+  operands: readonly Value[],
+  result: Value,
+  besides: number,
+): Value {
   const noDenormals = none(
     m,
     operands.map((vector) => denormals(m, s, vector)).reduce((x, y) => either(m, x, y)),
   );
   const finite = finites(m, s, result);
-  if (check === 'finite') return m.and(noDenormals, all(m, s, finite));
+  const raised = m.op('i32x4.splat', [m.sext(areRaised(m, besides), 32)]);
+  if (check === 'finite') return m.and(noDenormals, all(m, s, either(m, finite, raised)));
   const exactly0 = (check === 'first-zero' ? operands.slice(0, 1) : operands)
     .map((vector) => zeros(m, s, vector))
     .reduce((x, y) => either(m, x, y));
-  return m.and(noDenormals, all(m, s, both(m, finite, either(m, amples(m, s, result), exactly0))));
+  const fine = both(m, finite, either(m, amples(m, s, result), exactly0));
+  const other = m.op('v128.andnot', [raised, finite]);
+  return m.and(noDenormals, all(m, s, either(m, fine, other)));
 }
 
 function computed(m: Algebra, { shape: s, packed }: Variant, operation: string, args: readonly Value[]): Value {
-  return packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
+  const result = packed ? m.op(`${s.vector}.${operation}`, args) : toBits(m, s, compute(m, s, operation, args));
+  return withNans(m, s, args, result);
 }
 
 /** The exact routine of one instruction, on vectors or on the bits of scalars. */
 function exactRoutine(of: Operation, variant: Variant): Routine {
   const { operation, check } = of;
   const { shape: s, packed } = variant;
+  const besides = operation === 'div' ? RAISED_BESIDES : RAISED_BESIDES & ~ZERO_DIVIDE;
   const routine = s === F32 ? of.exact32 : of.exact64;
   const exact = packed ? exactPacked(`${operation}Packed${s.width}`, s, routine) : exactScalar(routine);
   return lookingFirst(exact, (m, ...args) => {
     const fast = computed(m, variant, operation, args);
-    if (packed) return { fast, isRight: m.and(mxcsrAllows(m), areRight(m, s, check, args, fast)) };
+    if (packed) return { fast, isRight: m.and(mxcsrAllows(m), areRight(m, s, check, args, fast, besides)) };
     const isExact = m.and(mxcsrAllowsExact(m), exactness[operation](m, s, args, fast));
-    return { fast, isRight: m.and(m.or(mxcsrAllows(m), isExact), isRight(m, s, check, args, fast)) };
+    return { fast, isRight: m.and(m.or(mxcsrAllows(m), isExact), isRight(m, s, check, args, fast, besides)) };
   });
 }
 

@@ -7,10 +7,10 @@ import { softCompare32, softCompare64, softCompareQuiet32, softCompareQuiet64 } 
 import { defineInstruction, type Feature, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
 import { exactScalar, lookingFirst, type Outcome, otherwise, report, soft, unlessExact } from './exact.ts';
-import { areComparable } from './float-extrema.ts';
-import { immediate } from './lanes.ts';
+import { areComparable, canBeCompared } from './float-extrema.ts';
+import { immediate, zero } from './lanes.ts';
 import { arePlainNumbers, bitsOf, readScalar, withFloat } from './quick.ts';
-import { compute, either, element, F32, F64, fromElements, isComparable, type Shape, toFloat } from './shapes.ts';
+import { compute, either, element, F32, F64, fromElements, nans, type Shape, toFloat } from './shapes.ts';
 import { operandsOf, VARIANTS } from './variants.ts';
 
 /**
@@ -54,18 +54,18 @@ function exactMasks(s: Shape): Routine {
   });
 }
 
-/** By predicate, from the answers for operands without NaNs. Negation is bit 2. */
-function choose(m: Algebra, predicate: Value, equal: Value, less: Value, lessOrEqual: Value, never: Value): Value {
-  const odd = m.select(m.bit(predicate, 1), never, less);
+/** By predicate. Negation is bit 2. */
+function choose(m: Algebra, predicate: Value, equal: Value, less: Value, lessOrEqual: Value, unordered: Value): Value {
+  const odd = m.select(m.bit(predicate, 1), unordered, less);
   const even = m.select(m.bit(predicate, 1), lessOrEqual, equal);
   return m.select(m.bit(predicate, 0), odd, even);
 }
 
-/** Lanes of ones where the predicate holds of numbers that are not NaNs. */
-function masks(m: Algebra, s: Shape, a: Value, b: Value, predicate: Value): Value {
+/** Lanes of ones where the predicate holds; `unordered` has those of NaNs. */
+function masks(m: Algebra, s: Shape, a: Value, b: Value, predicate: Value, unordered: Value): Value {
   const equal = m.op(`${s.vector}.eq`, [a, b]);
   const less = m.op(`${s.vector}.lt`, [a, b]);
-  const chosen = choose(m, predicate, equal, less, either(m, equal, less), m.const(128, 0));
+  const chosen = choose(m, predicate, equal, less, either(m, equal, less), unordered);
   return m.op('v128.xor', [chosen, m.op('i32x4.splat', [m.sext(m.bit(predicate, 2), 32)])]);
 }
 
@@ -77,7 +77,7 @@ const comparisons: readonly Instruction[] = VARIANTS.map((variant) => {
   const { suffix, precision, feature, prefix, shape: s, packed } = variant;
   const exact = packed
     ? lookingFirst(exactMasks(s), (m, a, b, predicate) => ({
-        fast: masks(m, s, a, b, predicate),
+        fast: masks(m, s, a, b, predicate, either(m, nans(m, s, a), nans(m, s, b))),
         isRight: areComparable(m, s, a, b),
       }))
     : exactMask(s);
@@ -93,13 +93,13 @@ const comparisons: readonly Instruction[] = VARIANTS.map((variant) => {
         const a = m.read(dst);
         const predicate = predicateOf(m, m.read(imm));
         const right = arePlainNumbers(m, s, packed, [a, b]);
-        m.write(dst, unlessExact(m, right, masks(m, s, a, b, predicate), exact, a, b, predicate));
+        m.write(dst, unlessExact(m, right, masks(m, s, a, b, predicate, zero(m)), exact, a, b, predicate));
         return;
       }
       const b = readScalar(m, s, src);
       const a = readScalar(m, s, dst);
       const predicate = predicateOf(m, m.read(imm));
-      const fast = m.op(`${s.vector}.extract_lane`, [masks(m, s, a.vector, b.vector, predicate)], [0]);
+      const fast = m.op(`${s.vector}.extract_lane`, [masks(m, s, a.vector, b.vector, predicate, zero(m))], [0]);
       m.setXmm(
         dst,
         otherwise(m, arePlainNumbers(m, s, packed, [a.vector, b.vector]), withFloat(m, s, dst, fast), () => {
@@ -116,8 +116,13 @@ function toFlags(name: string, sdm: string, feature: Feature, form: string, s: S
   const exact = lookingFirst(exactScalar(routine), (m, a, b) => {
     const less = m.trunc(compute(m, s, 'lt', [a, b]), 1);
     const equal = m.trunc(compute(m, s, 'eq', [a, b]), 1);
-    const ordered = m.select(less, m.const(32, LESS), m.select(equal, m.const(32, EQUAL), m.const(32, GREATER)));
-    return { fast: ordered, isRight: m.and(isComparable(m, s, a), isComparable(m, s, b)) };
+    const greater = m.trunc(compute(m, s, 'gt', [a, b]), 1);
+    const notLess = m.select(
+      equal,
+      m.const(32, EQUAL),
+      m.select(greater, m.const(32, GREATER), m.const(32, UNORDERED)),
+    );
+    return { fast: m.select(less, m.const(32, LESS), notLess), isRight: canBeCompared(m, s, a, b) };
   });
   return defineInstruction({
     name,

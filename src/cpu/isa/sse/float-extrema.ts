@@ -4,12 +4,24 @@
  */
 
 import type { Algebra, Routine, Value } from '../../algebra.ts';
+import { INVALID } from '../fp/format.ts';
 import { softMax32, softMax64, softMin32, softMin64 } from '../fp/sse.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { requireSse } from './available.ts';
-import { exactPacked, exactScalar, lookingFirst, otherwise, unlessExact } from './exact.ts';
+import { areRaised, exactPacked, exactScalar, lookingFirst, otherwise, unlessExact } from './exact.ts';
 import { arePlainNumbers, bitsOf, readScalar, withFloat } from './quick.ts';
-import { compute, denormals, either, F32, isComparable, nans, none, type Shape, toFloat } from './shapes.ts';
+import {
+  compute,
+  denormals,
+  either,
+  F32,
+  isComparable,
+  isNoDenormal,
+  nans,
+  none,
+  type Shape,
+  toFloat,
+} from './shapes.ts';
 import { operandsOf, VARIANTS } from './variants.ts';
 
 interface Extremum {
@@ -27,10 +39,18 @@ const EXTREMA: readonly Extremum[] = [
   { name: 'MAX', opcode: '0F 5F', pseudo: 'pmax', order: 'gt', exact32: softMax32, exact64: softMax64 },
 ];
 
-/** No denormals and no NaNs in two vectors: comparing them raises nothing. */
+/** Comparing two vectors raises nothing new: there are no denormals, and no NaNs unless INVALID is raised already. */
 export function areComparable(m: Algebra, s: Shape, a: Value, b: Value): Value {
-  const oddities = [a, b].map((vector) => either(m, denormals(m, s, vector), nans(m, s, vector)));
-  return none(m, either(m, oddities[0], oddities[1]));
+  const noNans = none(m, either(m, nans(m, s, a), nans(m, s, b)));
+  const noDenormals = none(m, either(m, denormals(m, s, a), denormals(m, s, b)));
+  return m.and(noDenormals, m.or(noNans, areRaised(m, INVALID)));
+}
+
+/** The same for the bits of scalars. */
+export function canBeCompared(m: Algebra, s: Shape, a: Value, b: Value): Value {
+  const ordered = m.and(isComparable(m, s, a), isComparable(m, s, b));
+  const noDenormals = m.and(isNoDenormal(m, s, a), isNoDenormal(m, s, b));
+  return m.or(ordered, m.and(noDenormals, areRaised(m, INVALID)));
 }
 
 function family({ name, opcode, pseudo, order, exact32, exact64 }: Extremum): Instruction[] {
@@ -44,7 +64,7 @@ function family({ name, opcode, pseudo, order, exact32, exact64 }: Extremum): In
         }))
       : lookingFirst(exactScalar(routine), (m, a, b) => ({
           fast: m.select(m.trunc(compute(m, s, order, [a, b]), 1), a, b),
-          isRight: m.and(isComparable(m, s, a), isComparable(m, s, b)),
+          isRight: canBeCompared(m, s, a, b),
         }));
     const title = name === 'MIN' ? 'Minimum' : 'Maximum';
     return defineInstruction({

@@ -71,6 +71,10 @@ export function isNoDenormal(m: Algebra, s: Shape, bits: Value): Value {
   return m.not(between(m, s, bits, 1n, s.leastNormal));
 }
 
+export function isNan(m: Algebra, { width, infinity }: Shape, bits: Value): Value {
+  return m.ltU(m.const(width, 2n * infinity), magnitude(m, bits));
+}
+
 /** Neither a denormal nor a NaN: comparing it raises nothing. */
 export function isComparable(m: Algebra, s: Shape, bits: Value): Value {
   return m.or(between(m, s, bits, s.leastNormal, s.infinity + 1n), isZeroNumber(m, bits));
