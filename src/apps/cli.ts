@@ -1,6 +1,8 @@
 /** The `vivarium` command. */
 
+import { enableBranchHints } from '../host/node/engine-flags.ts';
 import { Guest } from '../vmm/guest.ts';
 import { main } from './main.ts';
 
+enableBranchHints();
 await main(process.argv.slice(2), (options) => Guest.create(options));

@@ -105,8 +105,8 @@ test('a module with imports, locals, an element and names does what its code say
     for (const byte of [0x41, 16, 0x20, 0, 0x10, twice, 0x36, 2, 0]) w.u8(byte);
     for (const byte of [0x41, 16, 0x28, 2, 0, 0x41, 1, 0x6a, 0xac, 0x21, 5, 0x20, 5, 0xa7]) w.u8(byte);
   });
-  writer.defineFunction(second, unary, [I64, F64, V128, I64, I64], Uint8Array.from(code));
-  writer.defineFunction(first, unary, [], Uint8Array.of(0x20, 0, 0x10, second));
+  writer.defineFunction(second, unary, { locals: [I64, F64, V128, I64, I64], code: Uint8Array.from(code) });
+  writer.defineFunction(first, unary, { locals: [], code: Uint8Array.of(0x20, 0, 0x10, second) });
   writer.exportFunction('run', first);
   writer.element(3, second);
   writer.nameFunction(first, 'first');
@@ -139,7 +139,7 @@ test('a module with more than 128 functions, and a body beyond 16 KiB, is valid'
       w.u8(0x41);
       w.s32(index);
     });
-    writer.defineFunction(index, I32_RESULT, [], Uint8Array.from(body));
+    writer.defineFunction(index, I32_RESULT, { locals: [], code: Uint8Array.from(body) });
     writer.exportFunction(`f${index}`, index);
   }
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(writer.finish()));
@@ -173,7 +173,7 @@ function moduleOf(operation: Operation): Uint8Array<ArrayBuffer> {
     for (let lane = 0; lane < operation.lanes; lane++) w.u8(0);
   });
   const type = { params: operation.params, results: [operation.result] };
-  writer.defineFunction(index, type, [], Uint8Array.from(code));
+  writer.defineFunction(index, type, { locals: [], code: Uint8Array.from(code) });
   return writer.finish();
 }
 
@@ -195,7 +195,11 @@ test('operations that only their opcode tells apart are told apart', () => {
       if (operation.code >= MISC_PREFIX) w.append(Uint8Array.of(0xfc, operation.code - MISC_PREFIX));
       else w.u8(operation.code);
     });
-    writer.defineFunction(index, { params: operation.params, results: [operation.result] }, [], Uint8Array.from(code));
+    writer.defineFunction(
+      index,
+      { params: operation.params, results: [operation.result] },
+      { locals: [], code: Uint8Array.from(code) },
+    );
     writer.exportFunction('f', index);
     const { f } = new WebAssembly.Instance(new WebAssembly.Module(writer.finish())).exports;
     return (f as (...args: unknown[]) => unknown)(...args);

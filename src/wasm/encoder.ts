@@ -98,10 +98,22 @@ export interface FunctionType {
   readonly results: readonly ValueType[];
 }
 
-interface FunctionBody {
-  readonly type: number;
+/** What an `if` or `br_if` nearly always finds: WebAssembly proposal "branch hinting". */
+export interface BranchHint {
+  /** Of the instruction, in the function's code. */
+  readonly offset: number;
+  readonly likely: boolean;
+}
+
+/** `locals` are those beyond the parameters; `code` is the body without its final `end`. */
+export interface FunctionCode {
   readonly locals: readonly ValueType[];
   readonly code: Uint8Array;
+  readonly hints?: readonly BranchHint[];
+}
+
+interface FunctionBody extends FunctionCode {
+  readonly type: number;
 }
 
 /** A module under construction. Imports must all be declared before the first function is defined. */
@@ -167,9 +179,8 @@ export class ModuleWriter {
     return this.#importedFunctions + this.#bodies.push(undefined) - 1;
   }
 
-  /** `locals` are those beyond the parameters; `code` is the body without its final `end`. */
-  defineFunction(index: number, type: FunctionType, locals: readonly ValueType[], code: Uint8Array): void {
-    this.#bodies[index - this.#importedFunctions] = { type: this.type(type), locals, code };
+  defineFunction(index: number, type: FunctionType, code: FunctionCode): void {
+    this.#bodies[index - this.#importedFunctions] = { type: this.type(type), ...code };
   }
 
   exportFunction(name: string, index: number): void {
@@ -205,11 +216,17 @@ export class ModuleWriter {
     };
     const functions = new ByteWriter();
     const code = new ByteWriter();
-    for (const body of this.#bodies) {
+    const hints = new ByteWriter();
+    let hinted = 0;
+    for (const [i, body] of this.#bodies.entries()) {
       if (body === undefined) throw new Error('a declared WebAssembly function was never defined');
       functions.u32(body.type);
       const one = new ByteWriter();
       writeLocals(one, body.locals);
+      if (body.hints !== undefined && body.hints.length > 0) {
+        hinted++;
+        writeHints(hints, this.#importedFunctions + i, one.length, body.hints);
+      }
       one.append(body.code);
       one.u8(0x0b);
       code.u32(one.length);
@@ -229,6 +246,7 @@ export class ModuleWriter {
     section(3, this.#bodies.length, functions);
     section(7, this.#exportCount, this.#exports);
     section(9, this.#elements.length, elements);
+    if (hinted > 0) out.append(customSection('metadata.code.branch_hint', hinted, hints));
     section(10, this.#bodies.length, code);
     if (this.#nameCount > 0) out.append(this.#nameSection());
     return out.bytes.slice(0, out.length) as Uint8Array<ArrayBuffer>;
@@ -244,11 +262,34 @@ export class ModuleWriter {
     content.u8(1);
     content.u32(map.length);
     content.append(map.finish());
-    const section = new ByteWriter();
-    section.u8(0);
-    section.u32(content.length);
-    section.append(content.finish());
-    return section.finish();
+    return sectionOf(content);
+  }
+}
+
+function customSection(name: string, count: number, items: ByteWriter): Uint8Array {
+  const content = new ByteWriter();
+  content.name(name);
+  content.u32(count);
+  content.append(items.finish());
+  return sectionOf(content);
+}
+
+function sectionOf(content: ByteWriter): Uint8Array {
+  const section = new ByteWriter();
+  section.u8(0);
+  section.u32(content.length);
+  section.append(content.finish());
+  return section.finish();
+}
+
+/** Offsets in the format count from the start of the body, where the locals are declared. */
+function writeHints(out: ByteWriter, index: number, codeStart: number, hints: readonly BranchHint[]): void {
+  out.u32(index);
+  out.u32(hints.length);
+  for (const { offset, likely } of hints) {
+    out.u32(codeStart + offset);
+    out.u32(1);
+    out.u8(likely ? 1 : 0);
   }
 }
 

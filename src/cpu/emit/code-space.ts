@@ -3,9 +3,10 @@
  * known by its table slot, so that modules need no knowledge of each other; calls within a module are direct.
  */
 
-import { type FunctionType, I32, ModuleWriter, type ValueType } from '../../wasm/encoder.ts';
+import { type FunctionType, I32, ModuleWriter } from '../../wasm/encoder.ts';
 import type { Type } from '../algebra.ts';
 import { FunctionBuilder } from './function-builder.ts';
+import type { LoweredFunction } from './lowering.ts';
 import { type FunctionRef, type Linkage, wasmType } from './nodes.ts';
 
 /** Every generated function's first two parameters: vCPU block and decoded operation. */
@@ -73,7 +74,7 @@ export class ImportingModule {
   readonly #indices = new Map<number, number>();
   readonly #named: boolean;
   readonly #linkage: Linkage;
-  readonly #bodies: { ref: FunctionRef; name: string; locals: readonly ValueType[]; code: Uint8Array }[] = [];
+  readonly #bodies: { ref: FunctionRef; name: string; lowered: LoweredFunction }[] = [];
 
   constructor(space: CodeSpace, maximumPages: number, shared: boolean, named: boolean) {
     this.#space = space;
@@ -100,17 +101,17 @@ export class ImportingModule {
   define(ref: FunctionRef, name: string, build: (b: FunctionBuilder) => void): number {
     const builder = new FunctionBuilder(ref.params, this.#linkage);
     build(builder);
-    const { locals, code } = builder.finish();
-    this.#bodies.push({ ref, name, locals, code });
-    return code.length;
+    const lowered = builder.finish();
+    this.#bodies.push({ ref, name, lowered });
+    return lowered.code.length;
   }
 
   /** The module's bytes, and what puts its functions into the table. */
   instantiate(): Uint8Array {
     const names: string[] = [];
-    for (const { ref, name, locals, code } of this.#bodies) {
+    for (const { ref, name, lowered } of this.#bodies) {
       const index = this.#writer.declareFunction();
-      this.#writer.defineFunction(index, functionType(ref), locals, code);
+      this.#writer.defineFunction(index, functionType(ref), lowered);
       this.#writer.exportFunction(String(names.push(name) - 1), index);
       if (this.#named) this.#writer.nameFunction(index, name);
     }
@@ -180,9 +181,9 @@ export class ModuleBuilder {
       for (const { ref, name, build } of batch) {
         const builder = new FunctionBuilder(ref.params, this.#linkage);
         build(builder);
-        const { locals, code } = builder.finish();
+        const lowered = builder.finish();
         const index = this.#indices.get(ref) as number;
-        this.#writer.defineFunction(index, functionType(ref), locals, code);
+        this.#writer.defineFunction(index, functionType(ref), lowered);
         this.#writer.element(ref.slot, index);
         if (this.#named) this.#writer.nameFunction(index, name);
       }

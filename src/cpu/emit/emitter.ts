@@ -154,6 +154,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.b.assign(result, value as Node);
         this.checkFault(throughStack);
       },
+      true,
     );
     return this.b.settled(result);
   }
@@ -172,6 +173,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
         this.checkFault(throughStack);
       },
+      true,
     );
   }
 
@@ -191,6 +193,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
         this.b.assign(address, found as Node);
         this.checkFault(throughStack);
       },
+      true,
     );
     return address;
   }

@@ -9,12 +9,13 @@
 import type { ValueType } from '../../wasm/encoder.ts';
 import type { Operation } from '../../wasm/operations.ts';
 import type { Type, Variable } from '../algebra.ts';
-import { lower } from './lowering.ts';
+import { type LoweredFunction, lower } from './lowering.ts';
 import {
   ALIAS,
   CONSTANT,
   type Effect,
   type FunctionRef,
+  type Hint,
   type Label,
   type Linkage,
   type List,
@@ -179,12 +180,15 @@ export class FunctionBuilder {
     return this.#add(new Node(type, VARIABLE, NONE, this.#list, this.#epoch, index, undefined, undefined, true));
   }
 
-  /** What `condition` refers to is computed before either arm. */
-  if(condition: Node, then: () => void, otherwise?: () => void): void {
+  /**
+   * What `condition` refers to is computed before either arm. An arm that leaves, where control else goes on, counts as
+   * the exception; `hint` says what the condition nearly always is where neither does.
+   */
+  if(condition: Node, then: () => void, otherwise?: () => void, hint?: Hint): void {
     const epoch = this.#epoch;
     const whenTrue = this.#nested(this.#list.loopDepth, then);
     const whenFalse = otherwise && this.#nested(this.#list.loopDepth, otherwise);
-    this.#pushIf(condition, whenTrue, whenFalse, epoch);
+    this.#pushIf(condition, whenTrue, whenFalse, epoch, hint);
   }
 
   /**
@@ -204,9 +208,12 @@ export class FunctionBuilder {
     this.#pushIf(condition, whenTrue, whenFalse.items.length === 0 ? undefined : whenFalse, epoch);
   }
 
-  #pushIf(condition: Node, whenTrue: List, whenFalse: List | undefined, epoch: number): void {
+  #pushIf(condition: Node, whenTrue: List, whenFalse: List | undefined, epoch: number, asked?: Hint): void {
     this.#epoch++;
-    this.#list.items.push({ kind: 'if', condition, whenTrue, whenFalse, epoch });
+    const trueLeaves = leaves(whenTrue);
+    const falseLeaves = whenFalse !== undefined && leaves(whenFalse);
+    const hint = trueLeaves === falseLeaves ? asked : falseLeaves;
+    this.#list.items.push({ kind: 'if', condition, whenTrue, whenFalse, hint, epoch });
   }
 
   /** A place in the code that `inside` fills later; what is computed there can be used only through variables. */
@@ -278,7 +285,7 @@ export class FunctionBuilder {
   }
 
   /** Locals beyond the parameters, and the body without its final `end`. */
-  finish(): { locals: readonly ValueType[]; code: Uint8Array } {
+  finish(): LoweredFunction {
     return lower(this.#root, this.#params.length, this.#locals, this.#linkage);
   }
 

@@ -100,6 +100,7 @@ export abstract class InstructionEmitter extends Emitter {
         this.b.assign(value, loaded as Node);
         this.checkFault(this.#throughStack());
       },
+      true,
     );
     return this.b.settled(value);
   }
@@ -136,6 +137,7 @@ export abstract class InstructionEmitter extends Emitter {
         this.b.call(this.context.core.store(value.type), [this.cpu, this.operationNode, linear, value as Node]);
         this.checkFault(this.#throughStack());
       },
+      true,
     );
   }
 

@@ -3,7 +3,7 @@
  * computed where it is used, one used several times is kept in a local.
  */
 
-import { ByteWriter, F32, F64, I64, V128, type ValueType } from '../../wasm/encoder.ts';
+import { type BranchHint, ByteWriter, F32, F64, I64, V128, type ValueType } from '../../wasm/encoder.ts';
 import { MISC_PREFIX, SIMD_PREFIX } from '../../wasm/operations.ts';
 import {
   ALIAS,
@@ -19,18 +19,21 @@ import {
   wasmType,
 } from './nodes.ts';
 
+export interface LoweredFunction {
+  readonly locals: readonly ValueType[];
+  readonly code: Uint8Array;
+  /** Branches that nearly always go one way, by their places in the code. */
+  readonly hints: readonly BranchHint[];
+}
+
 /** `locals` are those the builder made; more are added. */
-export function lower(
-  root: List,
-  paramCount: number,
-  locals: ValueType[],
-  linkage: Linkage,
-): { locals: readonly ValueType[]; code: Uint8Array } {
+export function lower(root: List, paramCount: number, locals: ValueType[], linkage: Linkage): LoweredFunction {
   analyse(root);
   const out = new ByteWriter();
-  new Lowering(paramCount, locals, linkage).emitList(root, out);
+  const lowering = new Lowering(paramCount, locals, linkage);
+  lowering.emitList(root, out);
   out.u8(0x00); // unreachable: every body leaves explicitly
-  return { locals, code: out.finish() };
+  return { locals, code: out.finish(), hints: lowering.hints };
 }
 
 /** Backwards over the list, so that a node's uses are all known when it is reached. */
@@ -85,6 +88,7 @@ class Lowering {
   /** Constructs open around the place at hand. */
   #depth = 0;
   readonly #free = new Map<ValueType, number[]>();
+  readonly hints: BranchHint[] = [];
 
   constructor(paramCount: number, locals: ValueType[], linkage: Linkage) {
     this.#paramCount = paramCount;
@@ -139,6 +143,7 @@ class Lowering {
         return;
       case 'if':
         this.#emitNode(effect.condition, out);
+        if (effect.hint !== undefined) this.hints.push({ offset: out.length, likely: effect.hint });
         out.u8(0x04);
         out.u8(0x40);
         this.#depth++;

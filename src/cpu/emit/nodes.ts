@@ -74,7 +74,7 @@ export interface Local extends Variable {
 export type Effect =
   | { kind: 'store'; code: number; base: Node; value: Node; offset: number; epoch: number }
   | { kind: 'assign'; local: number; value: Node; epoch: number }
-  | { kind: 'if'; condition: Node; whenTrue: List; whenFalse: List | undefined; epoch: number }
+  | { kind: 'if'; condition: Node; whenTrue: List; whenFalse: List | undefined; hint: Hint; epoch: number }
   | { kind: 'while'; test: List; condition: Node; testEpoch: number; body: List; epoch: number }
   | { kind: 'call'; target: FunctionRef; args: readonly Node[]; results: readonly number[]; epoch: number }
   | { kind: 'return'; args: readonly Node[]; epoch: number }
@@ -88,6 +88,9 @@ export type Effect =
   /** `br` to the label goes behind a block's body, and to the start of a loop's. */
   | { kind: 'block' | 'loop'; label: Label; body: List; epoch: number }
   | { kind: 'br'; label: Label; args: readonly Node[]; epoch: number };
+
+/** What the condition of an `if` nearly always is, if it is known. */
+export type Hint = boolean | undefined;
 
 /** Where `br` leads: of a block its end, of a loop its start. */
 export interface Label {

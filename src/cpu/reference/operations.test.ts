@@ -48,7 +48,7 @@ function compile(operation: Operation, lanes: readonly number[]): { run: () => v
   for (const lane of lanes) code.u8(lane);
   access(code, STORES[operation.result], 0);
   const index = module.declareFunction();
-  module.defineFunction(index, { params: [], results: [] }, [], code.finish());
+  module.defineFunction(index, { params: [], results: [] }, { locals: [], code: code.finish() });
   module.exportFunction('run', index);
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { host: { memory } });
