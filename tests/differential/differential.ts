@@ -1,13 +1,12 @@
-/** Runs cases on the reference and on the interpreter tier and finds where they part. */
+/** Runs cases on the reference and on the tiers of generated code and finds where they part. */
 
 import { Decoded } from '../../src/cpu/decode/decoded.ts';
-import { PAGE, PAGES } from '../hardware/layout.ts';
-import { type DifferentialCase, drawCase } from './case.ts';
+import { PAGE } from '../hardware/layout.ts';
+import { type CaseKind, type DifferentialCase, drawCase } from './case.ts';
+import { COMPARED_PAGES } from './places.ts';
 import { decoder } from './sequence.ts';
-import { InterpreterSide, type Outcome, ReferenceSide, type Side } from './sides.ts';
+import { type Outcome, ReferenceSide, type Side, TierSide } from './sides.ts';
 
-/** Instructions of a case, loops and iterations included. */
-const LIMIT = 120;
 /** RFLAGS.RF is in the image that a fault pushes, not in the register. */
 const RESUME = 0x1_0000;
 
@@ -22,14 +21,14 @@ function describeFault({ fault }: Outcome): string {
   return `vector ${vector}, error code ${hex(errorCode)}${vector === 14 ? ` at ${hex(cr2 ?? 0n)}` : ''}`;
 }
 
-/** Each place where the outcomes differ, as `what: reference, interpreter`. */
-function differences(reference: Outcome, interpreter: Outcome): string[] {
+/** Each place where the outcomes differ, as `what: reference, tier`. */
+function differences(reference: Outcome, other: Outcome, tier: string): string[] {
   const found: string[] = [];
   const note = (what: string, a: string, b: string): void => {
-    if (a !== b) found.push(`${what}: ${a} on the reference, ${b} on the interpreter`);
+    if (a !== b) found.push(`${what}: ${a} on the reference, ${b} on the ${tier}`);
   };
-  const [a, b] = [reference.state, interpreter.state];
-  note('fault', describeFault(reference), describeFault(interpreter));
+  const [a, b] = [reference.state, other.state];
+  note('fault', describeFault(reference), describeFault(other));
   note('RIP', hex(a.rip), hex(b.rip));
   note('RFLAGS', hex(a.rflags & ~RESUME), hex(b.rflags & ~RESUME));
   GENERAL.forEach((name, i) => void note(name, hex(a.gpr[i] as bigint), hex(b.gpr[i] as bigint)));
@@ -37,7 +36,7 @@ function differences(reference: Outcome, interpreter: Outcome): string[] {
   note('FS and GS bases', `${hex(a.fsBase)} ${hex(a.gsBase)}`, `${hex(b.fsBase)} ${hex(b.gsBase)}`);
   const control = (state: typeof a): string => [state.control, state.status, state.tag, state.mxcsr].map(hex).join(' ');
   note('x87 control, status, tag, MXCSR', control(a), control(b));
-  note('x87 pointers', reference.pointers.map(hex).join(' '), interpreter.pointers.map(hex).join(' '));
+  note('x87 pointers', reference.pointers.map(hex).join(' '), other.pointers.map(hex).join(' '));
   for (let i = 0; i < 8; i++) {
     const register = (state: typeof a): string => hexBytes(state.st.subarray(10 * i, 10 * i + 10));
     note(`x87 R${i}`, register(a), register(b));
@@ -46,8 +45,8 @@ function differences(reference: Outcome, interpreter: Outcome): string[] {
     const register = (state: typeof a): string => hexBytes(state.xmm.subarray(16 * i, 16 * i + 16));
     note(`XMM${i}`, register(a), register(b));
   }
-  PAGES.forEach(({ address }, i) => {
-    const [x, y] = [reference.pages[i] as Uint8Array, interpreter.pages[i] as Uint8Array];
+  COMPARED_PAGES.forEach((address, i) => {
+    const [x, y] = [reference.pages[i] as Uint8Array, other.pages[i] as Uint8Array];
     const at = x.findIndex((byte, k) => byte !== y[k]);
     if (at < 0) return;
     const piece = (bytes: Uint8Array): string => hexBytes(bytes.subarray(at, Math.min(at + 16, PAGE)));
@@ -70,37 +69,54 @@ function describeCode({ code, mode }: DifferentialCase): string[] {
 }
 
 export class Differential {
+  readonly #kind: CaseKind;
   readonly #reference: Side = new ReferenceSide();
-  readonly #interpreter: InterpreterSide = new InterpreterSide();
+  readonly #interpreter = new TierSide('interpreter');
+  /** Compiles at once, and between slices. */
+  readonly #translators = [new TierSide('translator'), new TierSide('auto')] as const;
   /** Outcomes so far: by fault vector, or 'none'. */
   readonly endings = new Map<string, number>();
+  /** Run on the reference so far. */
+  instructions = 0;
+
+  constructor(kind: CaseKind) {
+    this.#kind = kind;
+  }
 
   #compare(input: DifferentialCase, limit: number): { differences: string[]; ending: string } {
     const reference = this.#reference.run(input, limit);
     const interpreter = this.#interpreter.run(input, limit);
+    const translator = this.#translators[input.hot.batched ? 1 : 0].run(input, limit);
     const { fault } = reference;
+    this.instructions += reference.instructions;
     return {
-      differences: differences(reference, interpreter),
+      differences: [
+        ...differences(reference, interpreter, 'interpreter'),
+        ...differences(reference, translator, 'translator'),
+      ],
       ending: fault === undefined ? 'none' : `${fault.vector}`,
     };
   }
 
   /** What there is to say of a case on which the engines disagree; undefined when they agree. */
   check(seed: number, number: number): string | undefined {
-    const input = drawCase(seed, number);
-    const { differences: found, ending } = this.#compare(input, LIMIT);
+    const input = drawCase(seed, number, this.#kind);
+    const { limit, slices, interrupted, hot } = input;
+    const { differences: found, ending } = this.#compare(input, limit);
     this.endings.set(ending, (this.endings.get(ending) ?? 0) + 1);
     if (found.length === 0) return undefined;
     let first = 1;
-    while (first < LIMIT && this.#compare(input, first).differences.length === 0) first++;
+    while (first < limit && this.#compare(input, first).differences.length === 0) first++;
     return [
-      `case ${number} of seed ${seed}, ${input.mode}-bit code at ${hex(input.state.rip)}, differs after ${first} instructions:`,
+      `${this.#kind} ${number} of seed ${seed}, ${input.mode}-bit code at ${hex(input.state.rip)}, differs after ${first} instructions`,
+      `(slices of ${slices.join(' ')}${interrupted ? ', interrupted' : ''}; hot after ${hot.entries}${hot.batched ? ', batched' : ''}):`,
       ...describeCode(input),
       ...this.#compare(input, first).differences.map((line) => `  ${line}`),
     ].join('\n');
   }
 
-  get handlers(): number {
-    return this.#interpreter.vectors.machine.engine.handlerCount;
+  /** Regions translated so far. */
+  get translations(): number {
+    return this.#translators.reduce((sum, { translator }) => sum + translator.translations, 0);
   }
 }

@@ -3,11 +3,13 @@
 import { type CodeMode, Decoded } from '../../src/cpu/decode/decoded.ts';
 import { Decoder } from '../../src/cpu/decode/decoder.ts';
 import { ANY, type Form, MAP_VEX, PREFIX_NONE } from '../../src/cpu/decode/forms.ts';
-import { AT_OFFSET, AT_RELATIVE } from '../../src/cpu/decode/operand-specs.ts';
+import { AT_FIXED_SEGMENT, AT_OFFSET, AT_REG_SEGMENT, AT_RELATIVE } from '../../src/cpu/decode/operand-specs.ts';
 import { DecodeTable } from '../../src/cpu/decode/table.ts';
 import { instructions } from '../../src/cpu/isa/index.ts';
 import type { Prng } from '../hardware/inputs/prng.ts';
-import { CODE, DATA, DATA_END } from '../hardware/layout.ts';
+import { CODE, DATA, DATA_END, PAGE } from '../hardware/layout.ts';
+import { little } from './assembler.ts';
+import { DEVICE } from './places.ts';
 
 /** What asks the machine around the processor, or leaves the program for good. */
 const EXCLUDED = new Set('CPUID RDTSC RDTSCP RDRAND RDSEED SYSCALL SYSENTER VMCALL'.split(' '));
@@ -36,15 +38,25 @@ const forms: readonly Form[] = new DecodeTable(instructions)
   .check()
   .filter(({ instruction }) => !EXCLUDED.has(instruction.name));
 
-/** Somewhere in the data window, at times just outside or across a page boundary. */
-export function dataAddress(random: Prng): number {
+/** Where an instruction is to stand: programs have branches of their own, and a stack that leads back. */
+export type Place = 'anywhere' | 'in programs';
+
+const STRAYING = new Set(
+  'ENTER LEAVE POPA POPF RETF LDS LES LSS LFS LGS BOUND LDMXCSR FXRSTOR XRSTOR FLDENV FRSTOR FLDCW WAIT'.split(' '),
+);
+const tame = forms.filter(
+  ({ instruction: { name }, cpl0, ends, operands }) =>
+    !(cpl0 || ends || PRIVILEGED.has(name) || STRAYING.has(name)) &&
+    operands.every(({ at }) => at !== AT_REG_SEGMENT && at !== AT_FIXED_SEGMENT),
+);
+
+/** Somewhere in the data window, at times just outside or across a page boundary, or at a device. */
+export function dataAddress(random: Prng, where: Place = 'anywhere'): number {
+  if (random.chance(4)) return DEVICE + 0x100 + (random.below(0xe00) & ~7);
+  if (where === 'in programs' && random.chance(85)) return DATA + 0x40 + (random.below(2 * PAGE - 0x80) & ~15);
   if (random.chance(15)) return DATA + 0x1000 * (1 + random.below(3)) - random.below(20);
   const address = DATA + 0x40 + random.below(DATA_END - DATA - 0x80);
   return random.chance(60) ? address & ~15 : address;
-}
-
-function little(value: number, bytes: number): number[] {
-  return Array.from({ length: bytes }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
 }
 
 /** The ModRM byte of a form, with what follows it. `wide`: 32- or 64-bit addressing. */
@@ -134,33 +146,33 @@ function placeImmediate(random: Prng, bytes: number[], { form, operandSize, addr
 }
 
 /** Reachable forms, of which those that fault for want of privilege come seldom. */
-function drawForm(random: Prng): Form {
+function drawForm(random: Prng, where: Place): Form {
   for (;;) {
-    const form = random.pick(forms);
+    const form = random.pick(where === 'anywhere' ? forms : tame);
     const isRefused = form.cpl0 || PRIVILEGED.has(form.instruction.name);
     if (!isRefused || random.chance(3)) return form;
   }
 }
 
 /** MOV of an immediate to a register, 32 bits or, in 16-bit code, 16. */
-function load(register: number, value: number, mode: CodeMode): number[] {
+export function load(register: number, value: number, mode: CodeMode): number[] {
   const opcode = 0xb8 + (register & 7);
   if (mode === 16) return [opcode, ...little(value & 0xffff, 2)];
   return register < 8 ? [opcode, ...little(value >>> 0, 4)] : [0x41, opcode, ...little(value >>> 0, 4)];
 }
 
 /** Code that makes the memory operand, or the pointers of a string instruction, lead into the data window. */
-function drawPointers(random: Prng, { memory, form }: Decoded, mode: CodeMode): number[] {
-  if (random.chance(8)) return [];
+function drawPointers(random: Prng, { memory, form }: Decoded, mode: CodeMode, where: Place): number[] {
+  if (random.chance(where === 'anywhere' ? 8 : 2)) return [];
   const origin = mode === 16 ? DATA : 0;
   if (form.rep) {
-    const registers = [RSI, RDI].flatMap((register) => load(register, dataAddress(random) - origin, mode));
+    const registers = [RSI, RDI].flatMap((register) => load(register, dataAddress(random, where) - origin, mode));
     return [...registers, ...load(RCX, random.below(70), mode)];
   }
   if (memory === undefined || memory.base < 0) return [];
   const { base, index, scale, displacement } = memory;
   const mask = form.aligned ? 15 : random.chance(20) ? 63 : 0;
-  const address = dataAddress(random) & ~(random.chance(97) ? mask : 0);
+  const address = dataAddress(random, where) & ~(random.chance(97) ? mask : 0);
   if (index < 0) return load(base, address - origin - displacement, mode);
   if (index === base) return load(base, Math.floor((address - origin - displacement) / (1 + (1 << scale))), mode);
   const step = random.below(4) * 16;
@@ -168,19 +180,19 @@ function drawPointers(random: Prng, { memory, form }: Decoded, mode: CodeMode): 
 }
 
 /** One instruction with what leads up to it; now and then not one that exists. */
-export function drawInstruction(random: Prng, mode: CodeMode): number[] {
+export function drawInstruction(random: Prng, mode: CodeMode, where: Place = 'anywhere'): number[] {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const bytes = encode(random, drawForm(random), mode);
+    const bytes = encode(random, drawForm(random, where), mode);
     while (bytes.length < LONGEST) bytes.push(random.chance(30) ? random.below(4) : random.u32() & 0xff);
     const decoded = decoder.decode(Uint8Array.from(bytes), 0, LONGEST, mode, true);
     if (!(decoded instanceof Decoded)) {
-      if (random.chance(1)) return bytes.slice(0, 1 + random.below(LONGEST));
+      if (where === 'anywhere' && random.chance(1)) return bytes.slice(0, 1 + random.below(LONGEST));
       continue;
     }
     if (EXCLUDED.has(decoded.instruction.name)) continue;
     bytes.length = decoded.length;
     placeImmediate(random, bytes, decoded);
-    return [...drawPointers(random, decoded, mode), ...bytes];
+    return [...drawPointers(random, decoded, mode, where), ...bytes];
   }
   return [NOP];
 }

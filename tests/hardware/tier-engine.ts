@@ -61,6 +61,20 @@ export class VectorMachine {
     return PAGES.map((_, i) => this.machine.page(WINDOW + i * PAGE));
   }
 
+  /** Maps the vectors' page with that number at another address, for data. */
+  alias(page: number, linear: number): void {
+    this.machine.map(BigInt(linear), WINDOW + page * PAGE, PRESENT | USER | WRITABLE | NO_EXECUTE);
+  }
+
+  /** An interrupt comes, and its handler returns: nothing has changed in the end. */
+  interrupt(vector: number): void {
+    const { cpu, memory } = this.machine;
+    const state = memory.u8.slice(cpu.base, cpu.base + ARCHITECTURAL_BYTES);
+    cpu.interrupt(vector);
+    memory.u8.set(state, cpu.base);
+    cpu.contextChanged();
+  }
+
   enter(): void {
     const { cpu, memory } = this.machine;
     memory.u8.set(this.state.bytes.subarray(0, ARCHITECTURAL_BYTES), cpu.base);
