@@ -27,6 +27,11 @@ import {
 import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
 import type { SlotSet } from './slots.ts';
 
+/** A record of targets: offset of the next one to be written, then the last ones. */
+export const SITE_LENGTH = 16;
+export const SITE_TARGETS = 8;
+export const SITE_BYTES = SITE_TARGETS + 8 * SITE_LENGTH;
+
 /** An instruction of the plan did not translate. */
 export class DeclinedAt extends Error {
   readonly block: PlannedBlock;
@@ -46,6 +51,8 @@ export interface RegionRequest {
   readonly operations: readonly number[];
   /** Machine address of a word that links a way out of the region to the block it leads to. */
   link(): number;
+  /** Machine address of the record of an indirect branch's targets, if one is to be kept. */
+  recordAt(block: PlannedBlock): number | undefined;
   /** Which flags a block must find in their slots. */
   needs(block: PlannedBlock): FlagNeed;
 }
@@ -96,6 +103,10 @@ class RegionCode {
           block.next = undefined;
           again = true;
         }
+        if (block.seen.some(bad)) {
+          block.seen = block.seen.filter((to) => !bad(to));
+          again = true;
+        }
       }
     }
   }
@@ -139,7 +150,7 @@ class RegionCode {
     this.#b.scoped(() => {
       this.#instructions(block, first);
       const leaves = block.ending === 'other' || block.ending === 'declined';
-      const need = Math.max(this.#need(block.taken), this.#need(block.next)) as FlagNeed;
+      const need = Math.max(...[block.taken, block.next, ...block.seen].map((to) => this.#need(to))) as FlagNeed;
       branch = leaves ? m.settle(0) : m.settle(need, m.branched);
     });
     this.#end(block, first, branch, go);
@@ -229,21 +240,51 @@ class RegionCode {
     return (offsets[instructions.length] as number) + (relative?.immediate ?? 0);
   }
 
-  /** A jump to where a register or the stack says; returns are expected to lead back to the call. */
+  /**
+   * A jump to where a register or the stack says: compared with where it has led before, and for returns with where the
+   * call came from.
+   */
   #indirect(block: PlannedBlock, target: Node, go: (to: number) => void): void {
-    const { taken } = block;
-    if (taken === undefined) {
+    const m = this.#m;
+    const known = block.taken === undefined ? block.seen : [block.taken];
+    if (known.length === 0) {
+      this.#record(block, target);
       this.#leaveTo(block, target);
       return;
     }
-    const m = this.#m;
-    const expected = m.eq(target, m.ipAt(taken.offset));
     const quiet = m.isZero(this.#b.load(32, this.#b.param(0), vcpu.pendingEvents.offset));
+    const compare = (i: number): void => {
+      const to = known[i];
+      if (to === undefined) {
+        this.#leaveTo(block, target);
+        return;
+      }
+      const there = m.eq(target, m.ipAt(to.offset));
+      this.#either(
+        known.length === 1 ? m.and(there, quiet) : there,
+        () => this.#edge(block, to, to.offset, go),
+        () => compare(i + 1),
+      );
+    };
+    if (known.length === 1) {
+      compare(0);
+      return;
+    }
     this.#either(
-      m.and(expected, quiet),
-      () => this.#edge(block, taken, taken.offset, go),
+      quiet,
+      () => compare(0),
       () => this.#leaveTo(block, target),
     );
+  }
+
+  /** Remembers where an indirect branch leads, for a region to be made anew. */
+  #record(block: PlannedBlock, target: Node): void {
+    const site = this.#request.recordAt(block);
+    if (site === undefined) return;
+    const place = this.#i32(site);
+    const next = this.#b.load(32, place, 0);
+    this.#b.store(64, this.#m.add(place, next), SITE_TARGETS, target);
+    this.#b.store(32, place, 0, this.#m.and(this.#m.add(next, this.#i32(8)), this.#i32(8 * (SITE_LENGTH - 1))));
   }
 
   /** An access of a block's last instruction may have called for the run loop, or have written over this very code. */
@@ -315,9 +356,10 @@ class RegionCode {
   }
 }
 
-function successorsOf({ taken, next }: PlannedBlock): number[] {
+function successorsOf({ taken, next, seen }: PlannedBlock): number[] {
   const numbers: number[] = [];
   if (taken !== undefined) numbers.push(taken.number);
   if (next !== undefined) numbers.push(next.number);
+  for (const { number } of seen) numbers.push(number);
   return numbers;
 }

@@ -62,6 +62,8 @@ export interface PlannedBlock {
   /** Those of them that are in the region. */
   taken: PlannedBlock | undefined;
   next: PlannedBlock | undefined;
+  /** Where an indirect branch has led to, most often first. */
+  seen: PlannedBlock[];
 }
 
 export interface RegionPlan {
@@ -79,6 +81,8 @@ export interface CodeSource {
     offsets: readonly number[];
     end: number;
   };
+  /** Offsets to which the indirect branch at this machine address has led of late, most often first. */
+  seenTargets(machine: number): readonly number[];
   /** Whether the instruction at this machine address is known not to translate. */
   declines(machine: number): boolean;
 }
@@ -150,15 +154,25 @@ class Planning {
       targets: declined ? {} : targetsOf(last as Decoded, ending, behind, call),
       taken: undefined,
       next: undefined,
+      seen: [],
     };
   }
 
   #extend(block: PlannedBlock): void {
     const { taken, next } = block.targets;
+    if (isUnforeseen(block)) this.#extendIndirect(block);
     if (next !== undefined) block.next = this.#reach(next, block.call);
     if (taken === undefined) return;
     if (block.ending === 'call') block.taken = this.#reachCall(block, taken);
     else block.taken = this.#reach(taken, block.ending === 'return' ? block.call?.caller : block.call);
+  }
+
+  #extendIndirect(block: PlannedBlock): void {
+    for (const target of this.#source.seenTargets(branchAt(block))) {
+      const calls = block.instructions.at(-1)?.instruction.name === 'CALL';
+      const found = calls ? this.#reachCall(block, target) : this.#reach(target, block.call);
+      if (found !== undefined && !block.seen.includes(found)) block.seen.push(found);
+    }
   }
 
   #reachCall(block: PlannedBlock, target: number): PlannedBlock | undefined {
@@ -195,6 +209,16 @@ class Planning {
     const block = this.#source.blockAt(offset);
     return block && this.#add(block, offset, call);
   }
+}
+
+/** Its last instruction is a branch of which nothing tells where it leads: indirect, or a return from where the region began. */
+export function isUnforeseen({ ending, call }: PlannedBlock): boolean {
+  return ending === 'indirect' || (ending === 'return' && call === undefined);
+}
+
+/** Machine address of a block's last instruction. */
+export function branchAt({ block, offset, offsets, instructions }: PlannedBlock): number {
+  return block.machine + (offsets[instructions.length - 1] as number) - offset;
 }
 
 function branchesRelatively(last: Decoded | string | undefined): boolean {

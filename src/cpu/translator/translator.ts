@@ -25,9 +25,17 @@ import type { Vcpu } from '../interpreter/vcpu.ts';
 import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
 import { vcpu as fields } from '../state.ts';
 import { OperationPool } from './operation-pool.ts';
-import { DeclinedAt, emitRegion } from './region-code.ts';
+import { DeclinedAt, emitRegion, SITE_BYTES, SITE_LENGTH, SITE_TARGETS } from './region-code.ts';
 import { type FlagNeed, FlagsNeeded, type RegionContext } from './region-emitter.ts';
-import { type CodeSource, NARROW, type PlannedBlock, planRegion, type RegionPlan, WIDE } from './region-plan.ts';
+import {
+  branchAt,
+  type CodeSource,
+  NARROW,
+  type PlannedBlock,
+  planRegion,
+  type RegionPlan,
+  WIDE,
+} from './region-plan.ts';
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
@@ -40,6 +48,8 @@ const WARM = 4;
 const CODE_LIMIT = 96 << 20;
 /** A module is compiled once it has so many regions, or when the slice ends. */
 const BATCH = 8;
+/** How far from a region's first page code in it can be, in bytes. */
+const FARTHEST = 2 ** 31;
 /** Room for the links of a block: it has two ends at most. */
 const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
@@ -54,6 +64,8 @@ interface Region {
   readonly operations: number;
   readonly operationBytes: number;
   readonly wide: boolean;
+  /** Indirect branches whose targets are recorded for it, by machine address. */
+  readonly sites: readonly number[];
   samples: number;
   /** Compiled and standing in its head's counting operation; else waiting, or set aside to see whether it is needed. */
   state: 'waiting' | 'running' | 'aside' | 'gone';
@@ -70,6 +82,8 @@ export class Translator {
   readonly #users = new Map<number, Set<Region>>();
   /** By address of their operations. */
   readonly #byOperations = new Map<number, Region>();
+  /** Records of where indirect branches lead, by machine address of the branch, and how many regions keep each. */
+  readonly #sites = new Map<number, { readonly address: number; users: number }>();
   readonly #declined = new Set<number>();
   /** By machine address, blocks that read flags which others have left. */
   readonly #needs = new Map<number, FlagNeed>();
@@ -177,6 +191,7 @@ export class Translator {
       const code = space.reserve([], []);
       const { operations, links, address, bytes } = this.#placeOperations(plan);
       let linked = 0;
+      const sites: number[] = [];
       const mode = {
         flat: (plan.mode & CODE_FLAT) !== 0,
         stackAddressSize: codeSizeOf(plan.mode) === 64 ? 64 : (plan.mode & CODE_STACK_32) !== 0 ? 32 : 16,
@@ -188,6 +203,7 @@ export class Translator {
             mode,
             operations,
             link: () => links + 4 * linked++,
+            recordAt: (block) => (wide ? undefined : this.#recordAt(block, sites)),
             needs: (block) => this.#needOf(block.block),
           }),
         );
@@ -201,6 +217,7 @@ export class Translator {
           wide,
           samples: 0,
           state: 'waiting',
+          sites,
           blocks: [...new Set(plan.blocks.map(({ block }) => block))],
         });
         this.#stats.links += linked;
@@ -208,6 +225,7 @@ export class Translator {
       } catch (error) {
         space.release(code);
         this.#pool.release(address, bytes);
+        for (const branch of sites) this.#dropSite(branch);
         if (error instanceof DeclinedAt) this.#decline(error);
         else if (error instanceof FlagsNeeded) this.#require(plan.blocks[error.block] as PlannedBlock, error.need);
         else throw error;
@@ -270,6 +288,41 @@ export class Translator {
     return { operations, links, address, bytes };
   }
 
+  #recordAt(block: PlannedBlock, sites: number[]): number {
+    const branch = branchAt(block);
+    let site = this.#sites.get(branch);
+    if (site === undefined) {
+      site = { address: this.#pool.allocate(SITE_BYTES), users: 0 };
+      this.#engine.memory.u8.fill(0, site.address, site.address + SITE_BYTES);
+      this.#sites.set(branch, site);
+    }
+    site.users++;
+    sites.push(branch);
+    return site.address;
+  }
+
+  #dropSite(branch: number): void {
+    const site = this.#sites.get(branch);
+    if (site === undefined || --site.users > 0) return;
+    this.#sites.delete(branch);
+    this.#pool.release(site.address, SITE_BYTES);
+  }
+
+  /** Targets in the record of an indirect branch, relative to the page in `ipBase`, most often first. */
+  #seenTargets(vcpu: Vcpu, branch: number): number[] {
+    const site = this.#sites.get(branch);
+    if (site === undefined) return [];
+    const base = vcpu.get(fields.ipBase);
+    const counts = new Map<number, number>();
+    for (let i = 0; i < SITE_LENGTH; i++) {
+      const target = this.#engine.memory.view.getBigUint64(site.address + SITE_TARGETS + 8 * i, true);
+      if (target === 0n) continue;
+      const offset = Number(BigInt.asIntN(64, target - base));
+      if (Math.abs(offset) < FARTHEST) counts.set(offset, (counts.get(offset) ?? 0) + 1);
+    }
+    return [...counts].sort((a, b) => b[1] - a[1]).map(([offset]) => offset);
+  }
+
   #source(vcpu: Vcpu, head: Block, wide: boolean): CodeSource {
     const { blocks } = this.#engine;
     const frame = head.machine - head.start;
@@ -290,6 +343,7 @@ export class Translator {
         }
         return sequence;
       },
+      seenTargets: (machine) => (wide ? this.#seenTargets(vcpu, machine) : []),
       declines: (machine) => this.#declined.has(machine),
     };
   }
@@ -341,6 +395,7 @@ export class Translator {
     region.state = 'gone';
     this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
     this.#pool.release(region.operations, region.operationBytes);
+    for (const branch of region.sites) this.#dropSite(branch);
     this.#stats.codeBytes -= region.codeBytes;
   }
 
