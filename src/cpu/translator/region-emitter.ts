@@ -209,8 +209,8 @@ export class RegionEmitter extends InstructionEmitter {
     const inPage = this.b.load(32, operation, OPERATION_IP - 1, LOAD32_16U);
     const ip = this.add(base, this.zext(inPage, 64));
     super.set(vcpu.rip, this.mode === 64 ? ip : this.and(ip, this.const(64, 0xffffffffn)));
-    const elsewhere = this.ne(this.b.settled(this.#coldPage), this.i32(0));
-    super.set(vcpu.exitOperation, this.or(this.i32(firstOperation), this.zext(elsewhere, 32)));
+    super.set(vcpu.exitOperation, this.i32(firstOperation));
+    super.set(vcpu.regionBase, this.b.settled(this.#ipBase));
     this.leaveFor(EXIT_BUDGET);
   }
 

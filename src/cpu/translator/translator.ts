@@ -55,6 +55,12 @@ const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
 const MOST_DECLINED = 1 << 16;
 
+/** From where code is looked at: a vCPU, and what `ipBase` is for the page in which the region begins. */
+interface View {
+  readonly vcpu: Vcpu;
+  readonly base: bigint;
+}
+
 /** A translated region. */
 interface Region {
   readonly head: Block;
@@ -128,21 +134,18 @@ export class Translator {
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
     const started = performance.now();
-    this.#translate(vcpu, block, false);
+    this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, false);
     this.#stats.milliseconds += performance.now() - started;
     if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
   }
 
-  /**
-   * A slice has ended, in the region with these operations if there is one; bit 0 is set unless the vCPU is in the page
-   * in which the region begins. No generated code is running.
-   */
+  /** A slice has ended, in the region with these operations if there is one. No generated code is running. */
   sliceEnded(vcpu: Vcpu, operations: number): void {
-    const region = this.#byOperations.get((operations & ~1) >>> 0);
-    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES && (operations & 1) === 0) {
+    const region = this.#byOperations.get(operations);
+    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES) {
       const started = performance.now();
       region.samples = Number.NEGATIVE_INFINITY;
-      this.#translate(vcpu, region.head, true);
+      this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, true);
       this.#stats.milliseconds += performance.now() - started;
     }
     this.flush();
@@ -180,9 +183,9 @@ export class Translator {
 
   // ---- Translating -------------------------------------------------------------------------------------------------
 
-  #translate(vcpu: Vcpu, head: Block, wide: boolean): void {
+  #translate(view: View, head: Block, wide: boolean): void {
     const { space } = this.#engine;
-    const source = this.#source(vcpu, head, wide);
+    const source = this.#source(view, head, wide);
     for (;;) {
       const plan = planRegion(head, source, wide ? WIDE : NARROW);
       const [first] = plan.blocks;
@@ -308,11 +311,10 @@ export class Translator {
     this.#pool.release(site.address, SITE_BYTES);
   }
 
-  /** Targets in the record of an indirect branch, relative to the page in `ipBase`, most often first. */
-  #seenTargets(vcpu: Vcpu, branch: number): number[] {
+  /** Targets in the record of an indirect branch, relative to the region's first page, most often first. */
+  #seenTargets({ base }: View, branch: number): number[] {
     const site = this.#sites.get(branch);
     if (site === undefined) return [];
-    const base = vcpu.get(fields.ipBase);
     const counts = new Map<number, number>();
     for (let i = 0; i < SITE_LENGTH; i++) {
       const target = this.#engine.memory.view.getBigUint64(site.address + SITE_TARGETS + 8 * i, true);
@@ -323,14 +325,14 @@ export class Translator {
     return [...counts].sort((a, b) => b[1] - a[1]).map(([offset]) => offset);
   }
 
-  #source(vcpu: Vcpu, head: Block, wide: boolean): CodeSource {
+  #source(view: View, head: Block, wide: boolean): CodeSource {
     const { blocks } = this.#engine;
     const frame = head.machine - head.start;
     const sequences = new Map<Block, ReturnType<typeof blocks.sequenceOf>>();
     return {
       blockAt: (offset) => {
         const page = Math.floor(offset / 4096) * 4096;
-        const pageFrame = page === 0 ? frame : this.#frameOf(vcpu, page);
+        const pageFrame = page === 0 ? frame : this.#frameOf(view, page);
         if (pageFrame === undefined) return undefined;
         const block = blocks.known(pageFrame + offset - page, head.mode);
         return block !== undefined && (block === head || this.#isWanted(block, wide)) ? block : undefined;
@@ -343,7 +345,7 @@ export class Translator {
         }
         return sequence;
       },
-      seenTargets: (machine) => (wide ? this.#seenTargets(vcpu, machine) : []),
+      seenTargets: (machine) => (wide ? this.#seenTargets(view, machine) : []),
       declines: (machine) => this.#declined.has(machine),
     };
   }
@@ -359,9 +361,9 @@ export class Translator {
   }
 
   /** The frame of a page of code, relative to the one that runs, if the TLB has it: nothing may be touched for it. */
-  #frameOf(vcpu: Vcpu, page: number): number | undefined {
+  #frameOf({ vcpu, base }: View, page: number): number | undefined {
     const { view } = this.#engine.memory;
-    const linear = BigInt.asUintN(64, vcpu.get(fields.ipBase) + BigInt(page));
+    const linear = BigInt.asUintN(64, base + BigInt(page));
     const index = Number((linear >> 12n) & BigInt(TLB_ENTRIES - 1));
     const entry = vcpu.get32(fields.tlbBase) + index * TLB_ENTRY_BYTES;
     const tag = (linear >> 12n) | vcpu.get(fields.tlbTag);
