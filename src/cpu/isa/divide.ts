@@ -127,51 +127,101 @@ function writeQuotient(m: Algebra, quotient: Value, remainder: Value, width: Wid
   m.setGpr(RDX, m.trunc(remainder, width));
 }
 
-const DIV = defineInstruction({
-  name: 'DIV',
-  sdm: 'Vol. 2A "DIV - Unsigned Divide"',
-  forms: ['F6 /6 Eb', 'F7 /6 Ev'],
-  semantics(m, src) {
-    const divisor = m.read(src);
-    const width = widthOf(divisor);
-    if (width === 64) {
-      const [quotient, remainder] = m.call(divideUnsigned64, m.getGpr(RDX, 64), m.getGpr(RAX, 64), divisor);
-      writeQuotient(m, quotient, remainder, 64);
-      return;
-    }
-    const calculated = width === 32 ? 64 : 32;
-    const a = m.zext(dividend(m, width), calculated);
-    const b = m.zext(divisor, calculated);
-    // The quotient fits where the dividend's upper half is below the divisor; this covers a divisor of 0.
-    raiseIf(m, m.leU(b, m.shr(a, width)));
-    writeQuotient(m, m.divU(a, b), m.remU(a, b), width);
-  },
-});
+/** Remainder of a division whose quotient is known: a multiplication, where processors take long for a division. */
+function remainderOf(m: Algebra, a: Value, b: Value, quotient: Value): Value {
+  return m.sub(a, m.mul(quotient, b));
+}
 
-const IDIV = defineInstruction({
-  name: 'IDIV',
-  sdm: 'Vol. 2A "IDIV - Signed Divide"',
-  forms: ['F6 /7 Eb', 'F7 /7 Ev'],
-  semantics(m, src) {
-    const divisor = m.read(src);
-    const width = widthOf(divisor);
-    if (width === 64) {
-      const [quotient, remainder] = m.call(divideSigned64, m.getGpr(RDX, 64), m.getGpr(RAX, 64), divisor);
-      writeQuotient(m, quotient, remainder, 64);
-      return;
-    }
-    const a = m.sext(dividend(m, width), 64);
-    const b = m.sext(divisor, 64);
-    raiseIf(m, m.isZero(b));
-    // Only EDX:EAX can be the one dividend that a 64-bit division by -1 cannot take.
-    if (width === 32) {
-      const least = m.eq(a, m.const(64, -0x8000_0000_0000_0000n));
-      raiseIf(m, m.and(least, m.eq(b, m.const(64, -1))));
-    }
-    const quotient = m.divS(a, b);
-    raiseIf(m, m.ne(m.sext(m.trunc(quotient, width), 64), quotient));
-    writeQuotient(m, quotient, m.remS(a, b), width);
-  },
-});
+/** Fast path: a dividend whose upper half is 0 or its sign divides in half the width; `slowly` gives both results. */
+function divideHalf(
+  m: Algebra,
+  operands: { high: Value; low: Value; divisor: Value },
+  signed: boolean,
+  slowly: () => readonly Value[],
+): Value[] {
+  const { high, low, divisor } = operands;
+  const width = widthOf(low);
+  const zero = m.const(width, 0);
+  const quotient = m.variable(zero);
+  const remainder = m.variable(zero);
+  const extension = signed ? m.sar(low, width - 1) : zero;
+  // By -1 there is one dividend that WebAssembly's division refuses.
+  const divides = signed ? m.ltU(m.const(width, 1), m.add(divisor, m.const(width, 1))) : m.ne(divisor, zero);
+  m.if(
+    m.and(m.eq(high, extension), divides),
+    () => {
+      const result = signed ? m.divS(low, divisor) : m.divU(low, divisor);
+      m.assign(quotient, result);
+      m.assign(remainder, remainderOf(m, low, divisor, result));
+    },
+    () => {
+      const [q, r] = slowly();
+      m.assign(quotient, q);
+      m.assign(remainder, r);
+    },
+  );
+  return [m.use(quotient), m.use(remainder)];
+}
 
-export const divide: readonly Instruction[] = [DIV, IDIV];
+function highAndLow(m: Algebra, divisor: Value): { high: Value; low: Value; divisor: Value } {
+  const width = widthOf(divisor);
+  return { high: m.getGpr(RDX, width), low: m.getGpr(RAX, width), divisor };
+}
+
+/** As `dividend` and `divisor`, in twice the width of a 32-bit or the fourfold of a narrower division. */
+function divideWide(m: Algebra, divisor: Value): [Value, Value] {
+  const width = widthOf(divisor);
+  const calculated = width === 32 ? 64 : 32;
+  const a = m.zext(dividend(m, width), calculated);
+  const b = m.zext(divisor, calculated);
+  // The quotient fits where the dividend's upper half is below the divisor; this covers a divisor of 0.
+  raiseIf(m, m.leU(b, m.shr(a, width)));
+  const quotient = m.divU(a, b);
+  return [quotient, remainderOf(m, a, b, quotient)];
+}
+
+function divideWideSigned(m: Algebra, divisor: Value): [Value, Value] {
+  const width = widthOf(divisor);
+  const a = m.sext(dividend(m, width), 64);
+  const b = m.sext(divisor, 64);
+  raiseIf(m, m.isZero(b));
+  // Only EDX:EAX can be the one dividend that a 64-bit division by -1 cannot take.
+  if (width === 32) {
+    const least = m.eq(a, m.const(64, -0x8000_0000_0000_0000n));
+    raiseIf(m, m.and(least, m.eq(b, m.const(64, -1))));
+  }
+  const quotient = m.divS(a, b);
+  raiseIf(m, m.ne(m.sext(m.trunc(quotient, width), 64), quotient));
+  return [quotient, remainderOf(m, a, b, quotient)];
+}
+
+function divideInstruction(name: string, sdm: string, forms: readonly string[], signed: boolean): Instruction {
+  return defineInstruction({
+    name,
+    sdm,
+    forms,
+    semantics(m, src) {
+      const divisor = m.read(src);
+      const width = widthOf(divisor);
+      const wide = (): Value[] => (signed ? divideWideSigned : divideWide)(m, divisor);
+      if (width < 32) {
+        const [quotient, remainder] = wide();
+        writeQuotient(m, quotient, remainder, width);
+        return;
+      }
+      const operands = highAndLow(m, divisor);
+      const slowly = (): Value[] => {
+        if (width === 32) return wide().map((value) => m.trunc(value, 32));
+        const routine = signed ? divideSigned64 : divideUnsigned64;
+        return m.call(routine, operands.high, operands.low, divisor);
+      };
+      const [quotient, remainder] = divideHalf(m, operands, signed, slowly);
+      writeQuotient(m, quotient, remainder, width);
+    },
+  });
+}
+
+export const divide: readonly Instruction[] = [
+  divideInstruction('DIV', 'Vol. 2A "DIV - Unsigned Divide"', ['F6 /6 Eb', 'F7 /6 Ev'], false),
+  divideInstruction('IDIV', 'Vol. 2A "IDIV - Signed Divide"', ['F6 /7 Eb', 'F7 /7 Ev'], true),
+];
