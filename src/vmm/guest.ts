@@ -70,6 +70,7 @@ export class Guest implements RunnableGuest {
       traceEvents: options.trace?.kinds.has('exits') ?? false,
       names: options.namedCode ?? false,
       tiers: options.engine ?? 'auto',
+      compileAside: true,
     });
     this.#engine = engine;
     /** Devices ask for the time while they are built, before there is a vCPU. */

@@ -106,23 +106,23 @@ export class ImportingModule {
     return lowered.code.length;
   }
 
-  /** The module's bytes, and what puts its functions into the table. */
-  instantiate(): Uint8Array {
-    const names: string[] = [];
-    for (const { ref, name, lowered } of this.#bodies) {
+  /** Nothing can be defined any more. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    for (const [i, { ref, name, lowered }] of this.#bodies.entries()) {
       const index = this.#writer.declareFunction();
       this.#writer.defineFunction(index, functionType(ref), lowered);
-      this.#writer.exportFunction(String(names.push(name) - 1), index);
+      this.#writer.exportFunction(String(i), index);
       if (this.#named) this.#writer.nameFunction(index, name);
     }
-    const bytes = this.#writer.finish();
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      v: { m: this.#space.memory, ...this.#imports },
-    });
+    return this.#writer.finish();
+  }
+
+  /** Puts those functions into the table that are wanted; `compiled` is made of `bytes()`. */
+  instantiate(compiled: WebAssembly.Module, wanted: (ref: FunctionRef) => boolean): void {
+    const { exports } = new WebAssembly.Instance(compiled, { v: { m: this.#space.memory, ...this.#imports } });
     for (const [i, { ref }] of this.#bodies.entries()) {
-      this.#space.table.set(ref.slot, exports[String(i)] as CallableFunction);
+      if (wanted(ref)) this.#space.table.set(ref.slot, exports[String(i)] as CallableFunction);
     }
-    return bytes;
   }
 }
 

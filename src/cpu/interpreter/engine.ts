@@ -47,6 +47,8 @@ export interface EngineOptions {
   readonly names?: boolean;
   /** Which tiers run guest code; 'interpreter' if not said. */
   readonly tiers?: EngineChoice;
+  /** With 'auto': regions are compiled on other threads, while the event loop gets its turns. */
+  readonly compileAside?: boolean;
 }
 
 export class Engine implements EmitterContext {
@@ -85,7 +87,7 @@ export class Engine implements EmitterContext {
     this.#buildCore(codeMap, { blockCache, delivery });
     this.#addCommonCode();
     const { tiers = 'interpreter' } = options;
-    if (tiers !== 'interpreter') this.translator = new Translator(this, tiers);
+    if (tiers !== 'interpreter') this.translator = new Translator(this, tiers, options.compileAside ?? false);
   }
 
   #buildCore(codeMap: number, places: CorePlaces): void {

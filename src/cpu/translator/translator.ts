@@ -46,14 +46,21 @@ const SAMPLES = 12;
 const WARM = 4;
 /** Most bytes of WebAssembly in regions. */
 const CODE_LIMIT = 96 << 20;
-/** A module is compiled once it has so many regions, or when the slice ends. */
+/** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
 const BATCH = 8;
+const PATIENCE = 8;
 /** How far from a region's first page code in it can be, in bytes. */
 const FARTHEST = 2 ** 31;
 /** Room for the links of a block: it has two ends at most. */
 const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
 const MOST_DECLINED = 1 << 16;
+
+/** Regions of one module. */
+interface Batch {
+  readonly module: ImportingModule;
+  readonly regions: readonly Region[];
+}
 
 /** From where code is looked at: a vCPU, and what `ipBase` is for the page in which the region begins. */
 interface View {
@@ -95,6 +102,11 @@ export class Translator {
   readonly #needs = new Map<number, FlagNeed>();
   #module: ImportingModule | undefined;
   #waiting: Region[] = [];
+  /** Slices that it has waited. */
+  #waited = 0;
+  /** Modules are compiled on other threads, and start at the end of some later slice. */
+  readonly #aside: boolean;
+  #compiled: (Batch & { compiled(): WebAssembly.Module })[] = [];
   readonly #stats = {
     translations: 0,
     instructions: 0,
@@ -106,8 +118,9 @@ export class Translator {
     milliseconds: 0,
   };
 
-  constructor(engine: Engine, choice: EngineChoice) {
+  constructor(engine: Engine, choice: EngineChoice, aside: boolean) {
     this.#engine = engine;
+    this.#aside = aside && choice !== 'translator';
     this.#atFirstSight = choice === 'translator';
     this.#pool = new OperationPool(engine.memory);
     this.#context = {
@@ -133,9 +146,7 @@ export class Translator {
     const known = this.#regions.get(block.address);
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
-    const started = performance.now();
-    this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, false);
-    this.#stats.milliseconds += performance.now() - started;
+    this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, false));
     if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
   }
 
@@ -143,24 +154,60 @@ export class Translator {
   sliceEnded(vcpu: Vcpu, operations: number): void {
     const region = this.#byOperations.get(operations);
     if (region !== undefined && !region.wide && ++region.samples >= SAMPLES) {
-      const started = performance.now();
       region.samples = Number.NEGATIVE_INFINITY;
-      this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, true);
-      this.#stats.milliseconds += performance.now() - started;
+      this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, true));
     }
     this.flush();
   }
 
-  /** Compiles the regions that wait. */
+  /** Has the regions that wait compiled, and starts those that are. */
   flush(): void {
-    if (this.#module === undefined) return;
-    const started = performance.now();
-    this.#module.instantiate();
-    this.#module = undefined;
-    this.#stats.modules++;
-    for (const region of this.#waiting) if (region.state === 'waiting') this.#start(region);
-    this.#waiting = [];
+    const module = this.#module;
+    const waits = this.#aside && this.#waiting.length < BATCH && ++this.#waited < PATIENCE;
+    if (module !== undefined && !waits) {
+      this.#waited = 0;
+      const batch = { module, regions: this.#waiting };
+      this.#module = undefined;
+      this.#waiting = [];
+      this.#stats.modules++;
+      this.#timed(() => this.#compile(batch));
+    }
+    if (this.#compiled.length > 0) this.#timed(() => this.#startCompiled());
+  }
+
+  #compile(batch: Batch): void {
+    const bytes = batch.module.bytes();
+    if (!this.#aside) {
+      this.#compiled.push({ ...batch, compiled: () => new WebAssembly.Module(bytes) });
+      return;
+    }
+    WebAssembly.compile(bytes).then(
+      (compiled) => this.#compiled.push({ ...batch, compiled: () => compiled }),
+      (error: unknown) =>
+        this.#compiled.push({
+          ...batch,
+          compiled: () => {
+            throw error;
+          },
+        }),
+    );
+  }
+
+  #startCompiled(): void {
+    const batches = this.#compiled;
+    this.#compiled = [];
+    for (const { module, regions, compiled } of batches) {
+      const wanted = regions.filter(({ state }) => state === 'waiting');
+      const codes = new Set(wanted.map(({ code }) => code));
+      module.instantiate(compiled(), (ref) => codes.has(ref));
+      for (const region of wanted) this.#start(region);
+    }
     this.#makeRoom();
+  }
+
+  #timed(work: () => void): void {
+    const started = performance.now();
+    work();
     this.#stats.milliseconds += performance.now() - started;
   }
 
@@ -393,9 +440,12 @@ export class Translator {
       users?.delete(region);
       if (users?.size === 0) this.#users.delete(address);
     }
-    if (region.state !== 'waiting') this.#engine.space.release(region.code);
+    this.#engine.space.release(region.code);
     region.state = 'gone';
-    this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
+    // A narrow region runs on where its wide successor is given up before it starts.
+    if (!this.#regions.has(head.address)) {
+      this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
+    }
     this.#pool.release(region.operations, region.operationBytes);
     for (const branch of region.sites) this.#dropSite(branch);
     this.#stats.codeBytes -= region.codeBytes;
