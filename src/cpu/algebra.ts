@@ -277,6 +277,12 @@ export interface Algebra {
 
   // ---- Control ---------------------------------------------------------------------------------------------------
 
+  /**
+   * Code of a definition that raises an exception, or not, for what CPL and the control registers are. An engine may
+   * leave it out where `check`, the same function each time, has been run before and they cannot have changed for the
+   * worse since. Not to be called within `if` or `while`.
+   */
+  once(check: (m: Algebra) => void): void;
   if(condition: Value, then: () => void, otherwise?: () => void): void;
   while(condition: () => Value, body: () => void): void;
   variable(initial: Value): Variable;

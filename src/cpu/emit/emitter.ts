@@ -258,6 +258,10 @@ export abstract class Emitter extends StateEmitter implements Algebra {
 
   // ---- Control -----------------------------------------------------------------------------------------------------
 
+  once(check: (m: Algebra) => void): void {
+    check(this);
+  }
+
   if(condition: Value, then: () => void, otherwise?: () => void): void {
     this.b.if(condition as Node, then, otherwise);
   }

@@ -24,8 +24,12 @@ const mmxUnavailable = defineRoutine({
 
 /** #UD if CR0.EM is set, #NM if CR0.TS is, #MF if an x87 exception is pending. */
 export function requireMmx(m: Algebra): void {
-  const stopped = any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS);
-  m.if(m.or(stopped, any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY)), () => m.call(mmxUnavailable));
+  m.once(checkAvailable);
+  m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.call(mmxUnavailable));
+}
+
+function checkAvailable(m: Algebra): void {
+  m.if(any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS), () => m.call(mmxUnavailable));
 }
 
 /** What every MMX instruction but EMMS does to the x87 state: TOP becomes 0 and every register is in use. */

@@ -10,17 +10,7 @@
 
 import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
-import {
-  any,
-  EXCEPTIONS,
-  flagIf,
-  INVALID,
-  isNot0,
-  PRE_COMPUTATION,
-  UNPACKED,
-  type Unpacked,
-  unpacked,
-} from './fp/format.ts';
+import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
 import { type Guard, isClear } from './fp/normal.ts';
 import { unpack80 } from './fp/unpack.ts';
 import { CR0_EM, CR0_TS } from './system/control-bits.ts';
@@ -53,7 +43,17 @@ const unavailable = defineRoutine({
   results: [],
   faults: true,
   body(m) {
-    available(m);
+    m.raise(NM);
+    return [];
+  },
+});
+
+const pendingException = defineRoutine({
+  name: 'x87PendingException',
+  params: [],
+  results: [],
+  faults: true,
+  body(m) {
     m.raise(MF);
     return [];
   },
@@ -61,14 +61,17 @@ const unavailable = defineRoutine({
 
 /** What every waiting x87 instruction begins with: #NM if CR0.EM or CR0.TS is set, #MF if an exception is pending. */
 export function enter(m: Algebra): void {
-  const switched = m.and(m.trunc(m.get(vcpu.cr0), 32), m.const(32, CR0_EM | CR0_TS));
-  const pending = m.and(m.zext(m.get(vcpu.fsw), 32), m.const(32, EXCEPTION_SUMMARY));
-  m.if(isNot0(m, m.or(switched, pending)), () => m.call(unavailable));
+  available(m);
+  m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.call(pendingException));
 }
 
 /** #NM if CR0.EM or CR0.TS is set. */
 export function available(m: Algebra): void {
-  m.if(any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS), () => m.raise(NM));
+  m.once(checkAvailable);
+}
+
+function checkAvailable(m: Algebra): void {
+  m.if(any(m, m.get(vcpu.cr0), CR0_EM | CR0_TS), () => m.call(unavailable));
 }
 
 /**

@@ -227,6 +227,10 @@ export class Execution extends Context implements Algebra {
     this.jump(make(64, BigInt.asUintN(width, bitsOf(this.nextIp()) + displacement)));
   }
 
+  once(check: (m: Algebra) => void): void {
+    check(this);
+  }
+
   again(): void {
     this.#requireEnds();
     this.next = bitsOf(this.ip());

@@ -11,7 +11,7 @@
  * locals (`flag-kinds.ts`).
  */
 
-import type { Flag, FlagRecipe, FlagWrites, Operand, Routine, Type, Value, Variable } from '../algebra.ts';
+import type { Algebra, Flag, FlagRecipe, FlagWrites, Operand, Routine, Type, Value, Variable } from '../algebra.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import { type EmitterContext, NO_FAULT } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
@@ -99,6 +99,8 @@ export class RegionEmitter extends InstructionEmitter {
   protected readonly segmentMode: SegmentMode;
   readonly #context: RegionContext;
   #place!: Place;
+  /** What has been checked once in the block at hand. */
+  readonly #checked = new Set<(m: Algebra) => void>();
   readonly #variables: (Variable | undefined)[] = [];
   /** What slots hold that are not settled. */
   #values: (Node | undefined)[] = [];
@@ -274,6 +276,7 @@ export class RegionEmitter extends InstructionEmitter {
     this.#written = new SlotSet();
     this.#checkpoint = { operation, page: pageStart(offset) };
     this.branched = undefined;
+    this.#checked.clear();
     return this.#written;
   }
 
@@ -656,6 +659,13 @@ export class RegionEmitter extends InstructionEmitter {
   }
 
   // ---- Control -----------------------------------------------------------------------------------------------------
+
+  /** Whatever changes what is checked ends the region's code: MOV to control registers, for one, declines. */
+  override once(check: (m: Algebra) => void): void {
+    if (this.#checked.has(check)) return;
+    this.#checked.add(check);
+    check(this);
+  }
 
   /** What a slot holds after two ways that left different values in it is a variable of its own. */
   override if(condition: Value, then: () => void, otherwise?: () => void): void {

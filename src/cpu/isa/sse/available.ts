@@ -40,7 +40,16 @@ const prepare = defineRoutine({
 
 /** What every SSE instruction begins with. */
 export function requireSse(m: Algebra): void {
+  m.once(check);
+}
+
+function check(m: Algebra): void {
   m.if(m.isZero(m.get(vcpu.sse)), () => m.call(prepare));
+}
+
+/** Fills `vcpu.sse` anew after MXCSR was written: `requireSse` need not come again before the next instruction. */
+export function prepareSse(m: Algebra): void {
+  m.call(prepare);
 }
 
 /** FAST_BOUND where WebAssembly's arithmetic may be used, else 0. After `requireSse`. */

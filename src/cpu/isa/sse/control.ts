@@ -5,7 +5,7 @@ import { vcpu } from '../../state.ts';
 import { any } from '../fp/format.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { MXCSR_MASK } from '../x87-fxsave.ts';
-import { requireSse } from './available.ts';
+import { prepareSse, requireSse } from './available.ts';
 
 export const sseControl: readonly Instruction[] = [
   defineInstruction({
@@ -18,6 +18,7 @@ export const sseControl: readonly Instruction[] = [
       const mxcsr = m.read(src);
       m.if(any(m, mxcsr, ~MXCSR_MASK), () => m.raise(GP, 0));
       m.set(vcpu.mxcsr, mxcsr);
+      prepareSse(m);
     },
   }),
   defineInstruction({
