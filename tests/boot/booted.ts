@@ -109,3 +109,15 @@ export async function runScript(
   const end = await booted.end;
   return { end, console: booted.console(), guest: booted.guest };
 }
+
+/** Stops the guest when it has run so many instructions, wherever that is in a slice; `ended` is called after each. */
+export function stopAfter(guest: Guest, instructions: number, ended: () => void = () => {}): void {
+  const { cpu } = guest.debug;
+  const run = cpu.run.bind(cpu);
+  cpu.run = (budget) => {
+    const reason = run(Math.min(budget, Math.max(1, instructions - cpu.instructions)));
+    ended();
+    if (cpu.instructions >= instructions) guest.stop();
+    return reason;
+  };
+}

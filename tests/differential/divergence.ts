@@ -14,6 +14,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Guest } from '../../src/vmm/guest.ts';
+import { stopAfter } from '../boot/booted.ts';
 
 /** Boots the guest and runs it to its end; `prepare` gets it before that. */
 export type Boot = (prepare: (guest: Guest) => void) => Promise<unknown>;
@@ -63,14 +64,10 @@ async function follow(boot: Boot, cut: number): Promise<Course> {
   await boot((created) => {
     guest = created;
     const { cpu } = created.debug;
-    const run = cpu.run.bind(cpu);
-    cpu.run = (budget) => {
-      const reason = run(Math.min(budget, Math.max(1, cut - cpu.instructions)));
+    stopAfter(created, cut, () => {
       last = { instructions: cpu.instructions, state: cpu.stateBytes() };
       hashes.set(last.instructions, createHash('sha1').update(last.state).digest('hex'));
-      if (last.instructions >= cut) created.stop();
-      return reason;
-    };
+    });
   });
   if (guest === undefined || last === undefined) throw new Error('the guest did not run');
   return { hashes, last, guest };

@@ -74,6 +74,7 @@ class Program {
       () => this.#indirect(),
       () => this.#site(),
       () => this.#patch(),
+      () => this.#patch(),
     ];
     for (let count = 1 + random.below(4); count > 0 && this.#asm.bytes.length < MOST_BYTES; count--) {
       if (depth >= DEEPEST) this.#straight();

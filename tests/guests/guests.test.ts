@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ENGINE_CHOICES, type EngineChoice } from '../../src/cpu/translator/statistics.ts';
 import { nodePlatform } from '../../src/host/node/platform.ts';
 import { Guest } from '../../src/vmm/guest.ts';
 
@@ -32,13 +33,14 @@ function assemble(name: string): Uint8Array {
   return readFileSync(binary);
 }
 
-async function run(image: Uint8Array): Promise<{ console: string; end: Awaited<ReturnType<Guest['run']>> }> {
+async function run(image: Uint8Array, engine: EngineChoice) {
   let console = '';
   const guest = await Guest.create({
     memoryBytes: 64 << 20,
     kernel: { image, commandLine: '' },
     time: 'deterministic',
     seed: 1,
+    engine,
     optionalDevices: ['isa-debug-exit'],
     onConsole: (bytes) => {
       console += new TextDecoder('latin1').decode(bytes);
@@ -48,7 +50,7 @@ async function run(image: Uint8Array): Promise<{ console: string; end: Awaited<R
   const timer = setTimeout(() => guest.stop(), GIVE_UP_MS);
   try {
     const end = await guest.run();
-    return { console, end };
+    return { console, end, hash: guest.stateHash(), translations: guest.stats().translator.translations };
   } finally {
     clearTimeout(timer);
   }
@@ -60,9 +62,17 @@ const names = readdirSync(folder)
   .sort();
 
 for (const name of names) {
-  test(`${name}: every check of the guest passes`, { skip }, async () => {
-    const { console, end } = await run(assemble(name));
-    assert.deepEqual(end, { kind: 'exit-code', value: ALL_PASSED }, `${JSON.stringify(end)} after\n${console}`);
-    assert.match(console, new RegExp(`^${name}: [1-9][0-9]* checks passed, 0 failed\r$`, 'm'));
+  test(`${name}: every check of the guest passes, and all engines end in the same state`, { skip }, async () => {
+    const image = assemble(name);
+    const hashes = new Set<string>();
+    for (const engine of ENGINE_CHOICES) {
+      const { console, end, hash, translations } = await run(image, engine);
+      const ended = `${JSON.stringify(end)} on ${engine} after\n${console}`;
+      assert.deepEqual(end, { kind: 'exit-code', value: ALL_PASSED }, ended);
+      assert.match(console, new RegExp(`^${name}: [1-9][0-9]* checks passed, 0 failed\r$`, 'm'));
+      if (engine === 'translator') assert(translations > 0);
+      hashes.add(hash);
+    }
+    assert.equal(hashes.size, 1, `${ENGINE_CHOICES.join(', ')}: ${[...hashes].join(', ')}`);
   });
 }

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ENGINE_CHOICES, type EngineChoice } from '../../src/cpu/translator/statistics.ts';
 import { nodePlatform } from '../../src/host/node/platform.ts';
 import { OPTIONAL_DEVICES } from '../../src/machine/pc.ts';
 import { Guest } from '../../src/vmm/guest.ts';
+import type { GuestOptions } from '../../src/vmm/guest-options.ts';
 import { Random } from '../../src/vmm/random.ts';
+import { stopAfter } from '../boot/booted.ts';
+import { nightly } from '../nightly.ts';
 
 /** Guests made of noise: whatever they do to themselves, the host goes on. */
 
@@ -11,6 +15,10 @@ const LOAD_ADDRESS = 0x10_0000;
 const CODE_BYTES = 0x9000;
 const RUN_MS = 150;
 const SEEDS = 24;
+/** Of the guests that run on every engine: how many there are, and how far they run. */
+const COMPARED = nightly ? 200 : 8;
+const COMPARED_INSTRUCTIONS = 2_000;
+const HALTED_MS = 60_000;
 
 const MULTIBOOT_MAGIC = 0x1badb002;
 const MULTIBOOT_ADDRESSES = 1 << 16;
@@ -92,17 +100,25 @@ function multibootImage(code: Uint8Array): Uint8Array {
   return image;
 }
 
+function create(seed: number, options: Partial<GuestOptions>): Promise<Guest> {
+  return Guest.create({
+    memoryBytes: 16 << 20,
+    kernel: { image: multibootImage(program(seed)), commandLine: '' },
+    time: 'deterministic',
+    seed,
+    optionalDevices: OPTIONAL_DEVICES,
+    onConsole: () => {},
+    host: nodePlatform,
+    ...options,
+  });
+}
+
 test(`${SEEDS} guests of random code neither throw nor hang the host`, async () => {
   let instructions = 0;
   for (let seed = 0; seed < SEEDS; seed++) {
-    const guest = await Guest.create({
-      memoryBytes: 16 << 20,
-      kernel: { image: multibootImage(program(seed)), commandLine: '' },
+    const guest = await create(seed, {
       time: seed % 2 === 0 ? 'deterministic' : 'real',
-      seed,
-      optionalDevices: OPTIONAL_DEVICES,
-      onConsole: () => {},
-      host: nodePlatform,
+      engine: ENGINE_CHOICES[seed % 3] as EngineChoice,
     });
     const timer = setTimeout(() => guest.stop(), RUN_MS);
     const end = await guest.run();
@@ -113,4 +129,27 @@ test(`${SEEDS} guests of random code neither throw nor hang the host`, async () 
   }
   console.log(`${instructions} instructions of noise`);
   assert.ok(instructions > 1000 * SEEDS, 'the guests ran');
+});
+
+test(`${COMPARED} guests of random code are in the same state after ${COMPARED_INSTRUCTIONS} instructions on every engine`, async () => {
+  let instructions = 0;
+  for (let seed = 0; seed < COMPARED; seed++) {
+    const outcomes = new Map<string, string>();
+    for (const engine of ENGINE_CHOICES) {
+      const guest = await create(seed, { engine });
+      // Else 'auto' would see nothing hot.
+      if (engine === 'auto') guest.debug.engine.blocks.countdown = 2;
+      stopAfter(guest, COMPARED_INSTRUCTIONS);
+      // Those that halt for good end in no other way.
+      const timer = setTimeout(() => guest.stop(), HALTED_MS);
+      const end = await guest.run();
+      clearTimeout(timer);
+      const { instructions: count } = guest.stats();
+      instructions += count;
+      outcomes.set(engine, JSON.stringify([end, count, guest.stateHash()]));
+    }
+    assert.equal(new Set(outcomes.values()).size, 1, `seed ${seed}: ${[...outcomes].join('\n')}`);
+  }
+  console.log(`${instructions} instructions compared`);
+  assert.ok(instructions > 0.5 * COMPARED_INSTRUCTIONS * ENGINE_CHOICES.length * COMPARED, 'the guests ran');
 });
