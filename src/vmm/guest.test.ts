@@ -381,7 +381,10 @@ describe('deterministic guests', () => {
     const slow = await run(40);
     assert.ok(slow.host.yields > fast.host.yields, 'the slices were others');
     assert.equal(slow.hash, fast.hash);
-    assert.deepEqual(slow.stats, fast.stats);
+    // When code is translated is the host's affair.
+    const { translator: _slow, ...slowStats } = slow.stats;
+    const { translator: _fast, ...fastStats } = fast.stats;
+    assert.deepEqual(slowStats, fastStats);
     assert.equal(fast.stats.exits.interrupt, 25);
   });
 

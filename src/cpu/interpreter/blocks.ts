@@ -30,10 +30,11 @@ const LONGEST = 15;
 /** Operations are put into arenas of this size, */
 const ARENA_BYTES = 1 << 20;
 /** and all decoded code is dropped rather than take more of them. */
-const ARENA_LIMIT = 64;
+const MOST_ARENAS = 64;
 
 /** A block as the monitor knows it. */
 export interface Block {
+  /** Of its header in machine memory; 0 for one that is only watched, not decoded now. */
   readonly address: number;
   readonly machine: number;
   readonly mode: number;
@@ -51,6 +52,17 @@ interface FrameCode {
   readonly splits: Set<number>;
   /** Blocks of the frame before that reach into this one. */
   readonly incoming: Set<Block>;
+}
+
+export interface BlockWatcher {
+  /** A block was decoded, perhaps not for the first time. */
+  decoded(block: Block): void;
+  /** Its bytes mean something else now. */
+  invalidated(block: Block): void;
+  /** Whether its bytes are to be watched also while it is not decoded. */
+  wants(block: Block): boolean;
+  /** All decoded operations are gone. */
+  dropped(): void;
 }
 
 export interface BlockRequest {
@@ -72,6 +84,8 @@ export class Blocks {
   /** The arena in use, and the next free address in it. */
   #arena = -1;
   #free = 0;
+  /** Lower in tests. */
+  arenaLimit = MOST_ARENAS;
   /** Grows when all decoded code is dropped: addresses of blocks and operations from before mean nothing now. */
   generation = 0;
   /** Where blocks that run once are put. */
@@ -79,8 +93,8 @@ export class Blocks {
   readonly #crossing = new Uint8Array(2 * LONGEST);
   /** Called when a frame gets its first block, and when it has none left. */
   frameChanged: (frame: number, hasCode: boolean) => void = () => {};
-  /** A block that began with a counting operation means nothing any more. */
-  invalidated: ((block: Block) => void) | undefined;
+  /** What the translator wants to know of blocks that begin with a counting operation. */
+  watcher: BlockWatcher | undefined;
   /** How often a block is to be entered before `hot` is told; 0 if nobody counts. */
   countdown = 0;
   readonly #byAddress = new Map<number, Block>();
@@ -107,14 +121,14 @@ export class Blocks {
     const code = this.#frame(frame >>> 0);
     const key = ((request.machine & (FRAME_BYTES - 1)) << 6) | request.mode;
     const known = code.blocks.get(key);
-    if (known !== undefined) {
+    if (known !== undefined && known.address !== 0) {
       if (known.secondFrame === 0 || known.secondFrame === request.nextFrame()) {
         this.#remember(known);
         return known.address;
       }
       this.#invalidate(known);
     }
-    if (this.#arena === ARENA_LIMIT - 1) this.#dropAll();
+    if (this.#arena === this.arenaLimit - 1) this.#dropAll();
     return this.#decode(request, code, key);
   }
 
@@ -174,22 +188,20 @@ export class Blocks {
   #invalidate(block: Block): void {
     const { memory } = this.#engine;
     this.invalidations++;
-    memory.view.setUint32(block.address + layout.BLOCK_COUNT, layout.BLOCK_STALE, true);
-    const cached = this.#cacheEntry(block.machine);
-    if (memory.view.getUint32(cached + 8, true) === block.address) memory.view.setUint32(cached, 0, true);
+    if (block.address !== 0) {
+      memory.view.setUint32(block.address + layout.BLOCK_COUNT, layout.BLOCK_STALE, true);
+      const cached = this.#cacheEntry(block.machine);
+      if (memory.view.getUint32(cached + 8, true) === block.address) memory.view.setUint32(cached, 0, true);
+    }
     const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
     const code = this.#frame(frame);
     code.blocks.delete((block.start << 6) | block.mode);
-    this.#forget(block);
+    if (this.#byAddress.delete(block.address) || block.address === 0) this.watcher?.invalidated(block);
     this.#mark(frame);
     if (block.secondFrame !== 0) {
       this.#frame(block.secondFrame).incoming.delete(block);
       this.#mark(block.secondFrame);
     }
-  }
-
-  #forget(block: Block): void {
-    if (this.#byAddress.delete(block.address)) this.invalidated?.(block);
   }
 
   // ---- For the translator ------------------------------------------------------------------------------------------
@@ -271,7 +283,10 @@ export class Blocks {
     const frame = (request.machine & ~(FRAME_BYTES - 1)) >>> 0;
     if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, true);
     code.blocks.set(key, block);
-    if (counts) this.#byAddress.set(address, block);
+    if (counts) {
+      this.#byAddress.set(address, block);
+      this.watcher?.decoded(block);
+    }
     this.#markBytes(frame, block.start, block.end);
     if (sequence.secondFrame !== 0) {
       const next = this.#frame(sequence.secondFrame);
@@ -295,21 +310,29 @@ export class Blocks {
     return address;
   }
 
-  /** Forgets all blocks, so that their memory can be used again. No generated code may be running. */
+  /**
+   * Forgets all decoded operations, so that their memory can be used again. Blocks that the watcher wants are watched
+   * on. No generated code may be running.
+   */
   #dropAll(): void {
     const { memory } = this.#engine;
     this.generation++;
-    for (const block of [...this.#byAddress.values()]) this.#forget(block);
+    this.#byAddress.clear();
     for (const [frame, { blocks, incoming }] of this.#frames) {
       const hadCode = blocks.size > 0 || incoming.size > 0;
-      blocks.clear();
+      for (const [key, block] of blocks) {
+        if (this.watcher?.wants(block) === true) blocks.set(key, { ...block, address: 0 });
+        else blocks.delete(key);
+      }
       incoming.clear();
       const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
       memory.u8.fill(0, place, place + CODE_MAP_BYTES);
-      if (hadCode) this.frameChanged(frame, false);
+      for (const { start, end } of blocks.values()) this.#markBytes(frame, start, end);
+      if (hadCode && blocks.size === 0) this.frameChanged(frame, false);
     }
     memory.u8.fill(0, this.#blockCache, this.#blockCache + BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
     for (const vcpu of this.#engine.vcpus) vcpu.translations.forgetCode();
+    this.watcher?.dropped();
     this.#arena = -1;
   }
 
@@ -453,6 +476,11 @@ export interface Sequence {
   readonly secondFrame: number;
   /** The last instruction goes on to the next one. */
   readonly open: boolean;
+}
+
+/** Tells blocks apart: machine address and code mode. */
+export function blockKey({ machine, mode }: Block): number {
+  return machine * 64 + mode;
 }
 
 /** The operation at which a block that counts is entered. */

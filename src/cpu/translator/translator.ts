@@ -11,7 +11,7 @@
 import type { Routine } from '../algebra.ts';
 import type { ImportingModule } from '../emit/code-space.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
-import { type Block, codeSizeOf, countingOperation } from '../interpreter/blocks.ts';
+import { type Block, blockKey, codeSizeOf, countingOperation } from '../interpreter/blocks.ts';
 import { CODE_FLAT, CODE_STACK_32 } from '../interpreter/core.ts';
 import type { Engine } from '../interpreter/engine.ts';
 import {
@@ -70,12 +70,18 @@ interface View {
 
 /** A translated region. */
 interface Region {
-  readonly head: Block;
-  readonly blocks: readonly Block[];
+  /** Where it is entered: changes when the block is decoded again. */
+  head: Block;
+  /** Of the head, and of all blocks in it. */
+  readonly key: number;
+  readonly blocks: readonly number[];
   readonly code: FunctionRef;
   readonly codeBytes: number;
   readonly operations: number;
   readonly operationBytes: number;
+  /** Its ways out that are linked, and operations that the interpreter links. */
+  readonly links: { readonly address: number; readonly count: number };
+  readonly branches: readonly number[];
   readonly wide: boolean;
   /** Indirect branches whose targets are recorded for it, by machine address. */
   readonly sites: readonly number[];
@@ -89,9 +95,9 @@ export class Translator {
   readonly #context: RegionContext;
   readonly #atFirstSight: boolean;
   readonly #pool: OperationPool;
-  /** By address of the head block; oldest first. */
+  /** By key of the head block; oldest first. */
   readonly #regions = new Map<number, Region>();
-  /** By address of any block in them. */
+  /** By key of any block in them. */
   readonly #users = new Map<number, Set<Region>>();
   /** By address of their operations. */
   readonly #byOperations = new Map<number, Region>();
@@ -132,7 +138,12 @@ export class Translator {
       touchOf: (routine: Routine) => engine.touchOf(routine),
     };
     engine.blocks.countdown = this.#atFirstSight ? 1 : HOT;
-    engine.blocks.invalidated = (block) => this.#invalidated(block);
+    engine.blocks.watcher = {
+      decoded: (block) => this.#decoded(block),
+      invalidated: (block) => this.#invalidated(block),
+      wants: (block) => this.#users.has(blockKey(block)),
+      dropped: () => this.#unlink(),
+    };
   }
 
   get stats(): TranslatorStats {
@@ -143,7 +154,7 @@ export class Translator {
   hot(vcpu: Vcpu, operation: number): void {
     const block = this.#engine.blocks.counted(operation);
     if (block === undefined) return;
-    const known = this.#regions.get(block.address);
+    const known = this.#regions.get(blockKey(block));
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
     this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, false));
@@ -153,7 +164,7 @@ export class Translator {
   /** A slice has ended, in the region with these operations if there is one. No generated code is running. */
   sliceEnded(vcpu: Vcpu, operations: number): void {
     const region = this.#byOperations.get(operations);
-    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES) {
+    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES && region.head.address !== 0) {
       region.samples = Number.NEGATIVE_INFINITY;
       this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, true));
     }
@@ -212,16 +223,21 @@ export class Translator {
   }
 
   #start(region: Region): void {
-    const narrow = this.#regions.get(region.head.address);
-    if (narrow !== undefined && narrow !== region) this.#remove(narrow);
+    const narrow = this.#regions.get(region.key);
+    if (narrow !== undefined && narrow !== region) {
+      region.head = narrow.head;
+      this.#remove(narrow);
+    }
     region.state = 'running';
     this.#setHandler(region.head, region.code.slot, 0);
     // Youngest last.
-    this.#regions.delete(region.head.address);
-    this.#regions.set(region.head.address, region);
+    this.#regions.delete(region.key);
+    this.#regions.set(region.key, region);
   }
 
   #setHandler(head: Block, slot: number, countdown: number): void {
+    // Only watched: it has no operation now.
+    if (head.address === 0) return;
     const { view } = this.#engine.memory;
     const operation = countingOperation(head);
     view.setUint32(operation + OPERATION_IMMEDIATE, countdown, true);
@@ -268,7 +284,12 @@ export class Translator {
           samples: 0,
           state: 'waiting',
           sites,
-          blocks: [...new Set(plan.blocks.map(({ block }) => block))],
+          key: blockKey(head),
+          links: { address: links, count: linked },
+          branches: plan.blocks.flatMap(({ number, count, linked: branches }) =>
+            branches ? [(operations[number] as number) + (count - 1) * OPERATION_BYTES] : [],
+          ),
+          blocks: [...new Set(plan.blocks.map(({ block }) => blockKey(block)))],
         });
         this.#stats.links += linked;
         return;
@@ -298,14 +319,14 @@ export class Translator {
   }
 
   #add(plan: RegionPlan, region: Region): void {
-    const { head, blocks } = region;
+    const { blocks } = region;
     // A narrow region of this head runs on until the wide one can start.
-    if (!this.#regions.has(head.address)) this.#regions.set(head.address, region);
+    if (!this.#regions.has(region.key)) this.#regions.set(region.key, region);
     this.#byOperations.set(region.operations, region);
     this.#waiting.push(region);
-    for (const { address } of blocks) {
-      const users = this.#users.get(address);
-      if (users === undefined) this.#users.set(address, new Set([region]));
+    for (const key of blocks) {
+      const users = this.#users.get(key);
+      if (users === undefined) this.#users.set(key, new Set([region]));
       else users.add(region);
     }
     this.#stats.translations++;
@@ -403,7 +424,7 @@ export class Translator {
    */
   #isWanted(block: Block, wide: boolean): boolean {
     if (this.#atFirstSight) return true;
-    if (this.#regions.has(block.address)) return wide;
+    if (this.#regions.has(blockKey(block))) return wide;
     return this.#engine.blocks.countdownOf(block) < HOT - HOT / 16;
   }
 
@@ -420,8 +441,30 @@ export class Translator {
 
   // ---- Giving up regions -------------------------------------------------------------------------------------------
 
+  /** A region that was there before stands in the block's new counting operation. */
+  #decoded(block: Block): void {
+    const region = this.#regions.get(blockKey(block));
+    if (region === undefined) return;
+    region.head = block;
+    if (region.state === 'running') this.#setHandler(block, region.code.slot, 0);
+  }
+
+  /** Blocks that regions are linked to are gone, and those in which they are entered. */
+  #unlink(): void {
+    const { u8, view } = this.#engine.memory;
+    for (const region of new Set([...this.#users.values()].flatMap((users) => [...users]))) {
+      const { links, branches } = region;
+      region.head = { ...region.head, address: 0 };
+      u8.fill(0, links.address, links.address + 4 * links.count);
+      for (const branch of branches) {
+        view.setUint32(branch + OPERATION_TAKEN, 0, true);
+        view.setUint32(branch + OPERATION_FALLTHROUGH, 0, true);
+      }
+    }
+  }
+
   #invalidated(block: Block): void {
-    const users = this.#users.get(block.address);
+    const users = this.#users.get(blockKey(block));
     if (users === undefined) return;
     for (const region of [...users]) {
       this.#remove(region);
@@ -433,17 +476,17 @@ export class Translator {
 
   #remove(region: Region): void {
     const { head, blocks } = region;
-    if (this.#regions.get(head.address) === region) this.#regions.delete(head.address);
+    if (this.#regions.get(region.key) === region) this.#regions.delete(region.key);
     this.#byOperations.delete(region.operations);
-    for (const { address } of blocks) {
-      const users = this.#users.get(address);
+    for (const key of blocks) {
+      const users = this.#users.get(key);
       users?.delete(region);
-      if (users?.size === 0) this.#users.delete(address);
+      if (users?.size === 0) this.#users.delete(key);
     }
     this.#engine.space.release(region.code);
     region.state = 'gone';
     // A narrow region runs on where its wide successor is given up before it starts.
-    if (!this.#regions.has(head.address)) {
+    if (!this.#regions.has(region.key)) {
       this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
     }
     this.#pool.release(region.operations, region.operationBytes);
@@ -463,8 +506,8 @@ export class Translator {
       }
       region.state = 'aside';
       this.#setHandler(region.head, this.#engine.pseudo.count.slot, WARM);
-      this.#regions.delete(region.head.address);
-      this.#regions.set(region.head.address, region);
+      this.#regions.delete(region.key);
+      this.#regions.set(region.key, region);
     }
   }
 }
