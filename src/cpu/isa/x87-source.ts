@@ -10,7 +10,7 @@ import { unpack32, unpack64, unpackInteger } from './fp/unpack.ts';
 import { emptyGuard, getExtended, registerAt, type Stack, unpackSt } from './x87-stack.ts';
 
 /** A number, and a guard against its being another one than was asked for. */
-export type Guarded = Normal & { readonly guard: Guard };
+type Guarded = Normal & { readonly guard: Guard };
 
 export interface Source {
   readonly name: string;

@@ -7,7 +7,7 @@
 import type { Algebra, Value } from '../../algebra.ts';
 import { EXTENDED_MAX, flagIf, INEXACT, isNot0, ROUNDED_UP } from './format.ts';
 import { rootWide } from './multiply.ts';
-import { divideWide, normalise } from './wide.ts';
+import { divideWide, shlWide } from './wide.ts';
 
 const HALF = 1n << 63n;
 /** The biased exponent of infinities and NaNs. */
@@ -110,30 +110,30 @@ export function addNormal(m: Algebra, a: Normal, b: Normal, controlWord: Value):
   m.if(
     m.xor(a.sign, b.sign),
     () => {
-      const borrow = m.zext(isNot0(m, smallLow), 64);
-      m.assign(high, m.sub(m.sub(large, smallHigh), borrow));
-      m.assign(low, m.neg(smallLow));
-      m.if(m.not(m.msb(m.use(high))), () => {
-        m.if(
-          isNot0(m, m.or(m.use(high), m.use(low))),
-          () => {
-            const [h, l, e] = m.call(normalise, m.use(high), m.use(low), largeExponent);
-            m.assign(high, h);
-            m.assign(low, l);
-            m.assign(exponent, e);
-          },
-          // A zero: let the exponent not fit.
-          () => m.assign(exponent, m.const(32, 0)),
-        );
-      });
+      const difference = m.sub(m.sub(large, smallHigh), m.zext(isNot0(m, smallLow), 64));
+      const rest = m.neg(smallLow);
+      m.if(
+        isNot0(m, difference),
+        () => {
+          const zeros = m.clz(difference);
+          const shifted = shlWide(m, { high: difference, low: rest }, zeros);
+          m.assign(high, shifted.high);
+          m.assign(low, shifted.low);
+          m.assign(exponent, m.sub(largeExponent, m.trunc(zeros, 32)));
+        },
+        // Hardly anything or nothing is left: let the exponent not fit.
+        () => m.assign(exponent, m.const(32, 0)),
+      );
     },
-    () =>
-      m.if(m.ltU(m.use(high), large), () => {
-        const sum = m.use(high);
-        m.assign(low, m.or(m.or(m.shr(smallLow, 1), m.and(smallLow, m.const(64, 1))), m.shl(sum, 63)));
-        m.assign(high, m.or(m.shr(sum, 1), m.const(64, HALF)));
-        m.assign(exponent, m.add(largeExponent, m.const(32, 1)));
-      }),
+    () => {
+      // Whether there is a carry cannot be foretold: no branch.
+      const sum = m.use(high);
+      const carry = m.ltU(sum, large);
+      const half = m.or(m.or(m.shr(smallLow, 1), m.and(smallLow, m.const(64, 1))), m.shl(sum, 63));
+      m.assign(low, m.select(carry, half, smallLow));
+      m.assign(high, m.select(carry, m.or(m.shr(sum, 1), m.const(64, HALF)), sum));
+      m.assign(exponent, m.add(largeExponent, m.zext(carry, 32)));
+    },
   );
   const result = rounded(m, m.select(swap, b.sign, a.sign), m.use(exponent), m.use(high), m.use(low), controlWord);
   return { ...result, fits: m.and(result.fits, m.ltU(distance, m.const(32, 64))) };

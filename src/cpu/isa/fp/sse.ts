@@ -11,7 +11,8 @@
  *     m.write(destination, sum);
  *
  * Fast path: with every exception masked, rounding to nearest, DAZ and FTZ clear and PE already set (`mxcsrIsFast`), an
- * operation on normal numbers whose result is normal (`isNormal`) is WebAssembly's own: nothing else can be raised.
+ * operation on normal numbers whose result is normal is WebAssembly's own: nothing else can be raised. The definitions
+ * look for that themselves (`../sse/quick.ts`).
  */
 
 import { type Algebra, defineRoutine, type Routine, UD, type Value, XM } from '../../algebra.ts';
@@ -59,13 +60,6 @@ export function mxcsrIsPlain(m: Algebra, mxcsr: Value): Value {
 /** Condition: WebAssembly's arithmetic on normal numbers with a normal result does all that this MXCSR asks for. */
 export function mxcsrIsFast(m: Algebra, mxcsr: Value): Value {
   return equals(m, m.and(mxcsr, m.const(32, FAST_BITS)), FAST_VALUE);
-}
-
-/** Condition: the bits (type 32 or 64) are those of a normal number: no zero, denormal, infinity or NaN. */
-export function isNormal(m: Algebra, bits: Value): Value {
-  const format = bits.type === 32 ? SINGLE : DOUBLE;
-  const exponent = m.and(m.shr(bits, format.fraction), m.const(bits.type, format.special));
-  return m.ltU(m.sub(exponent, m.const(bits.type, 1)), m.const(bits.type, format.special - 1));
 }
 
 /** Rounding control of MXCSR, for the routines that take a rounding mode of their own: 3 is truncation. */

@@ -50,7 +50,7 @@ export function exactPacked(name: string, shape: Shape, ...routines: readonly Ro
 }
 
 /** Vectors to one vector, by lane. */
-export function exactLanes(
+function exactLanes(
   name: string,
   shape: Shape,
   operands: number,
