@@ -21,8 +21,14 @@ export function builtIn(...words: string[]): GuestKernel {
 /** For a guest that hangs; those that translate all they run take minutes. */
 const GIVE_UP_MS = 14 * 60_000;
 
-/** A clock that stands: where slices of a deterministic guest end is then a function of what it does alone. */
-export const standingClock: HostPlatform = { ...nodePlatform, nowMs: () => 0 };
+/**
+ * A clock that goes by how often it is looked at. Where slices of a deterministic guest end, and where the event loop
+ * gets its turns, is then a function of what the guest does alone.
+ */
+export function countingClock(): HostPlatform {
+  let looks = 0;
+  return { ...nodePlatform, nowMs: () => looks++ / 1000 };
+}
 
 export interface Booted {
   readonly guest: Guest;

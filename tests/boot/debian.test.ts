@@ -8,6 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { EngineChoice } from '../../src/cpu/translator/statistics.ts';
+import { nightly } from '../nightly.ts';
 import { boot, builtInInitrd, runScript } from './booted.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,6 +32,14 @@ mkdir /tmp/d; seq 1 2000 > /tmp/d/list; sort -n /tmp/d/list | tail -n 1; wc -c <
 dmesg -r | grep -cE '(BUG|WARNING|Oops|Call Trace)'
 poweroff`;
 
+/** With entries after which a block is hot: at the first one there would be more modules than a process can map. */
+const ENGINES: readonly { engine: EngineChoice; hot?: number }[] = [
+  { engine: 'interpreter' },
+  { engine: 'auto' },
+  { engine: 'auto', hot: 2 },
+  { engine: 'translator', hot: 50 },
+];
+
 for (const name of ['linux-image-cloud-amd64', 'linux-image-amd64']) {
   const fetched = fetch(name);
   const skip = 'missing' in fetched && `cannot be had: ${fetched.missing}`;
@@ -45,6 +55,22 @@ for (const name of ['linux-image-cloud-amd64', 'linux-image-amd64']) {
     assert(Number(lines[3]) > 1_000_000);
     assert.deepEqual([lines[4], lines.length], ['status 7', 7]);
     assert.equal(lines[6], '0', 'the kernel found nothing amiss');
+  });
+
+  const skipIdentity = skip || (!nightly && 'a minute or more: npm run nightly');
+  test(`${name} boots to the same state on every engine`, { skip: skipIdentity }, async () => {
+    assert('image' in fetched);
+    const kernel = { image: fetched.image, initrd: builtInInitrd() };
+    const states = new Map<string, string>();
+    for (const { engine, hot } of ENGINES) {
+      const options = { memoryBytes: 512 << 20, time: 'deterministic', engine } as const;
+      const { console, end, guest } = await runScript(kernel, SCRIPT, options, ({ debug }) => {
+        if (hot !== undefined) debug.engine.blocks.countdown = hot;
+      });
+      assert.deepEqual(end, { kind: 'powered-off' }, console);
+      states.set(`${engine} ${hot ?? ''}`, `${guest.stats().instructions} ${guest.stateHash()}`);
+    }
+    assert.equal(new Set(states.values()).size, 1, [...states].join('\n'));
   });
 
   test(`${name} gives a shell with a prompt`, { skip }, async () => {

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EngineChoice } from '../../src/cpu/translator/statistics.ts';
 import type { Guest } from '../../src/vmm/guest.ts';
 import type { GuestOptions } from '../../src/vmm/guest-options.ts';
+import { nightly } from '../nightly.ts';
 import { builtIn, runScript } from './booted.ts';
 
 const SCRIPT = `
@@ -18,15 +20,39 @@ async function finalState(options: Partial<GuestOptions> = {}, prepare?: (guest:
   return { hash: guest.stateHash(), console, instructions: guest.stats().instructions };
 }
 
-const first = finalState();
+const first = finalState({ engine: 'interpreter' });
 
 test('two boots end with the same state', async () => {
   const { console, hash } = await first;
   assert.match(hash, /^[0-9a-f]{64}$/);
   assert.match(console, /^Mon Jan {2}1 00:00:00 UTC 2024\n/);
   assert.match(console, /in the background/);
-  assert.deepEqual(await finalState(), await first);
+  assert.deepEqual(await finalState({ engine: 'interpreter' }), await first);
 });
+
+/**
+ * How many entries of a block the translator waits for. At the first one a whole boot has more regions than a process
+ * may have modules: Linux limits its mappings.
+ */
+const ENGINES: readonly { engine: EngineChoice; hot?: number; leastRegions: number; atNight?: boolean }[] = [
+  { engine: 'auto', leastRegions: 100 },
+  { engine: 'translator', hot: 20, leastRegions: 5000 },
+  { engine: 'auto', hot: 2, leastRegions: 20_000, atNight: true },
+];
+
+for (const { engine, hot, leastRegions, atNight = false } of ENGINES) {
+  const name = hot === undefined ? engine : `${engine}, with blocks hot after ${hot} entries,`;
+  const skip = atNight && !nightly && 'half a minute: npm run nightly';
+  test(`${name} ends with the same state as the interpreter`, { skip }, async () => {
+    let translations = (): number => 0;
+    const state = await finalState({ engine }, ({ debug }) => {
+      if (hot !== undefined) debug.engine.blocks.countdown = hot;
+      translations = () => debug.engine.translatorStats.translations;
+    });
+    assert.deepEqual(state, await first);
+    assert(translations() > leastRegions, `${translations()} regions`);
+  });
+}
 
 test('another seed gives another state', async () => {
   const other = await finalState({ seed: 1 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vcpu } from '../../src/cpu/state.ts';
 import type { Guest } from '../../src/vmm/guest.ts';
-import { boot, standingClock } from '../boot/booted.ts';
+import { boot, countingClock } from '../boot/booted.ts';
 import { tinyKernel } from '../tiny-kernel.ts';
 import { type Boot, findDivergence } from './divergence.ts';
 import { differingFields } from './registers.ts';
@@ -28,7 +28,7 @@ function loop(spoil?: (guest: Guest) => void): Boot {
         time: 'deterministic',
         memoryBytes: 16 << 20,
         optionalDevices: ['isa-debug-exit'],
-        host: standingClock,
+        host: countingClock(),
       },
       (guest) => {
         const { cpu } = guest.debug;

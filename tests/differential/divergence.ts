@@ -7,7 +7,7 @@
  *     again:  ---------+---------+---------+--x                one more cut, at the place that is looked at
  *
  * All slices before the place looked at fall as they did before, so that a translator which compiles between slices
- * does what it did before. For that the guest needs a host clock that stands still: the length of slices follows it.
+ * does what it did before. For that the guest needs a host clock that goes by what it does: `countingClock`.
  *
  * What only memory shows is looked for the same way, by hash. It may part earlier than the first difference that lasts.
  */
