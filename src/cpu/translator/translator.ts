@@ -44,7 +44,6 @@ const HOT = 10_000;
 const SAMPLES = 12;
 /** Entries after which a region that was set aside comes back. */
 const WARM = 4;
-/** Most bytes of WebAssembly in regions. */
 const CODE_LIMIT = 96 << 20;
 /** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
 const BATCH = 8;
@@ -113,6 +112,8 @@ export class Translator {
   /** Modules are compiled on other threads, and start at the end of some later slice. */
   readonly #aside: boolean;
   #compiled: (Batch & { compiled(): WebAssembly.Module })[] = [];
+  /** Most bytes of WebAssembly in regions; lower in tests. */
+  codeLimit = CODE_LIMIT;
   readonly #stats = {
     translations: 0,
     instructions: 0,
@@ -496,18 +497,18 @@ export class Translator {
 
   /** The oldest regions are set aside; those that are not entered again until their next turn are given up. */
   #makeRoom(): void {
-    while (this.#stats.codeBytes > CODE_LIMIT) {
-      const [region] = this.#regions.values();
-      if (region === undefined || region.state === 'waiting') return;
+    // Each region once: what is set aside has until the next call to be entered again.
+    for (const region of [...this.#regions.values()]) {
+      if (this.#stats.codeBytes <= this.codeLimit) return;
       if (region.state === 'aside') {
         this.#remove(region);
         this.#stats.evictions++;
-        continue;
+      } else if (region.state === 'running') {
+        region.state = 'aside';
+        this.#setHandler(region.head, this.#engine.pseudo.count.slot, WARM);
+        this.#regions.delete(region.key);
+        this.#regions.set(region.key, region);
       }
-      region.state = 'aside';
-      this.#setHandler(region.head, this.#engine.pseudo.count.slot, WARM);
-      this.#regions.delete(region.key);
-      this.#regions.set(region.key, region);
     }
   }
 }
