@@ -10,6 +10,7 @@ import { CS, LDTR, TR } from '../algebra.ts';
 import type { MachineMemory } from '../machine-memory.ts';
 import { packedFlags, unpackFlags } from '../reference/state-block.ts';
 import { RAX, RSP, vcpu } from '../state.ts';
+import type { EngineOptions } from './engine.ts';
 import { ACCESSED, DIRTY, PRESENT, TestMachine, USER, WRITABLE } from './test-machine.ts';
 import type { StopReason } from './vcpu.ts';
 
@@ -44,8 +45,8 @@ const HLT = 0xf4;
 export const FLAG_IF = 0x200;
 
 export class LongModeMachine extends TestMachine {
-  constructor(memory?: MachineMemory) {
-    super(256, memory);
+  constructor(memory?: MachineMemory, options?: EngineOptions) {
+    super(256, memory, options);
     for (let page = 0; page < MAPPED; page += PAGE) this.map(BigInt(page), page, PRESENT | WRITABLE | USER);
     this.map(BigInt(DEVICE), DEVICE_PHYSICAL, PRESENT | WRITABLE | USER | ACCESSED | DIRTY);
     this.page(HANDLERS).fill(HLT);
