@@ -51,8 +51,8 @@ export interface RegionRequest {
   readonly operations: readonly number[];
   /** Machine address of a word that links a way out of the region to the block it leads to. */
   link(): number;
-  /** Machine address of the record of an indirect branch's targets, if one is to be kept. */
-  recordAt(block: PlannedBlock): number | undefined;
+  /** Machine address of the record of an indirect branch's targets. */
+  recordAt(block: PlannedBlock): number;
   /** Which flags a block must find in their slots. */
   needs(block: PlannedBlock): FlagNeed;
 }
@@ -279,9 +279,7 @@ class RegionCode {
 
   /** Remembers where an indirect branch leads, for a region to be made anew. */
   #record(block: PlannedBlock, target: Node): void {
-    const site = this.#request.recordAt(block);
-    if (site === undefined) return;
-    const place = this.#i32(site);
+    const place = this.#i32(this.#request.recordAt(block));
     const next = this.#b.load(32, place, 0);
     this.#b.store(64, this.#m.add(place, next), SITE_TARGETS, target);
     this.#b.store(32, place, 0, this.#m.and(this.#m.add(next, this.#i32(8)), this.#i32(8 * (SITE_LENGTH - 1))));

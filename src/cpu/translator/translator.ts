@@ -42,6 +42,7 @@ import type { EngineChoice, TranslatorStats } from './statistics.ts';
 const HOT = 10_000;
 /** A region in which so many slices have ended is where the guest's time goes: it is made anew, and wide. */
 const SAMPLES = 12;
+const MOST_WIDE = 3;
 /** Entries after which a region that was set aside comes back. */
 const WARM = 4;
 const CODE_LIMIT = 96 << 20;
@@ -81,12 +82,22 @@ interface Region {
   /** Its ways out that are linked, and operations that the interpreter links. */
   readonly links: { readonly address: number; readonly count: number };
   readonly branches: readonly number[];
-  readonly wide: boolean;
+  /** 0 for a narrow region, else how often a wide one has been made of it. */
+  readonly wide: number;
   /** Indirect branches whose targets are recorded for it, by machine address. */
   readonly sites: readonly number[];
   samples: number;
   /** Compiled and standing in its head's counting operation; else waiting, or set aside to see whether it is needed. */
   state: 'waiting' | 'running' | 'aside' | 'gone';
+}
+
+/**
+ * How many samples it takes for a region to be made anew. A wide one is, once or twice, if it has indirect branches of
+ * which nothing was known when it was made.
+ */
+function samplesToGrow({ wide, sites }: Region): number {
+  if (wide === 0) return SAMPLES;
+  return wide < MOST_WIDE && sites.length > 0 ? SAMPLES * 4 ** wide : Number.POSITIVE_INFINITY;
 }
 
 export class Translator {
@@ -158,16 +169,16 @@ export class Translator {
     const known = this.#regions.get(blockKey(block));
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
-    this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, false));
+    this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, 0));
     if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
   }
 
   /** A slice has ended, in the region with these operations if there is one. No generated code is running. */
   sliceEnded(vcpu: Vcpu, operations: number): void {
     const region = this.#byOperations.get(operations);
-    if (region !== undefined && !region.wide && ++region.samples >= SAMPLES && region.head.address !== 0) {
+    if (region !== undefined && ++region.samples >= samplesToGrow(region) && region.head.address !== 0) {
       region.samples = Number.NEGATIVE_INFINITY;
-      this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, true));
+      this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, region.wide + 1));
     }
     this.flush();
   }
@@ -247,11 +258,11 @@ export class Translator {
 
   // ---- Translating -------------------------------------------------------------------------------------------------
 
-  #translate(view: View, head: Block, wide: boolean): void {
+  #translate(view: View, head: Block, wide: number): void {
     const { space } = this.#engine;
-    const source = this.#source(view, head, wide);
+    const source = this.#source(view, head, wide > 0);
     for (;;) {
-      const plan = planRegion(head, source, wide ? WIDE : NARROW);
+      const plan = planRegion(head, source, wide > 0 ? WIDE : NARROW);
       const [first] = plan.blocks;
       if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
       const module = this.#module ?? space.importingModule();
@@ -270,7 +281,7 @@ export class Translator {
             mode,
             operations,
             link: () => links + 4 * linked++,
-            recordAt: (block) => (wide ? undefined : this.#recordAt(block, sites)),
+            recordAt: (block) => this.#recordAt(block, sites),
             needs: (block) => this.#needOf(block.block),
           }),
         );
