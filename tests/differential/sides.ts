@@ -175,7 +175,9 @@ export class TierSide implements Side {
     const end = cpu.instructions + limit;
     for (let slice = 0; cpu.instructions < end; slice++) {
       // The reference's runs end with the instruction that sets TF.
-      if ((cpu.get32(vcpu.rflags) & RFLAGS_TF) !== 0 || cpu.get(vcpu.rip) >= HANDLERS) return;
+      const rip = cpu.get(vcpu.rip);
+      const delivered = rip >= HANDLERS && rip < HANDLERS + BigInt(PAGE);
+      if ((cpu.get32(vcpu.rflags) & RFLAGS_TF) !== 0 || delivered) return;
       const reason = cpu.run(Math.min(end - cpu.instructions, slices[slice % slices.length] as number));
       if (reason === 'halt' || reason === 'shutdown') return;
       // Code that was written over, or the device.
