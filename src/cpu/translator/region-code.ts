@@ -14,17 +14,10 @@ import type { Label, List, Node } from '../emit/nodes.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { vcpu } from '../state.ts';
 import { ControlFlow, structured } from './control-flow.ts';
-import {
-  type Branch,
-  Declined,
-  type FlagNeed,
-  type FlagState,
-  NEEDS_CARRY,
-  NEEDS_FLAGS,
-  type RegionContext,
-  RegionEmitter,
-} from './region-emitter.ts';
+import { type FlagNeed, type FlagState, NEEDS_CARRY, NEEDS_FLAGS } from './flag-emitter.ts';
+import { type Branch, type RegionContext, RegionEmitter } from './region-emitter.ts';
 import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
+import { Declined } from './slot-emitter.ts';
 import type { SlotSet } from './slots.ts';
 
 /** A record of targets: offset of the next one to be written, then the last ones. */

@@ -11,57 +11,25 @@
  * locals (`flag-kinds.ts`).
  */
 
-import type { Algebra, Flag, FlagRecipe, FlagWrites, Operand, Routine, Type, Value, Variable } from '../algebra.ts';
+import type { Algebra, Operand, Routine, Value, Variable } from '../algebra.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import { type EmitterContext, NO_FAULT } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
-import { InstructionEmitter, type SegmentMode } from '../emit/instruction-emitter.ts';
+import type { SegmentMode } from '../emit/instruction-emitter.ts';
 import { type Label, type List, LOAD32_16U, type Node } from '../emit/nodes.ts';
 import type { Touch } from '../emit/routine-touch.ts';
 import { EXIT_BUDGET } from '../interpreter/exits.ts';
 import { OPERATION_BYTES, OPERATION_IP } from '../interpreter/operation.ts';
 import { TLB_ADDEND, TLB_FETCH } from '../layout.ts';
-import { type StateField, vcpu } from '../state.ts';
-import { kindOf, materializeFlags, NO_KIND } from './flag-kinds.ts';
-import { FLAG_SLOTS, isFlagSlot, type Slot, SlotSet, slotOf, slots, XMM_SLOTS } from './slots.ts';
-
-/** The instruction at hand cannot be translated: its handler must run it. */
-export class Declined extends Error {}
-
-/** Which flags a block wants to find in their slots. */
-export type FlagNeed = 0 | typeof NEEDS_CARRY | typeof NEEDS_FLAGS;
-export const NEEDS_CARRY = 1;
-export const NEEDS_FLAGS = 2;
-
-/** Code reads flags that the way to it has left as recipes: `block` must find them in their slots. */
-export class FlagsNeeded extends Error {
-  readonly block: number;
-  readonly need: FlagNeed;
-
-  constructor(block: number, need: FlagNeed) {
-    super('flags are needed in their slots');
-    this.block = block;
-    this.need = need;
-  }
-}
+import { vcpu } from '../state.ts';
+import { FlagEmitter, type FlagNeed, type FlagState } from './flag-emitter.ts';
+import { Declined } from './slot-emitter.ts';
+import { isFlagSlot, type Slot, SlotSet, slots } from './slots.ts';
 
 export interface RegionContext extends EmitterContext {
   /** What a routine does beside computing its results. */
   touchOf(routine: Routine): Touch;
 }
-
-/** Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs. */
-export type FlagState =
-  | { readonly where: 'slots' }
-  | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly type: Type; readonly inputs: Inputs }
-  /** Since the block given; CF may be in its slot beside. */
-  | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
-
-/** A recipe's inputs; 'settled' where they are in the locals for them. */
-type Inputs = readonly Node[] | 'settled';
-
-const IN_SLOTS: FlagState = { where: 'slots' };
-const CARRY_SLOT = FLAG_SLOTS + 2;
 
 /** Where an instruction stands. */
 export interface Place {
@@ -94,33 +62,13 @@ function pageStart(offset: number): number {
 
 const NO_BRANCH: Branch = { condition: undefined, target: undefined };
 
-export class RegionEmitter extends InstructionEmitter {
-  protected decoded!: Decoded;
-  protected readonly segmentMode: SegmentMode;
+export class RegionEmitter extends FlagEmitter {
   readonly #context: RegionContext;
   #place!: Place;
   /** What has been checked once in the block at hand. */
   readonly #checked = new Set<(m: Algebra) => void>();
-  readonly #variables: (Variable | undefined)[] = [];
-  /** What slots hold that are not settled. */
-  #values: (Node | undefined)[] = [];
-  #flags: FlagState = IN_SLOTS;
-  /** The flags were written since they were settled. */
-  #flagsChanged = false;
-  /** Settled flags that follow from a recipe. */
-  readonly #flagKind: Variable;
-  readonly #flagInputs: readonly Variable[];
-  /** State fields are reached in memory, slots or not. */
-  #direct = false;
   /** Where the interpreter goes on if the instruction at hand cannot. */
   #checkpoint = { operation: 0, page: 0 };
-  /** The instruction at hand has done something that is not to be done twice. */
-  #effect = false;
-  /** Slots that any code of the region has used. */
-  readonly used = new SlotSet();
-  /** Slots written in the block at hand, and in any. */
-  #written = new SlotSet();
-  readonly everWritten = new SlotSet();
   /** How the block at hand branches, once it is settled. */
   readonly #condition: Variable;
   readonly #target: Variable;
@@ -139,9 +87,8 @@ export class RegionEmitter extends InstructionEmitter {
   #spills: List[] = [];
 
   constructor(builder: FunctionBuilder, context: RegionContext, mode: SegmentMode) {
-    super(builder, context);
+    super(builder, context, mode);
     this.#context = context;
-    this.segmentMode = mode;
     this.#condition = builder.variable(1);
     this.#target = builder.variable(64);
     this.#budget = builder.variable(32);
@@ -150,13 +97,6 @@ export class RegionEmitter extends InstructionEmitter {
     this.#tlbTag = builder.variable(64);
     this.#coldOperation = builder.variable(32);
     this.#coldPage = builder.variable(32);
-    this.#flagKind = builder.variable(32);
-    this.#flagInputs = [builder.variable(64), builder.variable(64), builder.variable(64)];
-  }
-
-  /** Code of 16-bit segments is not translated. */
-  override get mode(): 32 | 64 {
-    return this.segmentMode.stackAddressSize === 64 ? 64 : 32;
   }
 
   // ---- The frame of the region -------------------------------------------------------------------------------------
@@ -174,7 +114,7 @@ export class RegionEmitter extends InstructionEmitter {
   loadSlots(entry: List): void {
     this.b.inside(entry, () => {
       for (const { number, type, offset } of this.used) {
-        this.b.assign(this.#variable(number), this.b.load(type, this.cpu, offset));
+        this.b.assign(this.slotVariable(number), this.b.load(type, this.cpu, offset));
       }
     });
   }
@@ -183,7 +123,7 @@ export class RegionEmitter extends InstructionEmitter {
   writeBack(written: SlotSet, flags: boolean): void {
     for (const { number, type, offset } of written) {
       if (!flags && isFlagSlot(number)) continue;
-      this.b.store(type, this.cpu, offset, this.b.settled(this.#variable(number)));
+      this.b.store(type, this.cpu, offset, this.b.settled(this.slotVariable(number)));
     }
   }
 
@@ -197,7 +137,7 @@ export class RegionEmitter extends InstructionEmitter {
       build();
     });
     this.writeBack(this.everWritten, true);
-    this.#materialize();
+    this.materialize();
     this.storeBudget();
     const page = this.sext(this.b.settled(this.#coldPage), 64);
     const base = this.add(this.b.settled(this.#ipBase), page);
@@ -270,14 +210,14 @@ export class RegionEmitter extends InstructionEmitter {
 
   /** All slots are settled here. Returns what will hold the slots that the block writes. */
   beginBlock(flags: FlagState, operation: number, offset: number): SlotSet {
-    this.#values = [];
-    this.#flags = flags;
-    this.#flagsChanged = false;
-    this.#written = new SlotSet();
+    this.values = [];
+    this.flags = flags;
+    this.flagsChanged = false;
+    this.written = new SlotSet();
     this.#checkpoint = { operation, page: pageStart(offset) };
     this.branched = undefined;
     this.#checked.clear();
-    return this.#written;
+    return this.written;
   }
 
   instruction(place: Place): void {
@@ -285,12 +225,12 @@ export class RegionEmitter extends InstructionEmitter {
     this.#place = place;
     this.operationNode = this.i32(place.operation);
     this.reached = false;
-    this.#effect = false;
+    this.effect = false;
     this.beginInstruction();
     const { form, instruction } = place.decoded;
     if (form.cpl0 || form.prot) throw new Declined();
     instruction.semantics(this, ...place.decoded.operands);
-    if (!this.#effect || place.last) return;
+    if (!this.effect || place.last) return;
     this.settle(0);
     this.#checkpoint = { operation: place.operation + OPERATION_BYTES, page: pageStart(place.offset) };
   }
@@ -299,11 +239,11 @@ export class RegionEmitter extends InstructionEmitter {
   settle(need: FlagNeed, { condition, target }: Branch = NO_BRANCH): Branch {
     const variables: Variable[] = [];
     const settled: Node[] = [];
-    const flags = this.#settleFlags(need, variables, settled);
-    for (let slot = 0; slot < this.#values.length; slot++) {
-      const value = this.#values[slot];
+    const flags = this.settleFlags(need, variables, settled);
+    for (let slot = 0; slot < this.values.length; slot++) {
+      const value = this.values[slot];
       if (value === undefined) continue;
-      variables.push(this.#variable(slot));
+      variables.push(this.slotVariable(slot));
       settled.push(value);
     }
     if (condition !== undefined) {
@@ -315,293 +255,13 @@ export class RegionEmitter extends InstructionEmitter {
       settled.push(target);
     }
     if (variables.length > 0) this.b.assignAll(variables, settled);
-    this.#values = [];
-    this.#flags = flags;
-    this.#flagsChanged = false;
+    this.values = [];
+    this.flags = flags;
+    this.flagsChanged = false;
     return {
       condition: condition && this.b.settled(this.#condition),
       target: target && this.b.settled(this.#target),
     };
-  }
-
-  /** Adds assignments; gives what the flags are behind them. */
-  #settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): FlagState {
-    if (need === NEEDS_FLAGS) this.#forceFlags();
-    else if (need === NEEDS_CARRY) this.#forceCarry();
-    const flags = this.#flags;
-    if (!this.#flagsChanged || flags.where === 'unknown') return flags;
-    variables.push(this.#flagKind);
-    if (flags.where === 'slots') {
-      settled.push(this.i32(NO_KIND));
-      return flags;
-    }
-    const { recipe, type } = flags;
-    settled.push(this.i32(kindOf(recipe, type)));
-    for (const [i, input] of this.#inputs(flags).entries()) {
-      variables.push(this.#flagInputs[i] as Variable);
-      settled.push(this.zext(input, 64));
-    }
-    return { where: 'recipe', recipe, type, inputs: 'settled' };
-  }
-
-  #inputs({ recipe, type, inputs }: FlagState & { where: 'recipe' }): readonly Node[] {
-    if (inputs !== 'settled') return inputs;
-    const settled = this.#flagInputs.slice(0, recipe.inputs);
-    return settled.map((variable) => this.trunc(this.b.settled(variable), type));
-  }
-
-  /** What the flags are here; after `settle` also what they are at the start of a block that only this one leads to. */
-  get flagState(): FlagState {
-    return this.#flags;
-  }
-
-  set flagState(flags: FlagState) {
-    this.#flags = flags;
-  }
-
-  /** Writes the flags to the vCPU block, if any code of the region can have written them; the slots are settled. */
-  storeFlags(): 'stored' | 'in slots' {
-    const flags = this.#flags;
-    if (flags.where === 'slots') return 'in slots';
-    if (flags.where === 'unknown') {
-      this.#materialize();
-      return 'in slots';
-    }
-    this.#direct = true;
-    this.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
-    if (flags.recipe.keepsCarry) super.set(vcpu.flagCarry, this.#value(CARRY_SLOT));
-    this.#direct = false;
-    return 'stored';
-  }
-
-  #materialize(): void {
-    const kind = this.b.settled(this.#flagKind);
-    this.b.if(this.ne(kind, this.i32(NO_KIND)), () => {
-      const inputs = this.#flagInputs.map((variable) => this.b.settled(variable));
-      super.invoke(materializeFlags, [kind, ...inputs]);
-    });
-  }
-
-  // ---- Flags -------------------------------------------------------------------------------------------------------
-
-  /** Has all flags in their slots. */
-  #forceFlags(): void {
-    const flags = this.#flags;
-    if (flags.where === 'slots') return;
-    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
-    this.#flags = IN_SLOTS;
-    this.#flagsChanged = true;
-    super.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
-  }
-
-  #forceCarry(): void {
-    const flags = this.#flags;
-    if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
-    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
-    if (flags.recipe.keepsCarry) return;
-    const { CF } = flags.recipe.compute(this, ...this.#inputs(flags));
-    this.#setValue(CARRY_SLOT, this.zext(CF as Value, 32));
-  }
-
-  override setFlags(flags: FlagWrites): void {
-    if (!this.#direct) {
-      const { result, CF, PF, AF, ZF, SF, OF } = flags;
-      const ofResult = result !== undefined || (ZF !== undefined && SF !== undefined && PF !== undefined);
-      const all = ofResult && CF !== undefined && OF !== undefined && AF !== undefined;
-      if (!all) this.#forceFlags();
-      this.#flags = IN_SLOTS;
-      this.#flagsChanged = true;
-    }
-    super.setFlags(flags);
-  }
-
-  override setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
-    if (recipe.keepsCarry) this.#forceCarry();
-    const type = (inputs[0] as Value).type;
-    this.#flags = { where: 'recipe', recipe, type, inputs: inputs.map((input) => this.clean(input)) };
-    this.#flagsChanged = true;
-  }
-
-  override getFlag(flag: Flag): Node {
-    if (flag === 'CF') this.#forceCarry();
-    else this.#forceFlags();
-    return super.getFlag(flag);
-  }
-
-  override condition(code: number): Node {
-    const flags = this.#flags;
-    if (flags.where === 'recipe') {
-      const simple = flags.recipe.condition?.(this, code, ...this.#inputs(flags));
-      if (simple !== undefined) return simple as Node;
-    }
-    return super.condition(code);
-  }
-
-  // ---- Slots -------------------------------------------------------------------------------------------------------
-
-  #variable(slot: number): Variable {
-    let variable = this.#variables[slot];
-    if (variable === undefined) {
-      variable = this.b.lasting((slots[slot] as Slot).type);
-      this.#variables[slot] = variable;
-    }
-    return variable;
-  }
-
-  #value(slot: number): Node {
-    this.used.add(slot);
-    return this.#values[slot] ?? this.b.settled(this.#variable(slot));
-  }
-
-  #setValue(slot: number, value: Node): void {
-    this.used.add(slot);
-    this.#written.add(slot);
-    this.everWritten.add(slot);
-    this.#values[slot] = value;
-  }
-
-  override get(field: StateField): Node {
-    const slot = slotOf(field);
-    return slot === undefined || this.#direct ? super.get(field) : this.#value(slot);
-  }
-
-  override set(field: StateField, value: Value): void {
-    const slot = slotOf(field);
-    if (slot !== undefined && !this.#direct) {
-      this.#setValue(slot, value as Node);
-      return;
-    }
-    this.#effect = true;
-    super.set(field, value);
-  }
-
-  override getAt(field: StateField, index: Value | number): Node {
-    const slot = slotOf(field);
-    if (slot === undefined) return super.getAt(field, index);
-    if (typeof index !== 'number') throw new Declined();
-    return this.#value(slot + index);
-  }
-
-  override setAt(field: StateField, index: Value | number, value: Value): void {
-    const slot = slotOf(field);
-    if (slot === undefined) {
-      this.#effect = true;
-      super.setAt(field, index, value);
-      return;
-    }
-    if (typeof index !== 'number') throw new Declined();
-    this.#setValue(slot + index, value as Node);
-  }
-
-  override getGpr(index: number, type: 8 | 16 | 32 | 64): Node {
-    return this.trunc(this.#value(index), type);
-  }
-
-  override setGpr(index: number, value: Value): void {
-    this.#setGprBits(index, value, 0);
-  }
-
-  #setGprBits(index: number, value: Value, shift: number): void {
-    if (value.type === 64 || value.type === 32) {
-      this.#setValue(index, this.zext(value, 64));
-      return;
-    }
-    const mask = (value.type === 8 ? 0xffn : 0xffffn) << BigInt(shift);
-    const kept = this.and(this.#value(index), this.const(64, ~mask));
-    const bits = this.zext(value, 64);
-    this.#setValue(index, this.or(kept, shift === 0 ? bits : this.shl(bits, shift)));
-  }
-
-  override getXmm(register: number | Operand): Node {
-    return this.#value(XMM_SLOTS + (typeof register === 'number' ? register : (register as DecodedOperand).register));
-  }
-
-  override setXmm(register: number | Operand, value: Value): void {
-    const number = typeof register === 'number' ? register : (register as DecodedOperand).register;
-    this.#setValue(XMM_SLOTS + number, value as Node);
-  }
-
-  // ---- Operands ----------------------------------------------------------------------------------------------------
-
-  override index(operand: Operand): Node {
-    return this.i32((operand as DecodedOperand).register);
-  }
-
-  protected override readRegister(operand: Operand): Node {
-    const { register, high } = operand as DecodedOperand;
-    const type = operand.type as Type;
-    switch (operand.kind) {
-      case 'gpr': {
-        const value = this.#value(register);
-        return this.trunc(high ? this.shr(value, 8) : value, type);
-      }
-      case 'mmx':
-        return this.b.load(type, this.cpu, vcpu.stMantissa.offset + 8 * register);
-      default:
-        return this.#readXmm(this.getXmm(register), type);
-    }
-  }
-
-  #readXmm(value: Node, type: Type): Node {
-    switch (type) {
-      case 128:
-        return value;
-      case 64:
-        return this.op('i64x2.extract_lane', [value], [0]);
-      case 'f32':
-      case 'f64':
-        return this.op(type === 'f32' ? 'f32x4.extract_lane' : 'f64x2.extract_lane', [value], [0]);
-      default:
-        return this.trunc(this.op('i32x4.extract_lane', [value], [0]), type);
-    }
-  }
-
-  protected override writeRegister(operand: Operand, value: Value): void {
-    const { register, high } = operand as DecodedOperand;
-    switch (operand.kind) {
-      case 'gpr':
-        this.#setGprBits(register, value, high ? 8 : 0);
-        return;
-      case 'mmx':
-        this.#effect = true;
-        this.b.store(value.type, this.cpu, vcpu.stMantissa.offset + 8 * register, value as Node);
-        return;
-      default:
-        this.setXmm(register, this.#withLowLane(register, value));
-    }
-  }
-
-  #withLowLane(register: number, value: Value): Value {
-    switch (value.type) {
-      case 128:
-        return value;
-      case 64:
-        return this.op('i64x2.replace_lane', [this.getXmm(register), value], [0]);
-      case 32:
-        return this.op('i32x4.replace_lane', [this.getXmm(register), value], [0]);
-      case 'f32':
-        return this.op('f32x4.replace_lane', [this.getXmm(register), value], [0]);
-      case 'f64':
-        return this.op('f64x2.replace_lane', [this.getXmm(register), value], [0]);
-      default:
-        throw new Declined();
-    }
-  }
-
-  protected override immediate(operand: Operand): Node {
-    const { immediate, immediateHigh, type } = operand as DecodedOperand;
-    if (type !== 64 && operand.kind !== 'far') return this.const(type as Type, immediate);
-    return this.const(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0));
-  }
-
-  protected override displacement(): Node {
-    const { displacement, displacementHigh } = this.decoded.memory as NonNullable<Decoded['memory']>;
-    return this.const(64, (BigInt(displacementHigh) << 32n) | BigInt(displacement >>> 0));
-  }
-
-  protected override addressRegister(part: 'base' | 'index'): Node {
-    const { base, index } = this.decoded.memory as NonNullable<Decoded['memory']>;
-    return this.#value(part === 'base' ? base : index);
   }
 
   // ---- Memory ------------------------------------------------------------------------------------------------------
@@ -621,26 +281,26 @@ export class RegionEmitter extends InstructionEmitter {
   }
 
   protected override beforeStore(): void {
-    this.#effect = true;
+    this.effect = true;
   }
 
   override storeSystem(linear: Value, value: Value): void {
-    this.#effect = true;
+    this.effect = true;
     super.storeSystem(linear, value);
   }
 
   override storePhysical(address: Value, value: Value): void {
-    this.#effect = true;
+    this.effect = true;
     super.storePhysical(address, value);
   }
 
   override machineCopy(to: Value, from: Value, bytes: Value): void {
-    this.#effect = true;
+    this.effect = true;
     super.machineCopy(to, from, bytes);
   }
 
   override machineFill(to: Value, byte: Value, bytes: Value): void {
-    this.#effect = true;
+    this.effect = true;
     super.machineFill(to, byte, bytes);
   }
 
@@ -675,13 +335,13 @@ export class RegionEmitter extends InstructionEmitter {
     this.b.branch(
       condition as Node,
       () => {
-        this.#values = [...before.values];
+        this.values = [...before.values];
         then();
         whenTrue = this.#ways();
         this.#take(before);
       },
       () => {
-        this.#values = [...before.values];
+        this.values = [...before.values];
         otherwise?.();
         whenFalse = this.#ways();
       },
@@ -694,13 +354,13 @@ export class RegionEmitter extends InstructionEmitter {
   }
 
   #ways(): Way {
-    return { values: this.#values, flags: this.#flags, changed: this.#flagsChanged };
+    return { values: this.values, flags: this.flags, changed: this.flagsChanged };
   }
 
   #take({ values, flags, changed }: Way): void {
-    this.#values = values;
-    this.#flags = flags;
-    this.#flagsChanged = changed;
+    this.values = values;
+    this.flags = flags;
+    this.flagsChanged = changed;
   }
 
   /** Behind an `if` of which only this way comes to its end: what it has computed is kept in variables. */
@@ -727,7 +387,7 @@ export class RegionEmitter extends InstructionEmitter {
         continue;
       }
       const variable = this.b.variable((slots[slot] as Slot).type);
-      const settled = this.b.settled(this.#variable(slot));
+      const settled = this.b.settled(this.slotVariable(slot));
       this.b.inside(trueList, () => this.b.assign(variable, x ?? settled));
       this.b.inside(falseList, () => this.b.assign(variable, y ?? settled));
       merged[slot] = this.b.settled(variable);
@@ -738,28 +398,28 @@ export class RegionEmitter extends InstructionEmitter {
   /** The way with all flags in their slots. */
   #forced(list: List, way: Way): Way {
     this.#take({ ...way, values: [...way.values] });
-    this.b.inside(list, () => this.#forceFlags());
+    this.b.inside(list, () => this.forceFlags());
     return this.#ways();
   }
 
   override while(condition: () => Value, body: () => void): void {
-    const before = [...this.#values];
-    const flags = this.#flags;
+    const before = [...this.values];
+    const flags = this.flags;
     super.while(condition, body);
-    if (this.#flags !== flags) throw new Declined();
+    if (this.flags !== flags) throw new Declined();
     for (let slot = 0; slot < slots.length; slot++) {
-      if (this.#values[slot] !== before[slot]) throw new Declined();
+      if (this.values[slot] !== before[slot]) throw new Declined();
     }
   }
 
   #beforeRoutine(routine: Routine): void {
     const { reads, writes, effects } = this.#context.touchOf(routine);
     if (writes) throw new Declined();
-    if (effects) this.#effect = true;
+    if (effects) this.effect = true;
     if (!reads) return;
-    this.#forceFlags();
+    this.forceFlags();
     this.#spills.push(this.b.sequence());
-    for (const [slot, value] of this.#values.entries()) {
+    for (const [slot, value] of this.values.entries()) {
       if (value !== undefined) this.b.store(value.type, this.cpu, (slots[slot] as Slot).offset, value);
     }
   }

@@ -24,9 +24,10 @@ import {
 import type { Vcpu } from '../interpreter/vcpu.ts';
 import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
 import { vcpu as fields } from '../state.ts';
+import { type FlagNeed, FlagsNeeded } from './flag-emitter.ts';
 import { OperationPool } from './operation-pool.ts';
 import { DeclinedAt, emitRegion, SITE_BYTES, SITE_LENGTH, SITE_TARGETS } from './region-code.ts';
-import { type FlagNeed, FlagsNeeded, type RegionContext } from './region-emitter.ts';
+import type { RegionContext } from './region-emitter.ts';
 import {
   branchAt,
   type CodeSource,

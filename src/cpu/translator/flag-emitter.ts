@@ -1,0 +1,172 @@
+/**
+ * Flags of a region, put off: a recipe and its inputs are kept, as nodes within a block, and where control comes
+ * together as locals (`flag-kinds.ts`). They come into their slots where somebody reads one.
+ */
+
+import type { Flag, FlagRecipe, FlagWrites, Type, Value, Variable } from '../algebra.ts';
+import type { EmitterContext } from '../emit/emitter.ts';
+import type { FunctionBuilder } from '../emit/function-builder.ts';
+import type { SegmentMode } from '../emit/instruction-emitter.ts';
+import type { Node } from '../emit/nodes.ts';
+import { vcpu } from '../state.ts';
+import { kindOf, materializeFlags, NO_KIND } from './flag-kinds.ts';
+import { SlotEmitter } from './slot-emitter.ts';
+import { FLAG_SLOTS } from './slots.ts';
+
+/** Which flags a block wants to find in their slots. */
+export type FlagNeed = 0 | typeof NEEDS_CARRY | typeof NEEDS_FLAGS;
+export const NEEDS_CARRY = 1;
+export const NEEDS_FLAGS = 2;
+
+/** Code reads flags that the way to it has left as recipes: `block` must find them in their slots. */
+export class FlagsNeeded extends Error {
+  readonly block: number;
+  readonly need: FlagNeed;
+
+  constructor(block: number, need: FlagNeed) {
+    super('flags are needed in their slots');
+    this.block = block;
+    this.need = need;
+  }
+}
+
+/** Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs. */
+export type FlagState =
+  | { readonly where: 'slots' }
+  | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly type: Type; readonly inputs: Inputs }
+  /** Since the block given; CF may be in its slot beside. */
+  | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
+
+/** A recipe's inputs; 'settled' where they are in the locals for them. */
+type Inputs = readonly Node[] | 'settled';
+
+const IN_SLOTS: FlagState = { where: 'slots' };
+const CARRY_SLOT = FLAG_SLOTS + 2;
+
+export abstract class FlagEmitter extends SlotEmitter {
+  protected flags: FlagState = IN_SLOTS;
+  /** The flags were written since they were settled. */
+  protected flagsChanged = false;
+  /** Settled flags that follow from a recipe. */
+  readonly #flagKind: Variable;
+  readonly #flagInputs: readonly Variable[];
+
+  constructor(builder: FunctionBuilder, context: EmitterContext, mode: SegmentMode) {
+    super(builder, context, mode);
+    this.#flagKind = builder.variable(32);
+    this.#flagInputs = [builder.variable(64), builder.variable(64), builder.variable(64)];
+  }
+
+  /** Adds assignments; gives what the flags are behind them. */
+  protected settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): FlagState {
+    if (need === NEEDS_FLAGS) this.forceFlags();
+    else if (need === NEEDS_CARRY) this.forceCarry();
+    const flags = this.flags;
+    if (!this.flagsChanged || flags.where === 'unknown') return flags;
+    variables.push(this.#flagKind);
+    if (flags.where === 'slots') {
+      settled.push(this.i32(NO_KIND));
+      return flags;
+    }
+    const { recipe, type } = flags;
+    settled.push(this.i32(kindOf(recipe, type)));
+    for (const [i, input] of this.#inputs(flags).entries()) {
+      variables.push(this.#flagInputs[i] as Variable);
+      settled.push(this.zext(input, 64));
+    }
+    return { where: 'recipe', recipe, type, inputs: 'settled' };
+  }
+
+  #inputs({ recipe, type, inputs }: FlagState & { where: 'recipe' }): readonly Node[] {
+    if (inputs !== 'settled') return inputs;
+    const settled = this.#flagInputs.slice(0, recipe.inputs);
+    return settled.map((variable) => this.trunc(this.b.settled(variable), type));
+  }
+
+  /** What the flags are here; after `settle` also what they are at the start of a block that only this one leads to. */
+  get flagState(): FlagState {
+    return this.flags;
+  }
+
+  set flagState(flags: FlagState) {
+    this.flags = flags;
+  }
+
+  /** Writes the flags to the vCPU block, if any code of the region can have written them; the slots are settled. */
+  storeFlags(): 'stored' | 'in slots' {
+    const flags = this.flags;
+    if (flags.where === 'slots') return 'in slots';
+    if (flags.where === 'unknown') {
+      this.materialize();
+      return 'in slots';
+    }
+    this.direct = true;
+    this.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
+    if (flags.recipe.keepsCarry) super.set(vcpu.flagCarry, this.slotValue(CARRY_SLOT));
+    this.direct = false;
+    return 'stored';
+  }
+
+  protected materialize(): void {
+    const kind = this.b.settled(this.#flagKind);
+    this.b.if(this.ne(kind, this.i32(NO_KIND)), () => {
+      const inputs = this.#flagInputs.map((variable) => this.b.settled(variable));
+      super.invoke(materializeFlags, [kind, ...inputs]);
+    });
+  }
+
+  // ---- Flags -------------------------------------------------------------------------------------------------------
+
+  /** Has all flags in their slots. */
+  protected forceFlags(): void {
+    const flags = this.flags;
+    if (flags.where === 'slots') return;
+    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
+    this.flags = IN_SLOTS;
+    this.flagsChanged = true;
+    super.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
+  }
+
+  protected forceCarry(): void {
+    const flags = this.flags;
+    if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
+    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
+    if (flags.recipe.keepsCarry) return;
+    const { CF } = flags.recipe.compute(this, ...this.#inputs(flags));
+    this.setSlot(CARRY_SLOT, this.zext(CF as Value, 32));
+  }
+
+  override setFlags(flags: FlagWrites): void {
+    if (!this.direct) {
+      const { result, CF, PF, AF, ZF, SF, OF } = flags;
+      const ofResult = result !== undefined || (ZF !== undefined && SF !== undefined && PF !== undefined);
+      const all = ofResult && CF !== undefined && OF !== undefined && AF !== undefined;
+      if (!all) this.forceFlags();
+      this.flags = IN_SLOTS;
+      this.flagsChanged = true;
+    }
+    super.setFlags(flags);
+  }
+
+  override setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void {
+    if (recipe.keepsCarry) this.forceCarry();
+    const type = (inputs[0] as Value).type;
+    this.flags = { where: 'recipe', recipe, type, inputs: inputs.map((input) => this.clean(input)) };
+    this.flagsChanged = true;
+  }
+
+  override getFlag(flag: Flag): Node {
+    if (flag === 'CF') this.forceCarry();
+    else this.forceFlags();
+    return super.getFlag(flag);
+  }
+
+  override condition(code: number): Node {
+    const flags = this.flags;
+    if (flags.where === 'recipe') {
+      const simple = flags.recipe.condition?.(this, code, ...this.#inputs(flags));
+      if (simple !== undefined) return simple as Node;
+    }
+    return super.condition(code);
+  }
+}
