@@ -34,8 +34,6 @@ interface TierRun {
   readonly engine: EngineChoice;
   /** Entries of a block that the translator waits for. */
   readonly hot?: number;
-  /** Most bytes of code at a time. */
-  readonly codeLimit?: number;
   readonly leastRegions: number;
   readonly atNight?: string;
 }
@@ -44,19 +42,15 @@ const RUNS: readonly TierRun[] = [
   { engine: 'auto', leastRegions: 100 },
   { engine: 'translator', hot: 20, leastRegions: 5000 },
   { engine: 'auto', hot: 2, leastRegions: 20_000, atNight: 'half a minute' },
-  // Everything, each region in a module of its own: Linux lets a process have some 38,000 of them at a time.
-  { engine: 'translator', codeLimit: 12 << 20, leastRegions: 50_000, atNight: 'some minutes' },
 ];
 
-for (const { engine, hot, codeLimit, leastRegions, atNight } of RUNS) {
+for (const { engine, hot, leastRegions, atNight } of RUNS) {
   const name = hot === undefined ? engine : `${engine}, with blocks hot after ${hot} entries,`;
   const skip = atNight !== undefined && !nightly && `${atNight}: npm run nightly`;
   test(`${name} ends with the same state as the interpreter`, { skip }, async () => {
     let translations = (): number => 0;
     const state = await finalState({ engine }, ({ debug }) => {
-      const { blocks, translator } = debug.engine;
-      if (hot !== undefined) blocks.countdown = hot;
-      if (codeLimit !== undefined && translator !== undefined) translator.codeLimit = codeLimit;
+      if (hot !== undefined) debug.engine.blocks.countdown = hot;
       translations = () => debug.engine.translatorStats.translations;
     });
     assert.deepEqual(state, await first);
