@@ -110,7 +110,7 @@ const transient = {
   /** Why generated code returned to the run loop (`interpreter/exits.ts`), and at which decoded operation. */
   exitReason: [32],
   exitOperation: [32],
-  /** `ipBase` for the first page of the region in which a slice has ended. */
+  /** `ipBase` for the first page of the region in which, or before which, a slice has ended. */
   regionBase: [64],
   msrValue: [64],
   /** Linear address that the last effective-address computation gave. */

@@ -112,15 +112,17 @@ function leaveFor(m: CoreEmitter, reason: Node): void {
 /** `stale` may take another way where the budget does not cover the block. */
 function enterBlock(m: CoreEmitter, block: Node, stale?: () => void): void {
   const budget = m.sub(m.get(vcpu.budget), m.builder.load(32, block, BLOCK_COUNT));
+  const first = m.add(block, m.number(BLOCK_HEADER_BYTES));
   m.if(m.ltS(budget, m.number(0)), () => {
     stale?.();
     const inPage = m.and(m.builder.load(32, block, BLOCK_IP), m.number(0xffff));
     m.set(vcpu.rip, wrapIp(m, m.add(m.get(vcpu.ipBase), m.zext(inPage, 64))));
+    m.set(vcpu.exitOperation, first);
+    m.set(vcpu.regionBase, m.get(vcpu.ipBase));
     leave(m, EXIT_BUDGET);
   });
   m.set(vcpu.budget, budget);
   const handler = m.builder.load(32, block, BLOCK_HEADER_BYTES + OPERATION_HANDLER);
-  const first = m.add(block, m.number(BLOCK_HEADER_BYTES));
   m.builder.tailCallAt(handler, { params: [32, 32], results: [] }, [m.vcpuBlock, first]);
 }
 

@@ -47,6 +47,8 @@ const MOST_WIDE = 3;
 /** Entries after which a region that was set aside comes back. */
 const WARM = 4;
 const CODE_LIMIT = 96 << 20;
+/** Each module takes a mapping or two of the process's memory, of which Linux allows 65,530. */
+const MOST_REGIONS = 12_000;
 /** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
 const BATCH = 8;
 const PATIENCE = 8;
@@ -174,9 +176,13 @@ export class Translator {
     if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
   }
 
-  /** A slice has ended, in the region with these operations if there is one. No generated code is running. */
-  sliceEnded(vcpu: Vcpu, operations: number): void {
-    const region = this.#byOperations.get(operations);
+  /**
+   * A slice has ended, in the region with these operations, or before the block with this counting operation. No
+   * generated code is running.
+   */
+  sliceEnded(vcpu: Vcpu, operation: number): void {
+    const block = this.#engine.blocks.counted(operation);
+    const region = block === undefined ? this.#byOperations.get(operation) : this.#regions.get(blockKey(block));
     if (region !== undefined && ++region.samples >= samplesToGrow(region) && region.head.address !== 0) {
       region.samples = Number.NEGATIVE_INFINITY;
       this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, region.wide + 1));
@@ -511,7 +517,7 @@ export class Translator {
   #makeRoom(): void {
     // Each region once: what is set aside has until the next call to be entered again.
     for (const region of [...this.#regions.values()]) {
-      if (this.#stats.codeBytes <= this.codeLimit) return;
+      if (this.#stats.codeBytes <= this.codeLimit && this.#regions.size <= MOST_REGIONS) return;
       if (region.state === 'aside') {
         this.#remove(region);
         this.#stats.evictions++;
