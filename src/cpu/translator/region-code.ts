@@ -13,17 +13,13 @@ import type { SegmentMode } from '../emit/instruction-emitter.ts';
 import type { Label, List, Node } from '../emit/nodes.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { vcpu } from '../state.ts';
+import { SITE_LENGTH, SITE_TARGETS } from './branch-sites.ts';
 import { ControlFlow, structured } from './control-flow.ts';
 import { type FlagNeed, type FlagState, NEEDS_CARRY, NEEDS_FLAGS } from './flag-emitter.ts';
 import { type Branch, type RegionContext, RegionEmitter } from './region-emitter.ts';
 import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
 import { Declined } from './slot-emitter.ts';
 import type { SlotSet } from './slots.ts';
-
-/** A record of targets: offset of the next one to be written, then the last ones. */
-export const SITE_LENGTH = 16;
-export const SITE_TARGETS = 8;
-export const SITE_BYTES = SITE_TARGETS + 8 * SITE_LENGTH;
 
 /** An instruction of the plan did not translate. */
 export class DeclinedAt extends Error {

@@ -24,9 +24,10 @@ import {
 import type { Vcpu } from '../interpreter/vcpu.ts';
 import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
 import { vcpu as fields } from '../state.ts';
+import { BranchSites } from './branch-sites.ts';
 import { type FlagNeed, FlagsNeeded } from './flag-emitter.ts';
 import { OperationPool } from './operation-pool.ts';
-import { DeclinedAt, emitRegion, SITE_BYTES, SITE_LENGTH, SITE_TARGETS } from './region-code.ts';
+import { DeclinedAt, emitRegion } from './region-code.ts';
 import type { RegionContext } from './region-emitter.ts';
 import {
   branchAt,
@@ -52,8 +53,6 @@ const MOST_REGIONS = 12_000;
 /** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
 const BATCH = 8;
 const PATIENCE = 8;
-/** How far from a region's first page code in it can be, in bytes. */
-const FARTHEST = 2 ** 31;
 /** Room for the links of a block: it has two ends at most. */
 const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
@@ -114,8 +113,7 @@ export class Translator {
   readonly #users = new Map<number, Set<Region>>();
   /** By address of their operations. */
   readonly #byOperations = new Map<number, Region>();
-  /** Records of where indirect branches lead, by machine address of the branch, and how many regions keep each. */
-  readonly #sites = new Map<number, { readonly address: number; users: number }>();
+  readonly #sites: BranchSites;
   readonly #declined = new Set<number>();
   /** By machine address, blocks that read flags which others have left. */
   readonly #needs = new Map<number, FlagNeed>();
@@ -144,6 +142,7 @@ export class Translator {
     this.#aside = aside && choice !== 'translator';
     this.#atFirstSight = choice === 'translator';
     this.#pool = new OperationPool(engine.memory);
+    this.#sites = new BranchSites(engine.memory, this.#pool);
     this.#context = {
       core: engine.core,
       countHits: engine.countHits,
@@ -288,7 +287,11 @@ export class Translator {
             mode,
             operations,
             link: () => links + 4 * linked++,
-            recordAt: (block) => this.#recordAt(block, sites),
+            recordAt: (block) => {
+              const branch = branchAt(block);
+              sites.push(branch);
+              return this.#sites.use(branch);
+            },
             needs: (block) => this.#needOf(block.block),
           }),
         );
@@ -315,7 +318,7 @@ export class Translator {
       } catch (error) {
         space.release(code);
         this.#pool.release(address, bytes);
-        for (const branch of sites) this.#dropSite(branch);
+        for (const branch of sites) this.#sites.release(branch);
         if (error instanceof DeclinedAt) this.#decline(error);
         else if (error instanceof FlagsNeeded) this.#require(plan.blocks[error.block] as PlannedBlock, error.need);
         else throw error;
@@ -378,40 +381,6 @@ export class Translator {
     return { operations, links, address, bytes };
   }
 
-  #recordAt(block: PlannedBlock, sites: number[]): number {
-    const branch = branchAt(block);
-    let site = this.#sites.get(branch);
-    if (site === undefined) {
-      site = { address: this.#pool.allocate(SITE_BYTES), users: 0 };
-      this.#engine.memory.u8.fill(0, site.address, site.address + SITE_BYTES);
-      this.#sites.set(branch, site);
-    }
-    site.users++;
-    sites.push(branch);
-    return site.address;
-  }
-
-  #dropSite(branch: number): void {
-    const site = this.#sites.get(branch);
-    if (site === undefined || --site.users > 0) return;
-    this.#sites.delete(branch);
-    this.#pool.release(site.address, SITE_BYTES);
-  }
-
-  /** Targets in the record of an indirect branch, relative to the region's first page, most often first. */
-  #seenTargets({ base }: View, branch: number): number[] {
-    const site = this.#sites.get(branch);
-    if (site === undefined) return [];
-    const counts = new Map<number, number>();
-    for (let i = 0; i < SITE_LENGTH; i++) {
-      const target = this.#engine.memory.view.getBigUint64(site.address + SITE_TARGETS + 8 * i, true);
-      if (target === 0n) continue;
-      const offset = Number(BigInt.asIntN(64, target - base));
-      if (Math.abs(offset) < FARTHEST) counts.set(offset, (counts.get(offset) ?? 0) + 1);
-    }
-    return [...counts].sort((a, b) => b[1] - a[1]).map(([offset]) => offset);
-  }
-
   #source(view: View, head: Block, wide: boolean): CodeSource {
     const { blocks } = this.#engine;
     const frame = head.machine - head.start;
@@ -432,7 +401,7 @@ export class Translator {
         }
         return sequence;
       },
-      seenTargets: (machine) => (wide ? this.#seenTargets(view, machine) : []),
+      seenTargets: (machine) => (wide ? this.#sites.targets(machine, view.base) : []),
       declines: (machine) => this.#declined.has(machine),
     };
   }
@@ -509,7 +478,7 @@ export class Translator {
       this.#setHandler(head, this.#engine.pseudo.count.slot, this.#engine.blocks.countdown);
     }
     this.#pool.release(region.operations, region.operationBytes);
-    for (const branch of region.sites) this.#dropSite(branch);
+    for (const branch of region.sites) this.#sites.release(branch);
     this.#stats.codeBytes -= region.codeBytes;
   }
 
