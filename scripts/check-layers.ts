@@ -15,15 +15,16 @@ import packageJson from '../package.json' with { type: 'json' };
 /** What each layer may import, itself apart. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
+  block: ['base'],
   wasm: ['base'],
   cpu: ['base', 'wasm'],
   devices: ['base'],
   machine: ['base', 'wasm', 'cpu', 'devices'],
-  vmm: ['base', 'wasm', 'cpu', 'devices', 'machine'],
-  host: ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
-  'host/node': ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  'host/browser': ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  apps: ['base', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
+  vmm: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine'],
+  host: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
+  'host/node': ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  'host/browser': ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  apps: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
 };
 
 /** Layers that may use Node's modules. */
