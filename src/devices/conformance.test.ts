@@ -14,6 +14,7 @@ import { ApicBus } from './apic-bus.ts';
 import { DebugConsole } from './debug-console.ts';
 import { DebugExit } from './debug-exit.ts';
 import type { Stateful } from './device.ts';
+import { Dma8237 } from './dma-8237.ts';
 import { I8042 } from './i8042.ts';
 import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
 import { LocalApic } from './local-apic.ts';
@@ -26,6 +27,7 @@ import { ResetControl } from './reset-control.ts';
 import { RtcMc146818 } from './rtc-mc146818.ts';
 import { Serial16550 } from './serial-16550.ts';
 import { TestClock } from './test-clock.ts';
+import { TestMemory } from './test-memory.ts';
 
 type Random = (below: number) => number;
 
@@ -54,6 +56,24 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
   DebugExit() {
     const device = new DebugExit({ exit: nothing });
     return { device, ranges: [[device, 4]] };
+  },
+  Dma8237() {
+    const device = new Dma8237({ memory: new TestMemory(0x1_0000) });
+    const channels = Array.from({ length: 8 }, (_, number) => device.channel(number));
+    return {
+      device,
+      ranges: [
+        [device.first, 16],
+        [device.second, 32],
+        [device.pages, 16],
+      ],
+      stir: (random) => {
+        const bytes = new Uint8Array(random(1000));
+        const channel = channels[random(8)];
+        if (random(2)) channel.toMemory(bytes);
+        else channel.fromMemory(bytes);
+      },
+    };
   },
   I8042() {
     const device = new I8042({ irq: unconnected, a20: unconnected, reset: nothing });
