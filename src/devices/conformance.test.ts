@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Drive } from '../base/block.ts';
 import { type AccessSize, Bus, type IoHandler } from '../base/bus.ts';
 import { unconnected } from '../base/irq.ts';
 import { StateError } from '../base/state.ts';
@@ -15,6 +16,7 @@ import { DebugConsole } from './debug-console.ts';
 import { DebugExit } from './debug-exit.ts';
 import type { Stateful } from './device.ts';
 import { Dma8237 } from './dma-8237.ts';
+import { Fdc82077 } from './fdc-82077.ts';
 import { I8042 } from './i8042.ts';
 import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
 import { LocalApic } from './local-apic.ts';
@@ -27,6 +29,7 @@ import { ResetControl } from './reset-control.ts';
 import { RtcMc146818 } from './rtc-mc146818.ts';
 import { Serial16550 } from './serial-16550.ts';
 import { TestClock } from './test-clock.ts';
+import { TestDisk } from './test-disk.ts';
 import { TestMemory } from './test-memory.ts';
 
 type Random = (below: number) => number;
@@ -72,6 +75,36 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
         const channel = channels[random(8)];
         if (random(2)) channel.toMemory(bytes);
         else channel.fromMemory(bytes);
+      },
+    };
+  },
+  Fdc82077(clock) {
+    const disks = [1440, 160, 2880].map((kibibytes) => new TestDisk(clock, kibibytes * 1024));
+    const drives = [new Drive(disks[0]), new Drive(disks[1]), undefined, new Drive()];
+    const dma = new Dma8237({ memory: new TestMemory(0x1_0000) });
+    const device = new Fdc82077({ clock, irq: unconnected, dma: dma.channel(2), drives });
+    const commands = [0x02, 0x42, 0xc5, 0x45, 0xe6, 0x46, 0x07, 0x08, 0x4a, 0x4c, 0x4d, 0x0f, 0x8f, 0xcf, 0x13, 0x56];
+    return {
+      device,
+      ranges: [
+        [device.registers, 6],
+        [device.changeLine, 1],
+      ],
+      // Whole commands, most of them sensible, for random accesses alone would seldom make one.
+      stir: (random) => {
+        const { registers } = device;
+        dma.first.write(11, [0x46, 0x4a, 0x5a, 0x42][random(4)], 1);
+        dma.first.write(10, random(8) ? 2 : 6, 1);
+        registers.write(2, random(4) ? 0x1c | random(4) : random(256), 1);
+        if (random(2)) device.changeLine.write(0, random(4), 1);
+        registers.write(5, 3, 1);
+        registers.write(5, 0xdf, 1);
+        registers.write(5, random(2), 1);
+        registers.write(5, commands[random(commands.length)], 1);
+        for (const below of [4, 3, 2, 20, 3, 40, 2, 2]) registers.write(5, random(20) ? random(below) : random(256), 1);
+        disks[0].readOnly = random(3) === 0;
+        disks[1].problem = random(3) === 0 ? 'io' : undefined;
+        if (random(20) === 0) drives[3]?.change(random(2) ? disks[2] : undefined);
       },
     };
   },
