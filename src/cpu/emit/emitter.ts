@@ -35,6 +35,12 @@ export const NON_CANONICAL = 0x10d;
 /** In `faultVector`: not an exception; the instruction must run again alone, as the last of its block. */
 export const REPLAY = 0x200;
 
+/** A place in machine memory. */
+export interface Straight {
+  readonly base: Node;
+  readonly offset: number;
+}
+
 export abstract class Emitter extends StateEmitter implements Algebra {
   abstract readonly mode: 16 | 32 | 64;
   abstract readonly operandSize: 16 | 32 | 64;
@@ -122,14 +128,19 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   /** Before the call of a slow path for an access of the program: it may lead to the monitor. */
   protected beforeSlowPath(): void {}
 
+  /** Machine memory that a check before has shown to be there for the access: base (i32) and offset. */
+  protected straight(_linear: Node, _bytes: number, _access: 'read' | 'write'): Straight | undefined {
+    return undefined;
+  }
+
   /** Whether all `bytes` from `linear` on may be accessed straight: one compare also rules out page crossing. */
-  #hits(linear: Node, entry: Node, bytes: number, tag: number): Node {
+  protected hits(linear: Node, entry: Node, bytes: number, tag: number): Node {
     const last = bytes === 1 ? linear : this.add(linear, this.const(64, bytes - 1));
     const hit = this.eq(this.b.load(64, entry, tag), this.or(this.shr(last, 12), this.tlbTag()));
     return hit;
   }
 
-  #countHit(): void {
+  protected countHit(): void {
     if (!this.context.countHits) return;
     this.set(vcpu.tlbHits, this.add(this.get(vcpu.tlbHits), this.const(64, 1)));
   }
@@ -139,13 +150,15 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   protected loadLinear(type: Type, linear: Node, throughStack: boolean): Node {
+    const straight = this.straight(linear, bytesOf(type), 'read');
+    if (straight !== undefined) return this.b.load(type, straight.base, straight.offset);
     const result = this.b.variable(type);
     const entry = this.tlbEntry(linear);
     this.b.if(
-      this.#hits(linear, entry, bytesOf(type), TLB_READ),
+      this.hits(linear, entry, bytesOf(type), TLB_READ),
       () => {
         this.b.assign(result, this.b.load(type, this.#machine(linear, entry), 0));
-        this.#countHit();
+        this.countHit();
       },
       () => {
         this.beforeSlowPath();
@@ -160,13 +173,18 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   }
 
   protected storeLinear(linear: Node, value: Value, throughStack: boolean): void {
+    const straight = this.straight(linear, bytesOf(value.type), 'write');
     this.beforeStore();
+    if (straight !== undefined) {
+      this.b.store(value.type, straight.base, straight.offset, value as Node);
+      return;
+    }
     const entry = this.tlbEntry(linear);
     this.b.if(
-      this.#hits(linear, entry, bytesOf(value.type), TLB_WRITE),
+      this.hits(linear, entry, bytesOf(value.type), TLB_WRITE),
       () => {
         this.b.store(value.type, this.#machine(linear, entry), 0, value as Node);
-        this.#countHit();
+        this.countHit();
       },
       () => {
         this.beforeSlowPath();
@@ -182,10 +200,10 @@ export abstract class Emitter extends StateEmitter implements Algebra {
     const address = this.b.variable(32);
     const entry = this.tlbEntry(linear);
     this.b.if(
-      this.#hits(linear, entry, bytes, TLB_WRITE),
+      this.hits(linear, entry, bytes, TLB_WRITE),
       () => {
         this.b.assign(address, this.#machine(linear, entry));
-        this.#countHit();
+        this.countHit();
       },
       () => {
         this.beforeSlowPath();
@@ -227,7 +245,7 @@ export abstract class Emitter extends StateEmitter implements Algebra {
   machineAddress(linear: Value, access: 'read' | 'write'): Node {
     const node = linear as Node;
     const entry = this.tlbEntry(node);
-    const hit = this.#hits(node, entry, 1, access === 'read' ? TLB_READ : TLB_WRITE);
+    const hit = this.hits(node, entry, 1, access === 'read' ? TLB_READ : TLB_WRITE);
     return this.select(hit, this.#machine(node, entry), this.i32(0));
   }
 

@@ -124,6 +124,11 @@ export class FunctionBuilder {
     return this.#add(new Node(type, code, [base], this.#list, this.#epoch, offset, undefined, undefined, true));
   }
 
+  /** The list that what is built now goes into. */
+  get here(): List {
+    return this.#list;
+  }
+
   /** Whether the node is computed on every way that leads here, so that it may be used. */
   has(node: Node): boolean {
     return reaches(node.list, this.#list);

@@ -7,7 +7,7 @@ import type { Address, Operand, Segment, Type, Value, Variable } from '../algebr
 import { FS, GP, SS } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import { RSP, vcpu } from '../state.ts';
-import { bytesOf, Emitter } from './emitter.ts';
+import { bytesOf, Emitter, type Straight } from './emitter.ts';
 import type { Node } from './nodes.ts';
 
 /** What code depends on beside the decoded instruction's shape. */
@@ -22,7 +22,7 @@ export abstract class InstructionEmitter extends Emitter {
   protected abstract readonly decoded: Decoded;
   protected abstract readonly segmentMode: SegmentMode;
   /** Linear or machine addresses that readForWrite found, for the write that follows. */
-  readonly #forWrite = new Map<Operand, { linear: Node; machine: Variable }>();
+  readonly #forWrite = new Map<Operand, { linear: Node; machine: Variable } | Straight>();
   #address: Address | undefined;
 
   /** Forgets what belonged to the instruction before. */
@@ -88,6 +88,11 @@ export abstract class InstructionEmitter extends Emitter {
     if (operand.kind !== 'memory') return this.read(operand);
     const type = operand.type as Type;
     const linear = this.#operandLinear(operand, 'write');
+    const straight = this.straight(linear, bytesOf(type), 'write');
+    if (straight !== undefined) {
+      this.#forWrite.set(operand, straight);
+      return this.b.load(type, straight.base, straight.offset);
+    }
     const machine = this.writableAddress(linear, bytesOf(type), this.#throughStack());
     this.#forWrite.set(operand, { linear, machine });
     const value = this.b.variable(type);
@@ -127,8 +132,12 @@ export abstract class InstructionEmitter extends Emitter {
       this.storeLinear(this.#operandLinear(operand, 'write'), value, this.#throughStack());
       return;
     }
-    const { linear, machine } = found;
     this.beforeStore();
+    if ('base' in found) {
+      this.b.store(value.type, found.base, found.offset, value as Node);
+      return;
+    }
+    const { linear, machine } = found;
     this.b.if(
       this.ne(this.use(machine), this.i32(0)),
       () => this.b.store(value.type, this.use(machine), 0, value as Node),

@@ -137,10 +137,12 @@ class RegionCode {
     this.#written[block.number] = m.beginBlock(this.#flagsAt(block), first, block.offset);
     let branch: Branch = { condition: undefined, target: undefined };
     this.#b.scoped(() => {
+      m.openWindows();
       this.#instructions(block, first);
       const leaves = block.ending === 'other' || block.ending === 'declined';
       const need = Math.max(...[block.taken, block.next, ...block.seen].map((to) => this.#need(to))) as FlagNeed;
       branch = leaves ? m.settle(0) : m.settle(need, m.branched);
+      m.closeWindows();
     });
     this.#end(block, first, branch, go);
   }

@@ -13,18 +13,19 @@
 
 import type { Algebra, Operand, Routine, Value, Variable } from '../algebra.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
-import { type EmitterContext, NO_FAULT } from '../emit/emitter.ts';
+import { type EmitterContext, NO_FAULT, type Straight } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import type { SegmentMode } from '../emit/instruction-emitter.ts';
-import { type Label, type List, LOAD32_16U, type Node } from '../emit/nodes.ts';
+import { type Label, type List, LOAD32_16U, type Local, type Node } from '../emit/nodes.ts';
 import type { Touch } from '../emit/routine-touch.ts';
 import { EXIT_BUDGET } from '../interpreter/exits.ts';
 import { OPERATION_BYTES, OPERATION_IP } from '../interpreter/operation.ts';
-import { TLB_ADDEND, TLB_FETCH } from '../layout.ts';
+import { TLB_ADDEND, TLB_FETCH, TLB_READ, TLB_WRITE } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { FlagEmitter, type FlagNeed, type FlagState } from './flag-emitter.ts';
 import { Declined } from './slot-emitter.ts';
 import { isFlagSlot, type Slot, SlotSet, slots } from './slots.ts';
+import { placeOf, type Window, Windows } from './windows.ts';
 
 export interface RegionContext extends EmitterContext {
   /** What a routine does beside computing its results. */
@@ -40,6 +41,12 @@ export interface Place {
   readonly operation: number;
   /** The last instruction of its block: it may reach devices and write over code. */
   readonly last: boolean;
+}
+
+/** Machine address of an operation, and its page relative to the region's first. */
+interface Checkpoint {
+  readonly operation: number;
+  readonly page: number;
 }
 
 /** How the block's last instruction branches. */
@@ -68,7 +75,7 @@ export class RegionEmitter extends FlagEmitter {
   /** What has been checked once in the block at hand. */
   readonly #checked = new Set<(m: Algebra) => void>();
   /** Where the interpreter goes on if the instruction at hand cannot. */
-  #checkpoint = { operation: 0, page: 0 };
+  #checkpoint: Checkpoint = { operation: 0, page: 0 };
   /** How the block at hand branches, once it is settled. */
   readonly #condition: Variable;
   readonly #target: Variable;
@@ -80,7 +87,12 @@ export class RegionEmitter extends FlagEmitter {
   readonly #coldOperation: Variable;
   readonly #coldPage: Variable;
   #cold!: Label;
-  /** The instruction at hand has reached memory. */
+  readonly #windows: Windows;
+  /** The checkpoints before open windows. */
+  readonly #opened = new Map<Window, Checkpoint>();
+  /** What of the block at hand is done whenever the block is. */
+  #body: List | undefined;
+  /** The instruction at hand may have led to the monitor. */
   reached = false;
   branched: Branch | undefined;
   /** Where a routine that looks at registers wants those written back that earlier blocks have settled. */
@@ -89,6 +101,7 @@ export class RegionEmitter extends FlagEmitter {
   constructor(builder: FunctionBuilder, context: RegionContext, mode: SegmentMode) {
     super(builder, context, mode);
     this.#context = context;
+    this.#windows = new Windows(builder);
     this.#condition = builder.variable(1);
     this.#target = builder.variable(64);
     this.#budget = builder.variable(32);
@@ -254,7 +267,10 @@ export class RegionEmitter extends FlagEmitter {
       variables.push(this.#target);
       settled.push(target);
     }
-    if (variables.length > 0) this.b.assignAll(variables, settled);
+    if (variables.length > 0) {
+      this.b.assignAll(variables, settled);
+      this.#windows.assigned(variables as Local[], settled);
+    }
     this.values = [];
     this.flags = flags;
     this.flagsChanged = false;
@@ -266,8 +282,50 @@ export class RegionEmitter extends FlagEmitter {
 
   // ---- Memory ------------------------------------------------------------------------------------------------------
 
+  /** What follows, up to `closeWindows`, is the code of the block itself. */
+  openWindows(): void {
+    this.#body = this.b.here;
+  }
+
+  /** Checks the block's windows, each where it was opened. */
+  closeWindows(): void {
+    this.#body = undefined;
+    for (const window of this.#windows.close()) {
+      this.b.inside(window.place, () => this.#check(window, this.#opened.get(window) as Checkpoint));
+    }
+    this.#opened.clear();
+  }
+
+  #check({ base, start, root, low, high, writes }: Window, { operation, page }: Checkpoint): void {
+    const { node, narrow } = base;
+    const linear = (offset: number): Node => {
+      if (!narrow) return this.add(node, this.const(64, offset));
+      return this.zext(this.add(this.trunc(node, 32), this.i32(offset)), 64);
+    };
+    const entry = this.tlbEntry(linear(low));
+    const tag = this.or(this.shr(linear(high - 1), 12), this.tlbTag());
+    const hit = this.eq(this.b.load(64, entry, writes ? TLB_WRITE : TLB_READ), tag);
+    this.b.if(this.isZero(hit), () => this.#leaveCold(operation, page));
+    const machine = this.add(this.trunc(node, 32), this.i32(start));
+    this.b.assign(root, this.add(machine, this.b.load(32, entry, TLB_ADDEND)));
+  }
+
+  protected override straight(linear: Node, bytes: number, access: 'read' | 'write'): Straight | undefined {
+    const place = placeOf(linear);
+    if (place === undefined) return undefined;
+    const always = this.b.here === this.#body;
+    const wanted = { ...place, bytes, writes: access === 'write' };
+    let found = this.#windows.find(wanted, always);
+    if (found === undefined) {
+      if (!always) return undefined;
+      found = this.#windows.open(wanted);
+      this.#opened.set(found.window, this.#checkpoint);
+    }
+    this.countHit();
+    return { base: this.b.settled(found.window.root), offset: found.offset };
+  }
+
   protected override tlbBase(): Node {
-    this.reached = true;
     return this.b.settled(this.#tlbBase);
   }
 
@@ -277,6 +335,8 @@ export class RegionEmitter extends FlagEmitter {
 
   /** Only the last instruction of a block gets as far as the monitor, which may ask for the time. */
   protected override beforeSlowPath(): void {
+    this.reached = true;
+    this.#windows.forget();
     if (this.#place.last) this.storeBudget();
   }
 
