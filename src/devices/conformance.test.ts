@@ -17,6 +17,7 @@ import { DebugExit } from './debug-exit.ts';
 import type { Stateful } from './device.ts';
 import { Dma8237 } from './dma-8237.ts';
 import { Fdc82077 } from './fdc-82077.ts';
+import { HPET_BYTES, Hpet } from './hpet.ts';
 import { I8042 } from './i8042.ts';
 import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
 import { LocalApic } from './local-apic.ts';
@@ -105,6 +106,23 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
         disks[0].readOnly = random(3) === 0;
         disks[1].problem = random(3) === 0 ? 'io' : undefined;
         if (random(20) === 0) drives[3]?.change(random(2) ? disks[2] : undefined);
+      },
+    };
+  },
+  Hpet(clock) {
+    const lines = new Map([20, 21, 22].map((pin) => [pin, unconnected]));
+    const device = new Hpet({ clock, pitLine: unconnected, rtcLine: unconnected, lines });
+    return {
+      device,
+      ranges: [
+        [device, HPET_BYTES],
+        [device, 0x160],
+      ],
+      stir: (random) => {
+        device.pitInput.set(random(2) === 0);
+        device.rtcInput.set(random(2) === 0);
+        if (random(2)) device.write(0x10, random(4), 4);
+        device.write(0x108 + 0x20 * random(3), random(2 ** random(32)), 4);
       },
     };
   },
