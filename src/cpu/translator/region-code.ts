@@ -20,6 +20,7 @@ import { type Branch, type RegionContext, RegionEmitter } from './region-emitter
 import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
 import { Declined } from './slot-emitter.ts';
 import type { SlotSet } from './slots.ts';
+import { common, type WindowState } from './windows.ts';
 
 /** An instruction of the plan did not translate. */
 export class DeclinedAt extends Error {
@@ -61,6 +62,9 @@ class RegionCode {
   readonly #written: SlotSet[] = [];
   /** Flags at the start of blocks that only one way leads to. */
   readonly #inherited = new Map<number, FlagState>();
+  /** Windows into memory that are certain where a block begins, and where it ends. */
+  readonly #arriving = new Map<number, WindowState>();
+  readonly #departing = new Map<number, WindowState>();
   /** Places that write back what has been written so far, by block. */
   readonly #writeBacks: { block: number; list: List; flags: boolean }[] = [];
 
@@ -112,6 +116,7 @@ class RegionCode {
         br: (label) => this.#b.br(label),
       });
     });
+    m.checkWindows();
     this.#fillWriteBacks();
     m.loadSlots(entry);
   }
@@ -137,12 +142,12 @@ class RegionCode {
     this.#written[block.number] = m.beginBlock(this.#flagsAt(block), first, block.offset);
     let branch: Branch = { condition: undefined, target: undefined };
     this.#b.scoped(() => {
-      m.openWindows();
+      m.beginWindows(this.#arriving.get(block.number) ?? []);
       this.#instructions(block, first);
       const leaves = block.ending === 'other' || block.ending === 'declined';
       const need = Math.max(...[block.taken, block.next, ...block.seen].map((to) => this.#need(to))) as FlagNeed;
       branch = leaves ? m.settle(0) : m.settle(need, m.branched);
-      m.closeWindows();
+      this.#departing.set(block.number, m.endWindows());
     });
     this.#end(block, first, branch, go);
   }
@@ -294,7 +299,15 @@ class RegionCode {
     m.takeBudget(to.count, this.#request.operations[to.number] as number, offset);
     const joined = this.#flow.isMergePoint(to.number) || this.#flow.isLoopHeader(to.number);
     if (!joined) this.#inherited.set(to.number, m.flagState);
+    this.#bring(this.#departing.get(from.number) as WindowState, to);
     go(to.number);
+  }
+
+  /** What is certain at the end of one block is so in the next if all ways to it agree. */
+  #bring(windows: WindowState, { number }: PlannedBlock): void {
+    if (this.#flow.isLoopHeader(number)) return;
+    const others = this.#arriving.get(number);
+    this.#arriving.set(number, others === undefined ? windows : common(others, windows));
   }
 
   /** Goes on only where the TLB still has the code at `offset` in the frame that it was translated from. */

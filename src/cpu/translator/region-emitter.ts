@@ -25,7 +25,7 @@ import { vcpu } from '../state.ts';
 import { FlagEmitter, type FlagNeed, type FlagState } from './flag-emitter.ts';
 import { Declined } from './slot-emitter.ts';
 import { isFlagSlot, type Slot, SlotSet, slots } from './slots.ts';
-import { placeOf, type Window, Windows } from './windows.ts';
+import { placeOf, type Window, type WindowState, Windows } from './windows.ts';
 
 export interface RegionContext extends EmitterContext {
   /** What a routine does beside computing its results. */
@@ -282,18 +282,22 @@ export class RegionEmitter extends FlagEmitter {
 
   // ---- Memory ------------------------------------------------------------------------------------------------------
 
-  /** What follows, up to `closeWindows`, is the code of the block itself. */
-  openWindows(): void {
+  /** What follows, up to `endWindows`, is the code of a block that begins where these windows are certain. */
+  beginWindows(state: WindowState): void {
     this.#body = this.b.here;
+    this.#windows.begin(state);
   }
 
-  /** Checks the block's windows, each where it was opened. */
-  closeWindows(): void {
+  endWindows(): WindowState {
     this.#body = undefined;
-    for (const window of this.#windows.close()) {
+    return this.#windows.end((local) => this.isSlot(local) || local === (this.#ipBase as Local).index);
+  }
+
+  /** Checks all windows, each where it was opened. */
+  checkWindows(): void {
+    for (const window of this.#windows.opened) {
       this.b.inside(window.place, () => this.#check(window, this.#opened.get(window) as Checkpoint));
     }
-    this.#opened.clear();
   }
 
   #check({ base, start, root, low, high, writes }: Window, { operation, page }: Checkpoint): void {

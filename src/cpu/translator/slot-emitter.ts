@@ -8,7 +8,7 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import { InstructionEmitter, type SegmentMode } from '../emit/instruction-emitter.ts';
-import type { Node } from '../emit/nodes.ts';
+import type { Local, Node } from '../emit/nodes.ts';
 import { type StateField, vcpu } from '../state.ts';
 import { type Slot, SlotSet, slotOf, slots, XMM_SLOTS } from './slots.ts';
 
@@ -19,6 +19,7 @@ export abstract class SlotEmitter extends InstructionEmitter {
   protected decoded!: Decoded;
   protected readonly segmentMode: SegmentMode;
   readonly #slotVariables: (Variable | undefined)[] = [];
+  readonly #slotLocals = new Set<number>();
   /** What slots hold that are not settled. */
   protected values: (Node | undefined)[] = [];
   /** State fields are reached in memory, slots or not. */
@@ -48,8 +49,14 @@ export abstract class SlotEmitter extends InstructionEmitter {
     if (variable === undefined) {
       variable = this.b.lasting((slots[slot] as Slot).type);
       this.#slotVariables[slot] = variable;
+      this.#slotLocals.add((variable as Local).index);
     }
     return variable;
+  }
+
+  /** Whether the local is that of a slot. */
+  protected isSlot(local: number): boolean {
+    return this.#slotLocals.has(local);
   }
 
   protected slotValue(slot: number): Node {

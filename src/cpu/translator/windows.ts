@@ -1,13 +1,13 @@
 /**
- * Memory that a block of a region reaches through one look into the TLB. Code reaches memory in clusters: fields of a
+ * Memory that code of a region reaches through one look into the TLB. Code reaches memory in clusters: fields of a
  * structure, words of a stack frame, each at its own small distance from one and the same value. The first of them opens
  * a window around itself, and checks for all of them; if the check fails, the interpreter goes on from the checkpoint
- * before it.
+ * before it. What has been checked holds on all ways that come from there.
  *
  *     base + start                                       base + start + WINDOW_BYTES
  *         |             low ---------- high                        |
  *         +--------------[===============]-------------------------+
- *        root             checked, when the block is done and it is known how far it reaches
+ *        root             checked, once the region is built and it is known how far it reaches
  *
  * One compare tells that all bytes from `low` to `high` are in one page, that the TLB has it, and that they may be read
  * (or, if any is written, written).
@@ -41,15 +41,19 @@ export interface Window {
   readonly root: Local;
   /** Where the check goes. */
   readonly place: List;
+  /** What is checked, relative to `base`. */
   low: number;
   high: number;
   writes: boolean;
 }
 
-interface Entry {
+interface Known {
   readonly window: Window;
-  aliases: readonly Alias[];
+  readonly aliases: readonly Alias[];
 }
+
+/** The windows that are certain at a place of the code. */
+export type WindowState = readonly Known[];
 
 interface Place {
   readonly base: Base;
@@ -73,26 +77,56 @@ function sameBase(x: Base, y: Base): boolean {
   return x.narrow === y.narrow && same(x.node, y.node);
 }
 
-/** The windows of the code at hand. */
+/** What is certain where two ways come together. */
+export function common(x: WindowState, y: WindowState): WindowState {
+  return x.flatMap(({ window, aliases }) => {
+    const others = y.find((known) => known.window === window)?.aliases ?? [];
+    const both = aliases.filter((alias) =>
+      others.some((other) => sameBase(alias, other) && alias.distance === other.distance),
+    );
+    return both.length === 0 ? [] : [{ window, aliases: both }];
+  });
+}
+
 export class Windows {
   readonly #b: FunctionBuilder;
-  #entries: Entry[] = [];
-  /** All that were opened and not checked yet. */
-  #opened: Window[] = [];
+  #known: WindowState = [];
+  /** Those opened by the code at hand: what it does, it does after the check. */
+  #own = new Set<Window>();
+  /** All there are. */
+  readonly opened: Window[] = [];
 
   constructor(builder: FunctionBuilder) {
     this.#b = builder;
   }
 
-  /** A window that contains the access; `mayGrow`: it is done whenever the code is. */
+  /** Code begins where this is certain. */
+  begin(state: WindowState): void {
+    this.#known = state;
+    this.#own.clear();
+  }
+
+  /** What is certain where the code at hand ends, of addresses that lasting locals hold. */
+  end(lasting: (local: number) => boolean): WindowState {
+    return this.#known.flatMap(({ window, aliases }) => {
+      const kept = aliases.filter(({ node }) => node.code === LOCAL && lasting(node.immediate));
+      return kept.length === 0 ? [] : [{ window, aliases: kept }];
+    });
+  }
+
+  /**
+   * A window that contains the access; `mayGrow`: it is done whenever the code at hand is. A window opened elsewhere
+   * does not come to be one for writing: on other ways from there nothing may be written.
+   */
   find({ base, offset, bytes, writes }: Access, mayGrow: boolean): { window: Window; offset: number } | undefined {
-    for (const { window, aliases } of this.#entries) {
+    for (const { window, aliases } of this.#known) {
       for (const alias of aliases) {
         if (!sameBase(alias, base)) continue;
         const low = offset + alias.distance;
         const high = low + bytes;
-        const grows = low < window.low || high > window.high || (writes && !window.writes);
-        if (low < window.start || high > window.start + WINDOW_BYTES || (grows && !mayGrow)) continue;
+        if (low < window.start || high > window.start + WINDOW_BYTES) continue;
+        if ((low < window.low || high > window.high) && !mayGrow) continue;
+        if (writes && !window.writes && !(mayGrow && this.#own.has(window))) continue;
         window.low = Math.min(window.low, low);
         window.high = Math.max(window.high, high);
         window.writes ||= writes;
@@ -108,45 +142,37 @@ export class Windows {
     const window = {
       base,
       start,
-      root: this.#b.variable(32),
+      root: this.#b.lasting(32),
       place: this.#b.sequence(),
       low: offset,
       high: offset + bytes,
       writes,
     };
-    this.#entries.push({ window, aliases: [{ ...base, distance: 0 }] });
-    this.#opened.push(window);
+    this.#known = [...this.#known, { window, aliases: [{ ...base, distance: 0 }] }];
+    this.#own.add(window);
+    this.opened.push(window);
     return { window, offset: offset - start };
   }
 
   /** Locals get new values: windows are known by what holds their base from here on. */
   assigned(locals: readonly Local[], values: readonly Node[]): void {
+    if (this.#known.length === 0) return;
     const changed = new Set(locals.map(({ index }) => index));
-    this.#entries = this.#entries.filter((entry) => {
-      const before = entry.aliases;
-      const aliases = before.filter(({ node }) => node.code !== LOCAL || !changed.has(node.immediate));
-      for (const [i, value] of values.entries()) {
-        const place = placeOf(value);
-        const alias = place && before.find((known) => sameBase(known, place.base));
+    const places = values.map(placeOf);
+    this.#known = this.#known.flatMap(({ window, aliases }) => {
+      const after = aliases.filter(({ node }) => node.code !== LOCAL || !changed.has(node.immediate));
+      for (const [i, place] of places.entries()) {
+        const alias = place && aliases.find((known) => sameBase(known, place.base));
         if (!place || !alias) continue;
         const node = this.#b.settled(locals[i] as Local);
-        aliases.push({ node, narrow: alias.narrow, distance: alias.distance + place.offset });
+        after.push({ node, narrow: alias.narrow, distance: alias.distance + place.offset });
       }
-      entry.aliases = aliases;
-      return aliases.length > 0;
+      return after.length === 0 ? [] : [{ window, aliases: after }];
     });
   }
 
   /** Nothing is certain any more of the memory looked at so far. */
   forget(): void {
-    this.#entries = [];
-  }
-
-  /** The windows opened since this was asked last: they reach as far as they ever will. */
-  close(): readonly Window[] {
-    const opened = this.#opened;
-    this.#opened = [];
-    this.#entries = [];
-    return opened;
+    this.#known = [];
   }
 }
