@@ -16,6 +16,8 @@ import { cylinders, identifyDisk } from './identify.ts';
 export interface DiskNames {
   readonly serial: string;
   readonly model?: string;
+  /** Serial ATA, with a native command queue of that depth. */
+  readonly queueDepth?: number;
 }
 
 const MOST_MULTIPLE = 16;
@@ -125,7 +127,7 @@ export class AtaDisk extends IdeUnit {
 
   #identify(): void {
     const { heads, sectorsPerTrack, multiple, transferMode, writeCache } = this.state;
-    const { serial, model = 'VIVARIUM DISK' } = this.#names;
+    const { serial, model = 'VIVARIUM DISK', queueDepth } = this.#names;
     this.state.isDma = false;
     this.state.blocksAtOnce = 1;
     this.reply(
@@ -140,6 +142,7 @@ export class AtaDisk extends IdeUnit {
         mostMultiple: MOST_MULTIPLE,
         transferMode,
         writeCache,
+        ...(queueDepth && { isSerial: true, queueDepth }),
       }),
     );
   }

@@ -20,15 +20,21 @@ const LARGEST_PORTION = 0xfffe;
 /** Only the user data of a block, in READ CD. */
 const USER_DATA = 0x10;
 
+export interface CdromNames {
+  readonly serial: string;
+  /** Behind a Serial ATA link. */
+  readonly isSerial?: boolean;
+}
+
 export class AtapiCdrom extends IdeUnit {
   protected readonly blockBytes = mmc.CD_BLOCK_BYTES;
   readonly #drive: Drive;
-  readonly #serial: string;
+  readonly #names: CdromNames;
 
-  constructor(state: IdeUnitState, host: IdeUnitHost, drive: Drive, serial: string) {
+  constructor(state: IdeUnitState, host: IdeUnitHost, drive: Drive, names: CdromNames) {
     super(state, host);
     this.#drive = drive;
-    this.#serial = serial;
+    this.#names = names;
     drive.onChange = () => this.#changed();
   }
 
@@ -70,7 +76,7 @@ export class AtapiCdrom extends IdeUnit {
         s.byteLimit = LARGEST_PORTION;
         return this.reply(
           identifyCdrom({
-            serial: this.#serial,
+            ...this.#names,
             model: 'VIVARIUM CD-ROM',
             firmware: '1',
             transferMode: s.transferMode,

@@ -10,7 +10,6 @@
 
 import type { BlockPort, BlockProblem } from '../../base/block.ts';
 import * as ata from './ata-registers.ts';
-import type { BusMaster, Stretch } from './bus-master.ts';
 import {
   BUFFER_BYTES,
   type IdeUnitState,
@@ -29,8 +28,29 @@ import {
 /** Bytes that the medium is asked for at a time: a DMA command of any size holds no more memory than this. */
 const CHUNK_BYTES = 1 << 20;
 
+/** Guest memory that a transfer is to fill or empty next. */
+export interface DmaStretch {
+  readonly bytes: number;
+  /** What tells of the memory could not be read. */
+  readonly isBroken: boolean;
+}
+
+/** What moves bytes between a device and guest memory: the bus master of an IDE channel, or an AHCI port. */
+export interface DmaEngine {
+  readonly isActive: boolean;
+  plan(mostBytes: number): DmaStretch;
+  isCurrent(stretch: DmaStretch): boolean;
+  /** These two give false, having told the guest, where there is no memory. */
+  toMemory(stretch: DmaStretch, bytes: Uint8Array): boolean;
+  fromMemory(stretch: DmaStretch, into: Uint8Array): boolean;
+  advance(stretch: DmaStretch): void;
+  /** There is no memory left for what the device has or wants. */
+  exhausted(): void;
+  fail(): void;
+}
+
 export interface IdeUnitHost {
-  readonly busMaster: BusMaster;
+  readonly busMaster: DmaEngine;
   /** INTRQ may have changed. */
   interruptChanged(): void;
 }
@@ -370,7 +390,7 @@ export abstract class IdeUnit {
     this.transferred();
   }
 
-  #readByDma(stretch: Stretch, count: number): void {
+  #readByDma(stretch: DmaStretch, count: number): void {
     const s = this.state;
     this.#busy(PHASE_DMA_READING);
     this.#read(count, (bytes) => {
@@ -384,7 +404,7 @@ export abstract class IdeUnit {
     });
   }
 
-  #writeByDma(stretch: Stretch): void {
+  #writeByDma(stretch: DmaStretch): void {
     const bytes = new Uint8Array(stretch.bytes);
     if (!this.host.busMaster.fromMemory(stretch, bytes)) return;
     this.#busy(PHASE_DMA_WRITING);

@@ -19,7 +19,13 @@ export interface DiskIdentity {
   /** As SET FEATURES has it: 0x20 + n multiword DMA n, 0x40 + n Ultra DMA n. */
   readonly transferMode: number;
   readonly writeCache: boolean;
+  /** Behind a Serial ATA link. */
+  readonly isSerial?: boolean;
+  /** Commands that the native command queue holds; none when absent. */
+  readonly queueDepth?: number;
 }
+
+type CommonIdentity = Pick<DiskIdentity, 'serial' | 'model' | 'firmware' | 'transferMode' | 'isSerial' | 'queueDepth'>;
 
 /** The default translation: 16 heads, 63 sectors, no more cylinders than there are up to 8 GiB. */
 export const DEFAULT_HEADS = 16;
@@ -69,7 +75,7 @@ class Words {
 }
 
 /** Words that disks and packet devices have alike. */
-function common(words: Words, identity: Pick<DiskIdentity, 'serial' | 'model' | 'firmware' | 'transferMode'>): void {
+function common(words: Words, identity: CommonIdentity): void {
   words.text(10, 10, identity.serial);
   words.text(23, 4, identity.firmware);
   words.text(27, 20, identity.model);
@@ -78,8 +84,14 @@ function common(words: Words, identity: Pick<DiskIdentity, 'serial' | 'model' | 
   words.modes(63, 0x07, 0x20, identity.transferMode);
   words.set(64, 0x03); // PIO modes 3 and 4
   for (const word of [65, 66, 67, 68]) words.set(word, 120); // ns a cycle
-  words.set(80, 0x7e); // ATA-1 to ATA/ATAPI-6
+  words.set(80, identity.isSerial ? 0x1fe : 0x7e); // ATA-1 to ATA8-ACS, or to ATA/ATAPI-6
   words.modes(88, 0x3f, 0x40, identity.transferMode);
+  if (identity.isSerial) {
+    words.set(75, (identity.queueDepth ?? 1) - 1);
+    words.set(76, 0x0006 | (identity.queueDepth ? 0x0100 : 0)); // 1.5 and 3 Gbit/s, native command queueing
+  } else {
+    words.set(93, 0x600b); // passed its reset as device 0, behind an 80-conductor cable
+  }
 }
 
 export function identifyDisk(identity: DiskIdentity): Uint8Array {
@@ -105,18 +117,16 @@ export function identifyDisk(identity: DiskIdentity): Uint8Array {
   const writeCache = identity.writeCache ? 0x20 : 0;
   words.set(82, 0x4000 | 0x20 | 0x08); // NOP, write cache, power management
   words.set(83, 0x7400); // FLUSH CACHE and FLUSH CACHE EXT, 48-bit addresses
-  words.set(84, 0x4000);
+  const logs = identity.queueDepth ? 0x20 : 0; // READ LOG EXT, for errors of queued commands
+  words.set(84, 0x4000 | logs);
   words.set(85, 0x4000 | writeCache | 0x08);
   words.set(86, 0x3400);
-  words.set(87, 0x4000);
-  words.set(93, 0x600b); // passed its reset as device 0, behind an 80-conductor cable
+  words.set(87, 0x4000 | logs);
   words.set64(100, sectors);
   return words.seal();
 }
 
-export function identifyCdrom(
-  identity: Pick<DiskIdentity, 'serial' | 'model' | 'firmware' | 'transferMode'>,
-): Uint8Array {
+export function identifyCdrom(identity: CommonIdentity): Uint8Array {
   const words = new Words();
   common(words, identity);
   words.set(0, 0x85c0); // packets of 12 bytes asked for within 50 us, removable medium, CD-ROM
@@ -127,6 +137,5 @@ export function identifyCdrom(
   words.set(84, 0x4000);
   words.set(85, 0x4210);
   words.set(87, 0x4000);
-  words.set(93, 0x600b);
   return words.seal();
 }

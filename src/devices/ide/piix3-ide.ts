@@ -99,7 +99,7 @@ export class Piix3Ide extends Device<StateOf<typeof piix3IdeState>> {
     const state = this.state.units[index] as IdeUnitState;
     const serial = attachment?.serial ?? `VIV${index.toString().padStart(5, '0')}`;
     if (attachment?.kind === 'disk') return new AtaDisk(state, host, attachment.medium, { ...attachment, serial });
-    if (attachment?.kind === 'cdrom') return new AtapiCdrom(state, host, attachment.drive, serial);
+    if (attachment?.kind === 'cdrom') return new AtapiCdrom(state, host, attachment.drive, { serial });
     return undefined;
   }
 
