@@ -49,10 +49,10 @@ const MOST_WIDE = 3;
 const WARM = 4;
 const CODE_LIMIT = 96 << 20;
 /** Each module takes a mapping or two of the process's memory, of which Linux allows 65,530. */
-const MOST_REGIONS = 12_000;
+const MOST_REGIONS = 8_000;
 /** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
-const BATCH = 8;
-const PATIENCE = 8;
+const BATCH = 16;
+const PATIENCE = 16;
 /** Room for the links of a block: it has two ends at most. */
 const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
