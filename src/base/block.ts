@@ -45,7 +45,7 @@ export interface BlockBackend {
 export interface BlockPort {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
-  /** The bytes are the receiver's to keep. */
+  /** The bytes are the receiver's until `done` returns; then they are used again. */
   read(offset: number, length: number, done: (result: Uint8Array | BlockProblem) => void): void;
   /** `bytes` must stay as they are until `done`. */
   write(offset: number, bytes: Uint8Array, done: (problem: BlockProblem | undefined) => void): void;

@@ -21,6 +21,8 @@ const LARGEST_BACKLOG_BYTES = 16 * 2 ** 20;
 /** What a request costs besides its data, at most. */
 const REQUEST_BYTES = 4096;
 
+const MOST_SPARE_BUFFERS = 4;
+
 export interface BlockQueueHost {
   readonly clock: Clock;
   readonly deterministic: boolean;
@@ -52,6 +54,7 @@ export class BlockQueue {
   /** Made and not delivered, oldest first. */
   #requests: Request[] = [];
   #backlogBytes = 0;
+  readonly #spare = new SpareBuffers();
 
   constructor(host: BlockQueueHost) {
     this.#host = host;
@@ -85,6 +88,7 @@ export class BlockQueue {
         this.#requests.splice(i, 1);
         if (request.done === undefined) this.#backlogBytes -= request.bytes;
         request.done?.(request.result);
+        if (request.result instanceof Uint8Array) this.#spare.give(request.result);
       } else if (this.#host.deterministic) {
         break; // nothing overtakes
       } else {
@@ -94,6 +98,11 @@ export class BlockQueue {
     const next = this.#requests[0];
     // One that is late already is delivered when `blocked` has been waited for.
     if (this.#host.deterministic && next && next.deadlineNs > now) this.#timer.arm(next.deadlineNs);
+  }
+
+  /** For ports: room for what is read. */
+  buffer(length: number): Uint8Array {
+    return this.#spare.take(length);
   }
 
   /** Resolves when the host has finished everything that was asked for. */
@@ -142,6 +151,25 @@ export class BlockQueue {
   }
 }
 
+/**
+ * Buffers to be used again. Fast path: a fresh megabyte is zeroed, page by page as it is touched, and collected, for each
+ * request; that takes as long as reading it from the host's page cache.
+ */
+class SpareBuffers {
+  readonly #buffers: ArrayBufferLike[] = [];
+
+  take(length: number): Uint8Array {
+    const fitting = this.#buffers.findIndex(({ byteLength }) => byteLength >= length && byteLength <= 4 * length);
+    const buffer = fitting < 0 ? new ArrayBuffer(length) : this.#buffers.splice(fitting, 1)[0];
+    return new Uint8Array(buffer as ArrayBufferLike, 0, length);
+  }
+
+  give(bytes: Uint8Array): void {
+    this.#buffers.unshift(bytes.buffer);
+    if (this.#buffers.length > MOST_SPARE_BUFFERS) this.#buffers.pop();
+  }
+}
+
 class Port implements BlockPort {
   readonly #backend: BlockBackend;
   readonly #queue: BlockQueue;
@@ -163,7 +191,7 @@ class Port implements BlockPort {
 
   read(offset: number, length: number, done: (result: Uint8Array | BlockProblem) => void): void {
     const work = async (): Promise<Result> => {
-      const into = new Uint8Array(length);
+      const into = this.#queue.buffer(length);
       return (await problemOf(this.#backend.read(offset, into))) ?? into;
     };
     this.#submit(offset, length, work, done as (result: Result) => void);

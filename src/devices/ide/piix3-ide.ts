@@ -27,7 +27,7 @@ export type IdeAttachment =
   | { readonly kind: 'disk'; readonly medium: BlockPort; readonly serial?: string; readonly model?: string }
   | { readonly kind: 'cdrom'; readonly drive: Drive; readonly serial?: string };
 
-export type IdeAttachments = readonly [IdeAttachment?, IdeAttachment?, IdeAttachment?, IdeAttachment?];
+export type IdeAttachments = readonly (IdeAttachment | undefined)[];
 
 export interface Piix3IdeHost {
   readonly memory: GuestMemory;
