@@ -14,6 +14,7 @@ import { writeAcpiTables } from '../machine/acpi/tables.ts';
 import { loadKernel } from '../machine/kernel.ts';
 import { formatSize, memoryMap } from '../machine/memory-map.ts';
 import { PcBoard } from '../machine/pc.ts';
+import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable } from './guest-memory.ts';
@@ -29,6 +30,8 @@ const LONGEST_SLICE = 50_000;
 const SHORTEST_SLICE = 1_000;
 /** How long a slice is to take at most, by the speed of those before it. */
 const SLICE_MS = 4;
+/** The same while a device waits for the host, which gets its turn after each slice. */
+const BUSY_SLICE_MS = 0.1;
 /** Slices that take less than this together say nothing about speed. */
 const SHORTEST_SAMPLE_MS = 0.2;
 /** How long the guest may run before other work of the host's event loop gets its turn. */
@@ -47,6 +50,8 @@ export class Guest implements RunnableGuest {
   readonly #frames: FrameTable;
   readonly #cpu: GuestCpu;
   readonly #engine: Engine;
+  /** Between the board's drives and the host's storage. */
+  readonly #blocks: BlockQueue;
   readonly #exits: ExitCounts;
   readonly #random: Random;
   readonly #bootMs: number;
@@ -82,6 +87,14 @@ export class Guest implements RunnableGuest {
     this.#bootMs = deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs();
     const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
     const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
+    this.#blocks = new BlockQueue({
+      clock: this.#clock,
+      deterministic,
+      submitted: () => {
+        this.#cpu.vcpu.attention = true;
+      },
+      finished: () => this.#wake?.(),
+    });
     this.#board = new PcBoard(
       {
         clock: this.#clock,
@@ -208,6 +221,12 @@ export class Guest implements RunnableGuest {
         heldSince = host.nowMs();
         continue;
       }
+      const { blocked } = this.#blocks;
+      if (blocked !== undefined) {
+        await blocked;
+        continue;
+      }
+      this.#blocks.deliver();
       this.#clock.queue.runExpired(this.#clock.now());
       if (!this.#deliver()) break;
       const idle = this.#isIdle();
@@ -215,12 +234,13 @@ export class Guest implements RunnableGuest {
       else if (this.#end === undefined) await this.#waitWhileIdle();
       if (idle) profiler?.idled(this.#clock.now());
       this.#flushOutput();
-      if (idle || host.nowMs() - heldSince > HOLD_MS) {
+      if (idle || this.#blocks.isBusy || host.nowMs() - heldSince > HOLD_MS) {
         await host.yield();
         heldSince = host.nowMs();
       }
     }
     this.#flushOutput();
+    await this.#blocks.drain();
     this.#clock.pause();
     profiler?.finish(this.#clock.now(), this.#cpu);
     return this.#end as GuestEnd;
@@ -273,7 +293,7 @@ export class Guest implements RunnableGuest {
     const longest = Math.min(
       LONGEST_SLICE,
       profiler?.due ?? LONGEST_SLICE,
-      Math.max(SHORTEST_SLICE, SLICE_MS * this.#speed),
+      Math.max(SHORTEST_SLICE, (this.#blocks.isBusy ? BUSY_SLICE_MS : SLICE_MS) * this.#speed),
     );
     let count: number;
     if (held) {
