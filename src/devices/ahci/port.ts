@@ -75,7 +75,7 @@ export class AhciPort implements DmaEngine {
     const s = this.#state;
     const { commandList, commandListUpper, fis, fisUpper } = s;
     this.#stop();
-    Object.assign(s, at.portState.create(), { commandList, commandListUpper, fis, fisUpper });
+    at.portState.assign(s, { ...at.portState.create(), commandList, commandListUpper, fis, fisUpper });
     this.#unit?.reset();
     this.#linkUp();
   }

@@ -72,7 +72,9 @@ test('forced unit access, or a write cache that is off, flush before the write e
 });
 
 test('a failure ends all queued commands, and the log tells which it was', () => {
-  const t = started();
+  const t = new TestAhci();
+  t.set(at.GHC, at.GHC_RESET); // as drivers begin
+  t.start();
   t.disk.problem = 'io';
   t.placeQueued(7, false, 0x123, 4);
   t.placeQueued(8, false, 1, 1);
