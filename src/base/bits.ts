@@ -66,3 +66,8 @@ export function alignDown(value: number, alignment: number): number {
 export function alignUp(value: number, alignment: number): number {
   return alignDown(value + alignment - 1, alignment);
 }
+
+/** The four bytes of an unsigned number in reverse. */
+export function swap32(value: number): number {
+  return ((value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+}

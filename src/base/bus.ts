@@ -27,19 +27,34 @@ interface Range {
   readonly handler: IoHandler;
 }
 
+const NOWHERE: Range = { base: 0, end: 0, widest: 4, handler: { read: () => 0, write: () => {} } };
+
 export class Bus {
   /** In order of address, without overlaps. */
   readonly #ranges: Range[] = [];
   /** The range hit last; begins as one that contains nothing. */
-  #last: Range = { base: 0, end: 0, widest: 4, handler: { read: () => 0, write: () => {} } };
+  #last = NOWHERE;
 
   /** Gives `handler` the addresses from `base` on. Two devices at one address are a mistake of the board: it throws. */
   map(base: number, length: number, handler: IoHandler): void {
+    if (!this.tryMap(base, length, handler)) throw new Error(`A bus range at 0x${base.toString(16)} overlaps another`);
+  }
+
+  /** As `map`, where a guest decides on addresses: false, and nothing mapped, if somebody else answers there. */
+  tryMap(base: number, length: number, handler: IoHandler): boolean {
     const range: Range = { base, end: base + length, widest: handler.widest ?? 4, handler };
-    const clash = this.#ranges.find((other) => base < other.end && other.base < range.end);
-    if (clash) throw new Error(`Bus ranges at 0x${base.toString(16)} and 0x${clash.base.toString(16)} overlap`);
+    if (this.#ranges.some((other) => base < other.end && other.base < range.end)) return false;
     this.#ranges.push(range);
     this.#ranges.sort((a, b) => a.base - b.base);
+    return true;
+  }
+
+  /** Takes back what `map` gave the handler at this base. */
+  unmap(base: number, handler: IoHandler): void {
+    const index = this.#ranges.findIndex((range) => range.base === base && range.handler === handler);
+    if (index < 0) return;
+    this.#ranges.splice(index, 1);
+    this.#last = NOWHERE;
   }
 
   read(address: number, size: AccessSize): number {
