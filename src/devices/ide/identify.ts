@@ -103,7 +103,8 @@ export function identifyDisk(identity: DiskIdentity): Uint8Array {
   words.set(3, DEFAULT_HEADS);
   words.set(6, DEFAULT_SECTORS_PER_TRACK);
   words.set(47, 0x8000 | identity.mostMultiple);
-  words.set(48, 1); // data register 32 bits wide, where the standard before ATA-2 had this
+  // Where the standard before ATA-2 has that the data register is 32 bits wide, ATA-8 has what trusted computing needs.
+  words.set(48, identity.isSerial ? 0x4000 : 1);
   words.set(50, 0x4000);
   words.set(51, 0x0200);
   words.set(52, 0x0200);
