@@ -1,15 +1,46 @@
 /**
  * A guest's physical memory: its table from guest-physical page to frame of machine memory. Frames are assigned when a
- * page is first touched.
+ * page is first touched. Boards with firmware have ROM and windows in it: pages that show something else than the RAM
+ * behind them, or nothing.
  */
 
 import type { GuestMemory } from '../base/dma.ts';
-import { FRAME_CODE, FRAME_DIRTY, FRAME_MASK, FRAME_RAM } from '../cpu/layout.ts';
+import type { VideoMemory } from '../base/screen.ts';
+import { FRAME_CODE, FRAME_DIRTY, FRAME_MASK, FRAME_RAM, FRAME_SHARED } from '../cpu/layout.ts';
 import type { MachineMemory } from '../cpu/machine-memory.ts';
 import { memoryMap, PAGE_BYTES } from '../machine/memory-map.ts';
 
 /** That 32-bit machine memory can have. */
 const MACHINE_FRAMES = 2 ** 32 / PAGE_BYTES;
+
+/** Machine memory that is no RAM: ROM, video memory. */
+export class MemoryBlock implements VideoMemory {
+  readonly machine: number;
+  readonly sizeBytes: number;
+  readonly #memory: MachineMemory;
+  readonly #takeDirty: (block: MemoryBlock) => readonly number[];
+
+  constructor(memory: MachineMemory, sizeBytes: number, takeDirty: (block: MemoryBlock) => readonly number[]) {
+    this.#memory = memory;
+    this.sizeBytes = sizeBytes;
+    this.machine = memory.region(sizeBytes, PAGE_BYTES);
+    this.#takeDirty = takeDirty;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#memory.u8.subarray(this.machine, this.machine + this.sizeBytes);
+  }
+
+  takeDirtyPages(): readonly number[] {
+    return this.#takeDirty(this);
+  }
+}
+
+/** Where accesses to pages with something in front of the RAM go. */
+export interface Shadowing {
+  readonly readsMemory: boolean;
+  readonly writesMemory: boolean;
+}
 
 export class FrameTable implements GuestMemory {
   readonly sizeBytes: number;
@@ -20,15 +51,27 @@ export class FrameTable implements GuestMemory {
   /** Guest-physical page + 1 by number of the frame, 0 for frames that are not this guest's. */
   readonly #pageOf = new Uint32Array(MACHINE_FRAMES);
   #framesAssigned = 0;
+  /** By page: entries of RAM that is not seen, or not as it is; and those of the ROM in front of it. */
+  readonly #hidden = new Map<number, number>();
+  readonly #roms = new Map<number, number>();
+  /** Of the hidden pages, those that writes go to nevertheless. */
+  readonly #written = new Set<number>();
+  /** Where blocks are mapped, by page. */
+  readonly #blocks = new Map<MemoryBlock, number>();
+  /** Takes what is written to where no memory is. */
+  #sink = 0;
+  /** What addresses lead to has changed. */
+  remapped: () => void = () => {};
   /** A device wrote to a frame that holds decoded code. */
   codeWritten: (machine: number, bytes: number) => void = () => {};
 
-  constructor(memory: MachineMemory, sizeBytes: number) {
+  /** `wide`: all of the first 4 GiB can be mapped, beyond RAM too. */
+  constructor(memory: MachineMemory, sizeBytes: number, wide = false) {
     this.#memory = memory;
     this.sizeBytes = sizeBytes;
     const { ram } = memoryMap(sizeBytes);
     const end = Math.max(...ram.map(({ base, length }) => base + length));
-    this.pages = end / PAGE_BYTES;
+    this.pages = Math.max(end, wide ? 2 ** 32 : 0) / PAGE_BYTES;
     this.table = memory.region(this.pages * 4);
     for (const { base, length } of ram) {
       const first = this.table / 4 + base / PAGE_BYTES;
@@ -45,6 +88,7 @@ export class FrameTable implements GuestMemory {
     const page = Math.floor(physical / PAGE_BYTES);
     let entry = this.#entry(page);
     if ((entry & FRAME_RAM) === 0) return entry;
+    if (write && (entry & FRAME_SHARED) !== 0) return this.#writeBehind(page);
     if ((entry & FRAME_MASK) === 0) {
       const frame = this.#memory.frame();
       this.#pageOf[frame / PAGE_BYTES] = page + 1;
@@ -56,13 +100,93 @@ export class FrameTable implements GuestMemory {
     return entry | 0;
   }
 
+  // ---- What is in front of RAM -------------------------------------------------------------------------------------
+
+  block(sizeBytes: number): MemoryBlock {
+    return new MemoryBlock(this.#memory, sizeBytes, (block) => this.#takeDirty(block));
+  }
+
+  #setEntry(page: number, entry: number): void {
+    this.#memory.u32[(this.table >>> 2) + page] = entry;
+  }
+
+  /** Shows a block at an address that is no RAM, or nowhere. */
+  mapBlock(block: MemoryBlock, physical: number | undefined): void {
+    const pages = block.sizeBytes / PAGE_BYTES;
+    const before = this.#blocks.get(block);
+    if (before !== undefined) for (let i = 0; i < pages; i++) this.#setEntry(before + i, 0);
+    this.#blocks.delete(block);
+    const first = physical === undefined ? this.pages : physical / PAGE_BYTES;
+    let isFree = first + pages <= this.pages;
+    for (let i = 0; i < pages && isFree; i++) isFree = this.#entry(first + i) === 0;
+    if (isFree) {
+      this.#blocks.set(block, first);
+      for (let i = 0; i < pages; i++) {
+        const frame = block.machine + i * PAGE_BYTES;
+        this.#setEntry(first + i, frame | FRAME_RAM);
+        this.#pageOf[frame / PAGE_BYTES] = first + i + 1;
+      }
+    }
+    this.remapped();
+  }
+
+  #takeDirty(block: MemoryBlock): readonly number[] {
+    const first = this.#blocks.get(block);
+    const dirty: number[] = [];
+    if (first === undefined) return dirty;
+    for (let i = 0; i < block.sizeBytes / PAGE_BYTES; i++) {
+      const entry = this.#entry(first + i);
+      if ((entry & FRAME_DIRTY) === 0) continue;
+      dirty.push(i);
+      this.#setEntry(first + i, entry & ~FRAME_DIRTY);
+    }
+    if (dirty.length > 0) this.remapped();
+    return dirty;
+  }
+
+  /** ROM, from `offset` of a block on; where there is RAM at that address, in front of it. */
+  mapRom(block: MemoryBlock, offset: number, physical: number, bytes: number): void {
+    for (let at = 0; at < bytes; at += PAGE_BYTES) {
+      const page = (physical + at) / PAGE_BYTES;
+      this.#roms.set(page, ((block.machine + offset + at) | FRAME_RAM | FRAME_SHARED) >>> 0);
+    }
+    this.shadow(physical, bytes, { readsMemory: false, writesMemory: false });
+  }
+
+  /** Has accesses go to the RAM at an address, or to the ROM, or to the devices in front of it. */
+  shadow(physical: number, bytes: number, { readsMemory, writesMemory }: Shadowing): void {
+    for (let page = physical / PAGE_BYTES; page < (physical + bytes) / PAGE_BYTES; page++) {
+      const hidden = this.#hidden.get(page);
+      const ram = hidden ?? (this.#entry(page) & FRAME_SHARED ? 0 : this.#entry(page));
+      this.#hidden.delete(page);
+      this.#setEntry(page, ram);
+      if (readsMemory && writesMemory) continue;
+      const frame = readsMemory || writesMemory ? this.assign(page * PAGE_BYTES, false) >>> 0 : ram;
+      this.#hidden.set(page, frame);
+      if (writesMemory) this.#written.add(page);
+      else this.#written.delete(page);
+      this.#setEntry(page, readsMemory ? (frame | FRAME_SHARED) >>> 0 : (this.#roms.get(page) ?? 0));
+    }
+    this.remapped();
+  }
+
+  /** Where a write goes to a page that is not to be written. */
+  #writeBehind(page: number): number {
+    const ram = this.#hidden.get(page) ?? 0;
+    if (ram !== 0 && this.#written.has(page)) return ram | FRAME_SHARED | FRAME_DIRTY;
+    if (this.#sink === 0) this.#sink = this.#memory.region(PAGE_BYTES, PAGE_BYTES);
+    return this.#sink | FRAME_RAM | FRAME_SHARED | FRAME_DIRTY;
+  }
+
   /** The blocks of decoded code came to be in this frame, or are all gone. */
   setCode(frame: number, hasCode: boolean): void {
-    const page = this.#pageOf[frame / PAGE_BYTES] as number;
-    if (page === 0) return;
-    const place = (this.table >>> 2) + page - 1;
-    const entry = this.#memory.u32[place] as number;
-    this.#memory.u32[place] = hasCode ? entry | FRAME_CODE : entry & ~FRAME_CODE;
+    const page = (this.#pageOf[frame / PAGE_BYTES] as number) - 1;
+    if (page < 0) return;
+    const marked = (entry: number): number => (hasCode ? entry | FRAME_CODE : entry & ~FRAME_CODE) >>> 0;
+    const hidden = this.#hidden.get(page);
+    if (hidden !== undefined) this.#hidden.set(page, marked(hidden));
+    const entry = this.#entry(page);
+    if ((entry & FRAME_MASK) >>> 0 === frame) this.#setEntry(page, marked(entry));
   }
 
   #isRam(address: number, length: number): boolean {

@@ -125,7 +125,9 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
       m.assign(entry, m.or(m.use(entry), m.number(FRAME_DIRTY)));
       b.store(32, place, 0, m.use(entry) as Node);
     });
-    fillTlb(m, linear, access, allowed, m.use(entry) as Node);
+    // A write that went to another frame than reads go to (ROM) leaves the TLB as it is.
+    const apart = m.and(write, m.ne(m.and(m.use(entry), m.number(FRAME_SHARED)), m.number(0)));
+    m.if(m.not(apart), () => fillTlb(m, linear, access, allowed, m.use(entry) as Node));
     m.set(vcpu.frameEntry, m.use(entry));
     return [m.or(m.and(m.use(entry), m.number(FRAME_MASK)), m.and(m.trunc(linear, 32), m.number(0xfff))) as Node];
   });
