@@ -1,5 +1,6 @@
 ; Boot sector of a disk: reads and writes it through the BIOS (INT 13h extensions), flushes it through the IDE ports,
-; and tells what came of it. Sector 1 has a text; sectors 16 to 79 are summed up; sectors 2 to 5 are written.
+; and tells what came of it. Sector 1 has a text; sectors 16 to 79 are summed up; sectors 2 to 5 are written. With NO_IDE,
+; the disk is on another controller and is not flushed.
 
 bits 16
 org 0x7c00
@@ -53,6 +54,7 @@ start:
     mov al, ah
     call print_byte
 
+%ifndef NO_IDE
     say flush_is
     mov dx, 0x1f6
     mov al, 0xe0
@@ -65,6 +67,7 @@ start:
     test al, 0x80
     jnz .busy
     call print_byte
+%endif
 
     mov ah, 0x42
     mov si, back_packet
