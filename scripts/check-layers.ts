@@ -16,15 +16,16 @@ import packageJson from '../package.json' with { type: 'json' };
 const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
   block: ['base'],
+  net: ['base'],
   wasm: ['base'],
   cpu: ['base', 'wasm'],
   devices: ['base'],
   machine: ['base', 'wasm', 'cpu', 'devices'],
   vmm: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine'],
-  host: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
-  'host/node': ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  'host/browser': ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  apps: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
+  host: ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
+  'host/node': ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  'host/browser': ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  apps: ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
 };
 
 /** Layers that may use Node's modules. */

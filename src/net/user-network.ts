@@ -1,0 +1,286 @@
+/**
+ * A network in user mode: the guest's card is on a wire with a router of ours, which answers ARP, DHCP, ICMP echo and
+ * DNS itself and carries TCP and UDP on through sockets of the host.
+ *
+ *     10.0.2.0/24    10.0.2.2 router     10.0.2.3 name server     10.0.2.15 the guest
+ *
+ *     frame -> station? -> ARP: neighbours.ts
+ *                          IPv4: fragments.ts -> ICMP: here
+ *                                                UDP:  dhcp.ts, dns-forwarder.ts, udp-nat.ts
+ *                                                TCP:  tcp/nat.ts -> tcp/relay.ts -> tcp/connection.ts
+ *
+ * The guest reaches the outside, and of the host only what the user has opened. Whatever it sends, the worst that
+ * happens is that it is dropped and counted.
+ *
+ * Time is the guest's. What this network answers itself, it answers from inside `send`: a deterministic guest gets the
+ * same answers at the same instructions each time. What comes from outside comes when the host has it, between slices;
+ * a deterministic run that talks to the outside is not repeatable, and should not skip idle time while `isWaiting`, or
+ * its timeouts are over before the host has begun to answer.
+ *
+ * Not modelled: IPv6 to the guest, ICMP to the outside (it wants privileges), groups, TFTP.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import { isFrame, type NetworkDevice, type NetworkPort } from '../base/network.ts';
+import {
+  GATEWAY,
+  GATEWAY_MAC,
+  isGuestAddress,
+  isInGuestNetwork,
+  LIMITED_BROADCAST,
+  NAME_SERVER,
+  NETWORK_BROADCAST,
+  routeTo,
+} from './addresses.ts';
+import { parseArp } from './arp.ts';
+import { get16 } from './bytes.ts';
+import { Deadlines } from './deadlines.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer } from './dhcp.ts';
+import { DNS_PORT } from './dns.ts';
+import { DnsForwarder } from './dns-forwarder.ts';
+import { BROADCAST_MAC, destinationOf, isSameMac, payloadOf, sourceOf, TYPE_ARP, TYPE_IPV4 } from './ethernet.ts';
+import { Reassembly } from './fragments.ts';
+import { destinationUnreachable, echoReply, isEcho, isIntactIcmp, timeExceeded } from './icmp.ts';
+import { type Ipv4Packet, ipv4Frames, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, parseIpv4Packet } from './ipv4.ts';
+import { Link } from './link.ts';
+import { Neighbours } from './neighbours.ts';
+import type { Forward, OpenedService, Transport } from './options.ts';
+import type { DatagramListener, HostSockets, Listener } from './sockets.ts';
+import { NetworkStatistics } from './statistics.ts';
+import { TcpNat } from './tcp/nat.ts';
+import { type Datagram, parseUdp, udpPacket } from './udp.ts';
+import { UdpNat } from './udp-nat.ts';
+
+export interface UserNetworkOptions {
+  readonly clock: Clock;
+  readonly sockets: HostSockets;
+  /** 32 bits that the outside cannot guess. */
+  random(): number;
+  /** Services of the host's loopback that the guest may reach, as 10.0.2.2. */
+  readonly opened?: readonly OpenedService[];
+  /** A frame went to the guest: an idle one should look. */
+  delivered?(): void;
+  /** Every frame, either way, as it travels. It must not be kept. */
+  capture?(frame: Uint8Array): void;
+}
+
+export class UserNetwork implements NetworkPort {
+  readonly statistics = new NetworkStatistics();
+  readonly #options: UserNetworkOptions;
+  readonly #link: Link;
+  readonly #neighbours: Neighbours;
+  readonly #reassembly: Reassembly;
+  readonly #dhcp = new DhcpServer();
+  readonly #dns: DnsForwarder;
+  readonly #udp: UdpNat;
+  readonly #tcp: TcpNat;
+  readonly #listeners: (Listener | DatagramListener)[] = [];
+  #identification = 0;
+  #isClosed = false;
+
+  constructor(options: UserNetworkOptions) {
+    this.#options = options;
+    const { clock, sockets, opened = [] } = options;
+    const { statistics } = this;
+    const deadlines = new Deadlines(clock);
+    const delivered = (frame: Uint8Array): void => {
+      options.capture?.(frame);
+      options.delivered?.();
+    };
+    this.#link = new Link({ delivered }, statistics);
+    this.#neighbours = new Neighbours({ now: () => clock.now(), send: (frame) => this.#link.send(frame) }, statistics);
+    this.#reassembly = new Reassembly(deadlines, () => statistics.drop('fragments'));
+    this.#dns = new DnsForwarder(sockets, () => options.random(), statistics);
+    const packets = {
+      send: (packet: Uint8Array, source: number, destination: number, protocol: number): void =>
+        this.#neighbours.send(destination, this.#frames(packet, source, destination, protocol)),
+    };
+    const routes = (transport: Transport) => {
+      const ports = new Set(opened.filter((service) => service.transport === transport).map(({ port }) => port));
+      const policy = { opened: ports, isOwn: (address: number) => sockets.isOwnAddress(address) };
+      return (address: number, port: number) => routeTo(address, port, policy);
+    };
+    this.#udp = new UdpNat({ deadlines, packets, sockets, statistics, route: routes('udp') });
+    this.#tcp = new TcpNat({
+      deadlines,
+      packets,
+      sockets,
+      statistics,
+      dns: this.#dns,
+      random: () => options.random(),
+      route: routes('tcp'),
+    });
+  }
+
+  /** The card at the other end of the wire. */
+  attach(device: NetworkDevice): void {
+    this.#link.attach(device);
+  }
+
+  /** Listens on the host. Rejects with a VivariumError that names the address. */
+  async forward({ transport, host, guest }: Forward): Promise<void> {
+    const { sockets } = this.#options;
+    let listener: Listener | DatagramListener;
+    if (transport === 'tcp') {
+      listener = await sockets.listen(host, (stream) => this.#tcp.forward(stream, guest.address, guest.port));
+    } else {
+      const datagrams = await sockets.listenDatagrams(host, (peer, bytes) =>
+        this.#udp.forward(datagrams, peer, bytes, guest.address, guest.port),
+      );
+      listener = datagrams;
+    }
+    if (this.#isClosed) listener.close();
+    else this.#listeners.push(listener);
+  }
+
+  /** Something outside may be about to answer: virtual time should not run ahead of it. */
+  get isWaiting(): boolean {
+    return this.#tcp.active > 0 || this.#udp.size > 0 || this.#dns.waiting > 0;
+  }
+
+  /** The guest has been reset: what it had begun is over. Forwards stay. */
+  reset(): void {
+    this.#link.silently(() => {
+      this.#tcp.clear();
+      this.#udp.clear();
+      this.#neighbours.clear();
+    });
+  }
+
+  /** Everything of the host is given back. */
+  close(): void {
+    this.#isClosed = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.length = 0;
+    this.reset();
+  }
+
+  // ---- From the guest ----------------------------------------------------------------------------------------------
+
+  send(frame: Uint8Array): void {
+    this.statistics.sent++;
+    if (this.#isClosed) return;
+    if (!isFrame(frame)) {
+      this.statistics.drop('length');
+      return;
+    }
+    this.#options.capture?.(frame);
+    const destination = destinationOf(frame);
+    const isOurs = isSameMac(destination, GATEWAY_MAC) || isSameMac(destination, BROADCAST_MAC);
+    if (!isOurs || isSameMac(sourceOf(frame), GATEWAY_MAC)) {
+      this.statistics.drop('station');
+      return;
+    }
+    const type = get16(frame, 12);
+    if (type === TYPE_ARP) this.#arp(payloadOf(frame));
+    else if (type === TYPE_IPV4) this.#ipv4(payloadOf(frame), sourceOf(frame));
+    else this.statistics.drop('type');
+  }
+
+  #arp(payload: Uint8Array): void {
+    const packet = parseArp(payload);
+    if (packet === undefined) this.statistics.drop('malformed');
+    else this.#neighbours.arp(packet);
+  }
+
+  #ipv4(payload: Uint8Array, mac: Uint8Array): void {
+    const fragment = parseIpv4Packet(payload);
+    if (fragment === undefined) {
+      this.statistics.drop('malformed');
+      return;
+    }
+    if (isGuestAddress(fragment.source)) {
+      this.#neighbours.learn(fragment.source, mac);
+    } else if (fragment.source !== 0 || fragment.protocol !== PROTOCOL_UDP) {
+      // Only those who ask for an address have none.
+      this.statistics.drop('source');
+      return;
+    }
+    const packet = this.#reassembly.add(fragment);
+    if (packet === undefined) return;
+    if (packet.protocol === PROTOCOL_UDP) this.#datagram(packet);
+    else if (isBroadcast(packet.destination)) this.statistics.drop('unreachable');
+    else if (!this.#isRouted(packet)) return;
+    else if (packet.protocol === PROTOCOL_TCP) this.#tcp.receive(packet);
+    else if (packet.protocol === PROTOCOL_ICMP) this.#icmp(packet);
+    else this.statistics.drop('protocol');
+  }
+
+  /** Whether the packet lives long enough for the way it has to go (RFC 1812 §5.3.1). */
+  #isRouted(packet: Ipv4Packet): boolean {
+    if (packet.ttl > (isInGuestNetwork(packet.destination) ? 0 : 1)) return true;
+    this.statistics.drop('unreachable');
+    this.#control(timeExceeded(packet), packet.source);
+    return false;
+  }
+
+  #icmp(packet: Ipv4Packet): void {
+    const message = packet.payload;
+    if (!isIntactIcmp(message)) this.statistics.drop('malformed');
+    else if (!isEcho(message)) this.statistics.drop('protocol');
+    else if (packet.destination === GATEWAY || packet.destination === NAME_SERVER) {
+      this.#packet(echoReply(message), packet.destination, packet.source, PROTOCOL_ICMP);
+    } else {
+      this.statistics.drop('unreachable');
+      const code = isInGuestNetwork(packet.destination) ? 'host' : 'prohibited';
+      this.#control(destinationUnreachable(packet, code), packet.source);
+    }
+  }
+
+  #datagram(packet: Ipv4Packet): void {
+    const datagram = parseUdp(packet);
+    const isForAll = isBroadcast(packet.destination);
+    if (datagram === undefined) {
+      this.statistics.drop('malformed');
+    } else if (datagram.destinationPort === DHCP_SERVER_PORT && (isForAll || packet.destination === GATEWAY)) {
+      this.#dhcpRequest(datagram);
+    } else if (packet.source === 0) {
+      this.statistics.drop('source');
+    } else if (isForAll) {
+      this.statistics.drop('unreachable');
+    } else if (packet.destination === NAME_SERVER && datagram.destinationPort === DNS_PORT) {
+      this.#question(packet, datagram);
+    } else if (this.#isRouted(packet)) {
+      this.#udp.receive(packet, datagram);
+    }
+  }
+
+  #dhcpRequest(datagram: Datagram): void {
+    const reply = this.#dhcp.answer(datagram.payload);
+    if (reply === undefined) {
+      this.statistics.drop('protocol');
+      return;
+    }
+    const answer = { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: reply.message };
+    const packet = udpPacket(answer, GATEWAY, reply.address);
+    this.#neighbours.sendTo(reply.mac, this.#frames(packet, GATEWAY, reply.address, PROTOCOL_UDP));
+  }
+
+  #question(packet: Ipv4Packet, { sourcePort, payload }: Datagram): void {
+    this.#dns.ask(payload, 'udp', (answer) => {
+      const datagram = { sourcePort: DNS_PORT, destinationPort: sourcePort, payload: answer };
+      const reply = udpPacket(datagram, NAME_SERVER, packet.source);
+      this.#packet(reply, NAME_SERVER, packet.source, PROTOCOL_UDP);
+    });
+  }
+
+  // ---- To the guest ------------------------------------------------------------------------------------------------
+
+  /** A message about a packet, unless that has no sender to tell. */
+  #control(message: Uint8Array, to: number): void {
+    if (to !== 0) this.#packet(message, GATEWAY, to, PROTOCOL_ICMP);
+  }
+
+  #packet(packet: Uint8Array, source: number, destination: number, protocol: number): void {
+    this.#neighbours.send(destination, this.#frames(packet, source, destination, protocol));
+  }
+
+  #frames(packet: Uint8Array, source: number, destination: number, protocol: number): Uint8Array[] {
+    this.#identification = (this.#identification + 1) & 0xffff;
+    return ipv4Frames(packet, { source, destination, protocol, identification: this.#identification });
+  }
+}
+
+function isBroadcast(address: number): boolean {
+  return address === LIMITED_BROADCAST || address === NETWORK_BROADCAST;
+}
