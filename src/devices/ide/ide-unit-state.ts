@@ -2,8 +2,8 @@
 
 import { bool, bytes, defineState, f64, type StateOf, u8, u16, u32 } from '../../base/state.ts';
 
-/** Data on its way through the data register. */
-export const BUFFER_BYTES = 8192;
+/** Data on its way through the data register: as much as makes asking the medium cheap beside moving it by words. */
+export const BUFFER_BYTES = 32_768;
 export const PACKET_BYTES = 12;
 
 export const PHASE_IDLE = 0;
