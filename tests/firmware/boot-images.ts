@@ -27,10 +27,10 @@ export function assembled(name: string): Uint8Array {
 
 const put = (into: Uint8Array, at: number, text: string): void => into.set(new TextEncoder().encode(text), at);
 
-/** 1 MiB: the boot sector, `text` in sector 1, ones in sectors 16 to 79, zeros elsewhere. */
-export function bootDisk(text: string): Uint8Array {
+/** 1 MiB: the boot sector `sector`, `text` in sector 1, ones in sectors 16 to 79, zeros elsewhere. */
+export function bootDisk(text: string, sector = 'disk'): Uint8Array {
   const image = new Uint8Array(1 << 20);
-  image.set(assembled('disk'));
+  image.set(assembled(sector));
   put(image, 512, text);
   image.fill(1, 16 * 512, 80 * 512);
   image[79 * 512] = 8;
