@@ -198,6 +198,30 @@ test('style 0: the highest byte of addresses is in CSR2', () => {
   assert.equal(nic.line.level, false);
 });
 
+test('style 0: so it is for buffers', () => {
+  const { nic, csr, post, kick } = running(0);
+  csr(0, STOP);
+  csr(2, 0xff00);
+  csr(0, STRT);
+  post(0, frameTo(PEER));
+  kick();
+  assert.deepEqual([nic.sent.length, csr(0) & MERR], [0, MERR]);
+});
+
+test('a huge ring is sent in batches, with virtual time in between', () => {
+  const { nic, csr, bcr } = bench();
+  bcr(20, 2);
+  csr(30, 0x8000);
+  csr(31, 0x0003);
+  csr(78, -1000);
+  nic.put(TX_BUFFERS, frameTo(PEER, 60));
+  for (let i = 0; i < 1000; i++) nic.put32(0x3_8000 + 16 * i, TX_BUFFERS, 0x8300_f000 | (0x1000 - 60), 0, 0);
+  csr(0, STRT);
+  assert.equal(nic.sent.length, 512);
+  nic.clock.advance(4_000_000);
+  assert.equal(nic.sent.length, 1000);
+});
+
 test('filters: own address, broadcast, the logical filter, everything', () => {
   const accepted = (mode: number, filter = 0n): boolean[] =>
     [MAC, PEER, BROADCAST, ALL_HOSTS].map((to) => {
@@ -248,8 +272,11 @@ test('a frame without STP is skipped, one with a buffer outside memory is an err
   kick();
   assert.deepEqual(nic.sent, [frameTo(PEER, 100, 2)]);
   assert.equal(flags(TX_RING, 0), 1);
-  post(2, frameTo(PEER));
-  nic.put32(TX_RING + 32, 0xffff_ff00);
+  post(2, frameTo(PEER, 100, 3), STP_ENP | 0x40);
+  kick();
+  assert.deepEqual([nic.sent.pop(), flags(TX_RING, 2)], [frameTo(PEER, 100, 3), STP_ENP]);
+  post(3, frameTo(PEER));
+  nic.put32(TX_RING + 48, 0xffff_ff00);
   kick();
   assert.equal(csr(0) & MERR, MERR);
   assert.equal(nic.sent.length, 1);

@@ -100,7 +100,7 @@ export class CMode {
     const frame = new Uint8Array(Math.min(size, LARGEST_TRANSMISSION));
     if (size > LARGEST_TRANSMISSION || !host.memory.read(state.tsad[descriptor], frame)) {
       state.tsd[descriptor] |= TSD_OWN | TSD_ABORTED;
-      state.sendErrors++;
+      state.sendErrors = (state.sendErrors + 1) >>> 0;
       raise(size > LARGEST_TRANSMISSION ? INT_TX_ERROR : INT_TX_ERROR | INT_SYSTEM_ERROR);
       return;
     }

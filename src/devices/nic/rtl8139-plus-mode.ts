@@ -140,9 +140,10 @@ export class PlusMode {
 
   #sendPacket(descriptors: readonly Descriptor[]): void {
     const { state, raise } = this.#core;
-    const packet = this.#gather(descriptors);
+    const isWhole = (descriptors[descriptors.length - 1].command & LAST) !== 0;
+    const packet = isWhole ? this.#gather(descriptors) : undefined;
     if (packet) this.#sendOffloaded(packet, descriptors[0]);
-    else state.sendErrors++;
+    else state.sendErrors = (state.sendErrors + 1) >>> 0;
     for (const descriptor of descriptors) {
       this.#write(descriptor, descriptor.command & (END_OF_RING | FIRST | LAST | LENGTH), descriptor.tag);
     }

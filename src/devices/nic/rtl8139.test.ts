@@ -206,6 +206,34 @@ test('C mode: a full ring refuses; when there is room the network is told', () =
   assert.equal(read(CBR), (9 * 1008) % 0x2000);
 });
 
+test('C mode: a frame fits when a byte is left between it and what was not read', () => {
+  const { card } = cMode();
+  for (let i = 0; i < 8; i++) card.receive(frameTo(MAC, 1000, i)); // leaves 128 bytes
+  assert.deepEqual([card.receive(frameTo(MAC, 117)), card.receive(frameTo(MAC, 116))], [false, true]);
+});
+
+test('C mode: a ring of 64 KiB wraps, whatever WRAP says', () => {
+  const { nic, card, in: read, out } = cMode(MINE | WRAP, 3);
+  for (let i = 0; i < 65; i++) {
+    card.receive(frameTo(MAC, 1000, i));
+    out(CAPR, read(CBR) - 16);
+  }
+  const behind = RING + 0x1_0000;
+  // The 66th begins 16 bytes before the end: four of header, twelve of frame.
+  assert.deepEqual([65 * 1008 - 0x1_0000, read(CBR)], [-16, 0xfff0]);
+  card.receive(frameTo(MAC, 1000, 65));
+  assert.deepEqual(nic.bytes(RING, 988), frameTo(MAC, 1000, 65).subarray(12));
+  assert.deepEqual(nic.bytes(behind, 16), new Uint8Array(16));
+});
+
+test('C mode: switching the receiver on begins the ring anew', () => {
+  const { card, in: read, out } = cMode();
+  card.receive(frameTo(MAC));
+  out(CR, TE, 1);
+  out(CR, TE | RE, 1);
+  assert.deepEqual([read(CBR), read(CAPR), read(CR, 1) & BUFE], [0, 0xfff0, BUFE]);
+});
+
 test('filters: own address, broadcast, the multicast table, everything', () => {
   const accepted = (accept: number, table = 0): boolean[] =>
     [MAC, PEER, BROADCAST, ALL_HOSTS].map((to) => {
@@ -308,6 +336,13 @@ test('C+ mode: a packet waits until its last descriptor is there', () => {
   assert.deepEqual(nic.sent, [frame]);
 });
 
+test('C+ mode: a ring full of a packet without an end is given back', () => {
+  const { nic, in: read, post, kick } = plusMode();
+  for (let i = 0; i < 8; i++) post(i, frameTo(PEER, 60), 0);
+  kick();
+  assert.deepEqual([nic.sent.length, read(ISR) & TER, nic.u32(TX_RING) >>> 31], [0, TER, 0]);
+});
+
 test('C+ mode: checksums are filled in', () => {
   const { nic, post, kick } = plusMode();
   post(0, patched(patched(UDP_FRAME, 24, 0, 0), 40, 0, 0), FS_LS | 0x6_0000);
@@ -403,7 +438,7 @@ test('C+ mode: rings outside memory and without an end are borne', () => {
   const { nic, card, in: read, out, kick } = plusMode();
   for (let i = 0; i < 64; i++) nic.put32(TX_RING + 16 * i, (OWN | 60) >>> 0, 0, 0x5000, 0);
   kick();
-  assert.equal(read(ISR) & TOK, TOK);
+  assert.equal(read(ISR) & TER, TER);
   for (const [low, high] of [
     [0xffff_fff0, 0xffff_ffff],
     [0xff_fff8, 0],

@@ -144,9 +144,20 @@ test('negotiating anew takes the link down and up again, each with an interrupt'
   out(MDIC, 0x1340 | (1 << 21) | (1 << 26));
   assert.deepEqual([read(STATUS) & 2, nic.line.level, read(ICR), nic.line.level], [0, true, LSC, false]);
   assert.equal(card.receive(frameTo(MAC)), true, 'lost');
+  out(MDIC, (17 << 16) | (1 << 21) | (2 << 26));
+  assert.equal(read(MDIC) & 0x400, 0);
   nic.clock.advance(5_000_000);
   assert.deepEqual([read(STATUS) & 2, nic.line.level, read(ICR)], [2, true, LSC]);
   assert.equal(read(RDH), 0);
+});
+
+test('a reset of the rest does not hurry the link', () => {
+  const { nic, in: read, out } = bench();
+  out(CTRL, 0x8000_0000);
+  out(CTRL, 0x0400_0000);
+  assert.equal(read(STATUS) & 2, 0);
+  nic.clock.advance(5_000_000);
+  assert.equal(read(STATUS) & 2, 2);
 });
 
 test('a PHY without power has no link', () => {
@@ -296,6 +307,12 @@ test('a received frame without its FCS, padded, in several buffers', () => {
   assert.equal(read(RDH), 4);
 });
 
+test('large buffers take what small ones take in parts', () => {
+  const { card, in: read, received } = running((3 << 16) | (1 << 25));
+  card.receive(frameTo(MAC, 1500));
+  assert.deepEqual([received(0), read(RDH)], [[1504, 0x0007], 1]);
+});
+
 test('received checksums are looked at as RXCSUM says', () => {
   const { card, out, received } = running();
   const [udp, tcp] = [UDP_FRAME, TCP_FRAME].map((frame) => patched(frame, 0, ...MAC));
@@ -348,8 +365,10 @@ test('with few descriptors left there is an interrupt; with none, frames are ref
   card.onReady = () => ready++;
   for (let i = 0; i < 6; i++) card.receive(frameTo(MAC));
   assert.equal(read(ICR), RXT0);
-  for (let i = 6; i < 15; i++) assert.equal(card.receive(frameTo(MAC)), true);
-  assert.equal(read(ICR), RXT0 | RXDMT0);
+  for (let i = 6; i < 15; i++) {
+    assert.equal(card.receive(frameTo(MAC)), true);
+    assert.equal(read(ICR), RXT0 | RXDMT0);
+  }
   assert.deepEqual([card.canReceive, card.receive(frameTo(MAC)), ready], [false, false, 0]);
   out(RDT, 0);
   assert.deepEqual([ready, card.receive(frameTo(MAC)), read(RDH)], [1, true, 0]);
@@ -435,6 +454,15 @@ test('statistics count, and reading clears them', () => {
   const at = [0x4080, 0x40f4, 0x4090, 0x40d4, 0x40d8, 0x40ec, 0x4074, 0x4078, 0x4088, 0x405c, 0x4064];
   assert.deepEqual(counts(...at), [2, 1, 64 + 1518, 2, 1, 1, 2, 1, 128 + 64, 1, 1]);
   assert.deepEqual(new Set(counts(...at)), new Set([0]));
+});
+
+test('counts of 64 bits carry, others stop', () => {
+  const { card, counts } = running();
+  const at = (offset: number): number => (offset - 0x4000) / 4;
+  card.state.statistics[at(0x4088)] = 0xffff_ffff;
+  card.state.statistics[at(0x4074)] = 0xffff_ffff;
+  card.receive(frameTo(MAC, 96));
+  assert.deepEqual(counts(0x4088, 0x408c, 0x4074), [99, 1, 0xffff_ffff]);
 });
 
 test('loopback brings what is sent back', () => {
