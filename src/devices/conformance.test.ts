@@ -17,6 +17,7 @@ import { DebugExit } from './debug-exit.ts';
 import type { Stateful } from './device.ts';
 import { Dma8237 } from './dma-8237.ts';
 import { Fdc82077 } from './fdc-82077.ts';
+import { FwCfg } from './fw-cfg.ts';
 import { HPET_BYTES, Hpet } from './hpet.ts';
 import { I8042 } from './i8042.ts';
 import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
@@ -107,6 +108,17 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
         disks[1].problem = random(3) === 0 ? 'io' : undefined;
         if (random(20) === 0) drives[3]?.change(random(2) ? disks[2] : undefined);
       },
+    };
+  },
+  FwCfg() {
+    const device = new FwCfg({ memory: new TestMemory(0x1_0000) });
+    device.file('etc/test', Uint8Array.of(1, 2, 3));
+    return {
+      device,
+      ranges: [
+        [device.registers, 2],
+        [device.dma, 8],
+      ],
     };
   },
   Hpet(clock) {

@@ -33,8 +33,8 @@ export const GENERAL_REGISTERS = [
 export type GeneralRegister = (typeof GENERAL_REGISTERS)[number];
 
 export interface CpuStart {
-  /** Says what the registers below say: 64-bit mode, or protected mode without paging. */
-  readonly mode: 'long' | 'protected32';
+  /** Says what the registers below say: 64-bit mode, protected mode without paging, real mode. */
+  readonly mode: 'long' | 'protected32' | 'real';
   readonly rip: number;
   /** All sixteen; unsigned, below 2^53. */
   readonly general: Readonly<Record<GeneralRegister, number>>;
@@ -100,6 +100,42 @@ export function longStart(memory: GuestMemory, entry: EntryPoint, pageTables: nu
     cr3: pageTables,
     cr4: CR4_PAE,
     efer: EFER_LME | EFER_LMA,
+  };
+}
+
+const REAL_DATA = 0x0093;
+const REAL_CODE = 0x009b;
+/** CD, NW and ET. */
+const CR0_RESET = 0x6000_0010;
+/** CPUID's signature, which processors leave in EDX. */
+const SIGNATURE = 0x0006_0000;
+
+/** As a processor begins: the instruction 16 bytes below 4 GiB. */
+export function resetStart(): CpuStart {
+  const data: SegmentStart = { selector: 0, base: 0, limit: 0xffff, accessRights: REAL_DATA };
+  const code: SegmentStart = { selector: 0xf000, base: 0xffff_0000, limit: 0xffff, accessRights: REAL_CODE };
+  const zeros = Object.fromEntries(GENERAL_REGISTERS.map((name) => [name, 0])) as Record<GeneralRegister, number>;
+  return {
+    mode: 'real',
+    rip: 0xfff0,
+    general: { ...zeros, rdx: SIGNATURE },
+    rflags: RFLAGS_FIXED,
+    segments: {
+      cs: code,
+      ss: data,
+      ds: data,
+      es: data,
+      fs: data,
+      gs: data,
+      ldtr: { ...data, accessRights: LDT },
+      tr: { ...data, accessRights: BUSY_TSS },
+    },
+    gdtr: { base: 0, limit: 0xffff },
+    idtr: { base: 0, limit: 0xffff },
+    cr0: CR0_RESET,
+    cr3: 0,
+    cr4: 0,
+    efer: 0,
   };
 }
 

@@ -8,15 +8,36 @@ export const IOAPIC_BASE = 0xfec0_0000;
 export const IOAPIC_ID = 0;
 export const IOAPIC_INPUTS = 24;
 
+export const ISA_INTERRUPTS = 16;
+export const HPET_BASE = 0xfed0_0000;
+/** Inputs of the I/O APIC that the HPET's timers can be routed to. */
+export const HPET_IOAPIC_INPUTS = [20, 21, 22, 23] as const;
+
 export const TIMER_IRQ = 0;
 export const TIMER_IOAPIC_INPUT = 2;
 export const KEYBOARD_IRQ = 1;
 export const COM2_IRQ = 3;
 export const COM1_IRQ = 4;
+export const FLOPPY_IRQ = 6;
 export const RTC_IRQ = 8;
+export const IDE_IRQS = [14, 15] as const;
 /** The system control interrupt: level-triggered, active high. */
 export const SCI_IRQ = 9;
 
+export const DMA_FIRST_PORT = 0x00;
+export const DMA_PAGES_PORT = 0x80;
+export const DMA_SECOND_PORT = 0xc0;
+export const POWER_CONTROL_PORT = 0xb2;
+export const IDE_PORTS = [
+  { command: 0x1f0, control: 0x3f6 },
+  { command: 0x170, control: 0x376 },
+] as const;
+export const FLOPPY_PORT = 0x3f0;
+export const FLOPPY_CHANGE_PORT = 0x3f7;
+export const FW_CFG_PORT = 0x510;
+export const FW_CFG_DMA_PORT = 0x514;
+export const PCI_ADDRESS_PORT = 0xcf8;
+export const PCI_DATA_PORT = 0xcfc;
 export const PIC_MASTER_PORT = 0x20;
 export const PIT_PORT = 0x40;
 export const I8042_PORT = 0x60;

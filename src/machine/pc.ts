@@ -8,12 +8,13 @@
 
 import { Bus, type IoHandler } from '../base/bus.ts';
 import type { Clock } from '../base/clock.ts';
-import { fanOut, type IrqLine, unconnected } from '../base/irq.ts';
+import { fanOut, type IrqLine, OrGate, unconnected } from '../base/irq.ts';
 import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
 import { DebugConsole } from '../devices/debug-console.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import type { Stateful } from '../devices/device.ts';
+import { HPET_BYTES, Hpet } from '../devices/hpet.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { Ioapic82093 } from '../devices/ioapic-82093.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
@@ -25,6 +26,7 @@ import { Pvpanic } from '../devices/pvpanic.ts';
 import { ResetControl } from '../devices/reset-control.ts';
 import { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { Serial16550 } from '../devices/serial-16550.ts';
+import { type FirmwarePc, PciDevices } from './pc-firmware.ts';
 import * as at from './pc-layout.ts';
 
 /** Devices that a guest gets only when they are asked for. */
@@ -47,6 +49,8 @@ export interface PcHost {
   end(end: BoardEnd): void;
   /** An interrupt line changed, for traces. */
   lineChanged?(irq: number, level: boolean): void;
+  /** The board is a whole PC, with firmware and PCI. */
+  readonly firmware?: FirmwarePc;
 }
 
 const LOCAL_APIC_BYTES = 0x1000;
@@ -59,55 +63,49 @@ export class PcBoard {
   readonly ioapic: Ioapic82093;
   readonly com1: Serial16550;
   readonly com2: Serial16550;
-  readonly #rtc: RtcMc146818;
+  readonly rtc: RtcMc146818;
+  /** What only a board with firmware has. */
+  readonly pci: PciDevices | undefined;
+  /** Sources of ISA interrupts share a line. */
+  readonly #isa: readonly OrGate[];
   #bootstrap: LocalApic | undefined;
   /** Every part with state, by name, in a fixed order. */
   readonly parts = new Map<string, Stateful>();
 
   constructor(host: PcHost, optional: readonly string[]) {
     const { clock } = host;
-    this.pic = this.#part('pic', new Pic8259({ output: { set: (level) => this.#bootstrap?.lint0.set(level) } }));
-    this.ioapic = this.#part('ioapic', new Ioapic82093({ interconnect: this.apics }));
+    this.pic = this.part('pic', new Pic8259({ output: { set: (level) => this.#bootstrap?.lint0.set(level) } }));
+    this.ioapic = this.part('ioapic', new Ioapic82093({ interconnect: this.apics }));
     this.apics.attachIo(this.ioapic);
-    const irq = (number: number, pin = number): IrqLine => {
-      const line = fanOut(this.pic.line(number), this.ioapic.line(pin));
-      const { lineChanged } = host;
-      if (lineChanged === undefined) return line;
-      let last = false;
-      const traced: IrqLine = {
-        set(level) {
-          if (level !== last) lineChanged(number, level);
-          last = level;
-        },
-      };
-      return fanOut(line, traced);
-    };
+    this.#isa = Array.from({ length: at.ISA_INTERRUPTS }, (_, n) => new OrGate(this.#isaLine(n, host)));
+    const irq = (number: number): IrqLine => this.irq(number);
 
     this.ports.map(at.PIC_MASTER_PORT, 2, this.pic.master);
     this.ports.map(at.PIC_SLAVE_PORT, 2, this.pic.slave);
     this.ports.map(at.PIC_ELCR_PORT, 2, this.pic.edgeLevelControl);
     this.mmio.map(at.IOAPIC_BASE, 0x1000, this.ioapic);
 
-    const pit = this.#part('pit', new Pit8254({ clock, irq: irq(at.TIMER_IRQ, at.TIMER_IOAPIC_INPUT) }));
+    const hpet = host.firmware && this.#hpet(clock);
+    const pit = this.part('pit', new Pit8254({ clock, irq: hpet?.pitInput ?? irq(at.TIMER_IRQ) }));
     this.ports.map(at.PIT_PORT, 4, pit);
     this.ports.map(at.SYSTEM_CONTROL_B_PORT, 1, pit.portB);
 
-    this.#rtc = this.#part(
+    this.rtc = this.part(
       'rtc',
-      new RtcMc146818({ clock, irq: irq(at.RTC_IRQ), wallClockMs: () => host.wallClockMs() }),
+      new RtcMc146818({ clock, irq: hpet?.rtcInput ?? irq(at.RTC_IRQ), wallClockMs: () => host.wallClockMs() }),
     );
-    this.ports.map(at.RTC_PORT, 2, this.#rtc);
+    this.ports.map(at.RTC_PORT, 2, this.rtc);
 
     const reset = (): void => host.end({ kind: 'reset' });
-    const keyboard = this.#part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), reset }));
+    const keyboard = this.part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), reset }));
     this.ports.map(at.I8042_PORT, 1, keyboard.data);
     this.ports.map(at.I8042_PORT + 4, 1, keyboard.command);
     // A20 always passes: no system of ours depends on addresses wrapping at 1 MiB.
-    this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.#part('port92', new Port92({ a20: unconnected, reset })));
-    this.ports.map(at.RESET_PORT, 1, this.#part('reset', new ResetControl({ reset })));
+    this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.part('port92', new Port92({ a20: unconnected, reset })));
+    const resetControl = this.part('reset', new ResetControl({ reset }));
 
     const serial = (name: string, port: 0 | 1, base: number, line: IrqLine): Serial16550 => {
-      const uart = this.#part(
+      const uart = this.part(
         name,
         new Serial16550({ clock, irq: line, output: (byte) => host.serialOutput(port, byte) }),
       );
@@ -119,27 +117,32 @@ export class PcBoard {
 
     const sci = irq(at.SCI_IRQ);
     const powerOff = (): void => host.end({ kind: 'powered-off' });
-    const pm = this.#part('acpi-pm', new AcpiPm({ clock, sci, powerOff, timerBits: at.PM_TIMER_BITS }));
-    this.ports.map(at.PM1_EVENT_PORT, 4, pm.event);
-    this.ports.map(at.PM1_CONTROL_PORT, 2, pm.control);
-    this.ports.map(at.PM_TIMER_PORT, 4, pm.pmTimer);
+    const pm = this.part('acpi-pm', new AcpiPm({ clock, sci, powerOff, timerBits: at.PM_TIMER_BITS }));
+    if (host.firmware === undefined) {
+      this.ports.map(at.RESET_PORT, 1, resetControl);
+      this.ports.map(at.PM1_EVENT_PORT, 4, pm.event);
+      this.ports.map(at.PM1_CONTROL_PORT, 2, pm.control);
+      this.ports.map(at.PM_TIMER_PORT, 4, pm.pmTimer);
+    } else {
+      this.pci = new PciDevices(this, { clock, resetControl, pm }, host.firmware);
+    }
 
     const panicked = (): void => host.end({ kind: 'panicked' });
-    this.ports.map(at.PVPANIC_PORT, 1, this.#part('pvpanic', new Pvpanic({ panicked })));
+    this.ports.map(at.PVPANIC_PORT, 1, this.part('pvpanic', new Pvpanic({ panicked })));
     if (optional.includes('isa-debug-exit')) {
       const exit = new DebugExit({ exit: (value) => host.end({ kind: 'exit-code', value }) });
       this.ports.map(at.DEBUG_EXIT_PORT, 4, exit);
     }
     if (optional.includes('isa-debugcon')) {
       const port = new DebugConsole({ output: (byte) => host.serialOutput(0, byte) });
-      this.ports.map(at.DEBUG_CONSOLE_PORT, 1, this.#part('debug-console', port));
+      this.ports.map(at.DEBUG_CONSOLE_PORT, 1, this.part('debug-console', port));
     }
     if (optional.includes('pc-testdev')) this.#testdev(irq);
   }
 
   #testdev(irq: (number: number) => IrqLine): void {
     const irqs = Array.from({ length: at.IOAPIC_INPUTS }, (_, n) => (n < 16 ? irq(n) : this.ioapic.line(n)));
-    const testdev = this.#part('pc-testdev', new PcTestdev({ irqs, flushPage: () => {} }));
+    const testdev = this.part('pc-testdev', new PcTestdev({ irqs, flushPage: () => {} }));
     this.ports.map(at.TESTDEV_PORT, 4, testdev.register);
     this.ports.map(at.TESTDEV_PORT + 4, 4, testdev.flush);
     this.ports.map(at.TESTDEV_PORT + 8, 4, testdev.registerBytes);
@@ -147,7 +150,34 @@ export class PcBoard {
     this.mmio.map(at.TESTDEV_MEMORY_BASE, TESTDEV_MEMORY_BYTES, testdev.memory);
   }
 
-  #part<T extends Stateful>(name: string, device: T): T {
+  /** An input of an ISA interrupt, for a source of its own. */
+  irq(number: number): IrqLine {
+    return (this.#isa[number] as OrGate).input();
+  }
+
+  #isaLine(number: number, { lineChanged }: PcHost): IrqLine {
+    const pin = number === at.TIMER_IRQ ? at.TIMER_IOAPIC_INPUT : number;
+    const line = fanOut(this.pic.line(number), this.ioapic.line(pin));
+    if (lineChanged === undefined) return line;
+    let last = false;
+    const traced: IrqLine = {
+      set(level) {
+        if (level !== last) lineChanged(number, level);
+        last = level;
+      },
+    };
+    return fanOut(line, traced);
+  }
+
+  #hpet(clock: Clock): Hpet {
+    const lines = new Map(at.HPET_IOAPIC_INPUTS.map((pin) => [pin, this.ioapic.line(pin)]));
+    const hpet = new Hpet({ clock, pitLine: this.irq(at.TIMER_IRQ), rtcLine: this.irq(at.RTC_IRQ), lines });
+    this.mmio.map(at.HPET_BASE, HPET_BYTES, hpet);
+    return this.part('hpet', hpet);
+  }
+
+  /** Registers a part under a name of its own. */
+  part<T extends Stateful>(name: string, device: T): T {
     this.parts.set(name, device);
     return device;
   }

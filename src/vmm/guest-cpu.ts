@@ -14,7 +14,7 @@ import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
 import { vcpu } from '../cpu/state.ts';
 import { LocalApic } from '../devices/local-apic.ts';
-import { type CpuStart, GENERAL_REGISTERS } from '../machine/cpu-start.ts';
+import { type CpuStart, GENERAL_REGISTERS, resetStart } from '../machine/cpu-start.ts';
 import type { PcBoard } from '../machine/pc.ts';
 import type { ExitCounts } from './exit-counts.ts';
 import type { FrameTable } from './guest-memory.ts';
@@ -160,6 +160,18 @@ export class GuestCpu implements Monitor, SampledCpu {
     cpu.set32(vcpu.fpuEmpty, 0xff);
     cpu.set32(vcpu.mxcsr, 0x1f80);
     cpu.translations.flushAll();
+  }
+
+  /** As after the board's reset; the local APIC has had it already. */
+  restart(): void {
+    const cpu = this.vcpu;
+    for (const field of [vcpu.activity, vcpu.nmiPending, vcpu.nmiBlocked, vcpu.pendingDebug, vcpu.interruptShadow]) {
+      cpu.set32(field, 0);
+    }
+    for (let i = 0; i < 4; i++) cpu.set(vcpu.dr, 0n, i);
+    cpu.set(vcpu.cr2, 0n);
+    this.apic.enterVirtualWireMode();
+    this.start(resetStart());
   }
 
   /** What the vCPU's state does not hold, by name. */

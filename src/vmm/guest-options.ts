@@ -1,8 +1,11 @@
 /** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
 
+import type { BlockBackend } from '../base/block.ts';
+import type { Screen } from '../base/screen.ts';
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
 import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
+import type { BoardNic } from '../machine/pc-firmware.ts';
 import type { Profiler } from './profiler.ts';
 
 export interface GuestKernel {
@@ -12,9 +15,34 @@ export interface GuestKernel {
   readonly commandLine: string;
 }
 
+/** A drive of a guest with firmware; of removable media, none may be in it. */
+export interface GuestDrive {
+  readonly bus: 'ide' | 'ahci' | 'floppy';
+  /** IDE has units 0 to 3 (primary and secondary, master and slave), AHCI 0 to 5, floppies 0 and 1. */
+  readonly unit: number;
+  readonly kind: 'disk' | 'cdrom' | 'floppy';
+  readonly backend: BlockBackend | undefined;
+}
+
+/** A whole PC that starts as one does: with its firmware. */
+export interface GuestFirmware {
+  /** 64 KiB to 16 MiB, a multiple of 64 KiB: its last 128 KiB appear below 1 MiB too. */
+  readonly bios: Uint8Array;
+  readonly vgaBios: Uint8Array;
+  readonly drives: readonly GuestDrive[];
+  readonly nics: readonly BoardNic[];
+  /** Letters of what to try: c disk, d CD-ROM, a floppy, n network. */
+  readonly bootOrder: string;
+  readonly bootMenuMs?: number;
+  /** A reset ends the guest rather than starting it again. */
+  readonly resetEnds?: boolean;
+}
+
 export interface GuestOptions {
   readonly memoryBytes: number;
-  readonly kernel: GuestKernel;
+  /** What boots: a kernel, or firmware with what is in its drives. */
+  readonly kernel?: GuestKernel;
+  readonly firmware?: GuestFirmware;
   /** 'deterministic': the same inputs give the same machine, bit for bit, on any host. */
   readonly time: 'real' | 'deterministic';
   /** Deterministic: an idle guest waits as long as it asks to, as somebody at a terminal expects; else in no time. */
@@ -84,6 +112,8 @@ export interface RunnableGuest {
   pause(): void;
   resume(): void;
   stats(): GuestStats;
+  /** What a monitor would show, of a guest with firmware. */
+  readonly screen?: Screen | undefined;
   /** SHA-256 of CPU, devices and memory, in hexadecimal. */
   stateHash(): string;
 }

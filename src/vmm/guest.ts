@@ -6,19 +6,22 @@
  */
 
 import { VivariumError } from '../base/errors.ts';
+import type { Screen } from '../base/screen.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
 import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { MachineMemory } from '../cpu/machine-memory.ts';
 import { vcpu } from '../cpu/state.ts';
 import { writeAcpiTables } from '../machine/acpi/tables.ts';
+import { resetStart } from '../machine/cpu-start.ts';
 import { loadKernel } from '../machine/kernel.ts';
-import { formatSize, memoryMap } from '../machine/memory-map.ts';
-import { PcBoard } from '../machine/pc.ts';
+import { formatSize, LOW_MEMORY_END, memoryMap } from '../machine/memory-map.ts';
+import { type BoardEnd, PcBoard } from '../machine/pc.ts';
+import type { FirmwarePc } from '../machine/pc-firmware.ts';
 import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
-import { FrameTable } from './guest-memory.ts';
-import type { GuestEnd, GuestOptions, GuestStats, RunnableGuest } from './guest-options.ts';
+import { FrameTable, type MemoryBlock } from './guest-memory.ts';
+import type { GuestEnd, GuestFirmware, GuestOptions, GuestStats, RunnableGuest } from './guest-options.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -40,6 +43,12 @@ const HOLD_MS = 8;
 const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
 /** What timers of the host can wait for: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+const MIB = 2 ** 20;
+const VIDEO_MEMORY_BYTES = 16 * MIB;
+const LARGEST_ROM_BYTES = 16 * MIB;
+const ROM_STEP_BYTES = 64 * 1024;
+/** Of the ROM's end, what appears below 1 MiB. */
+const LOW_ROM_BYTES = 128 * 1024;
 const NMI_VECTOR = 2;
 const DEBUG_VECTOR = 1;
 
@@ -56,6 +65,9 @@ export class Guest implements RunnableGuest {
   readonly #random: Random;
   readonly #bootMs: number;
   #end: GuestEnd | undefined;
+  /** The machine is to start again. */
+  #restarts = false;
+  readonly #video: MemoryBlock | undefined;
   #paused = false;
   #wake: (() => void) | undefined;
   #output: number[] = [];
@@ -69,7 +81,9 @@ export class Guest implements RunnableGuest {
     const { host } = options;
     const deterministic = options.time === 'deterministic';
     const memory = new MachineMemory(1 << 20);
-    this.#frames = new FrameTable(memory, options.memoryBytes);
+    const { firmware } = options;
+    this.#frames = new FrameTable(memory, options.memoryBytes, firmware !== undefined);
+    this.#video = firmware && this.#frames.block(VIDEO_MEMORY_BYTES);
     const engine = new Engine(memory, {
       countHits: options.countHits ?? false,
       traceEvents: options.trace?.kinds.has('exits') ?? false,
@@ -103,7 +117,8 @@ export class Guest implements RunnableGuest {
           if (port === 0) this.#output.push(byte);
           else options.onSecondSerial?.(byte);
         },
-        end: (end) => this.#finish(end),
+        end: (end) => this.#boardEnded(end),
+        ...(firmware && { firmware: this.#firmwareBoard(firmware) }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
             irqTrace.line(`${instructions()} irq ${irq} ${level ? 'high' : 'low'}`),
@@ -129,6 +144,12 @@ export class Guest implements RunnableGuest {
       this.#frames.setCode(frame, hasCode);
       if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
     };
+    this.#frames.remapped = () => {
+      this.#cpu.vcpu.translations.flushAll();
+      // Code that runs holds on to what it knows of translations until it is called away.
+      this.#cpu.vcpu.attention = true;
+    };
+    if (firmware) this.#placeFirmware(firmware);
     this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);
   }
 
@@ -140,6 +161,11 @@ export class Guest implements RunnableGuest {
       throw new VivariumError({ kind: 'bad-memory' }, `A guest can have ${limit} of memory at most.`);
     }
     const guest = new Guest(options);
+    if (options.kernel === undefined) {
+      if (options.firmware === undefined) throw new VivariumError({ kind: 'bad-kernel' }, 'There is nothing to boot.');
+      guest.#cpu.start(resetStart());
+      return guest;
+    }
     const rsdp = writeAcpiTables(guest.#frames, { cpuCount: 1 });
     const { image, initrd, modules, commandLine } = options.kernel;
     const start = await loadKernel(image, {
@@ -154,6 +180,63 @@ export class Guest implements RunnableGuest {
     });
     guest.#cpu.start(start);
     return guest;
+  }
+
+  // ---- Firmware ----------------------------------------------------------------------------------------------------
+
+  #firmwareBoard({ vgaBios, drives, nics, bootOrder, bootMenuMs }: GuestFirmware): FirmwarePc {
+    const frames = this.#frames;
+    return {
+      memory: frames,
+      e820: memoryMap(frames.sizeBytes).e820,
+      videoMemory: this.#video as MemoryBlock,
+      vgaBios,
+      drives: drives.map(({ backend, ...drive }) => ({ ...drive, medium: backend && this.#blocks.port(backend) })),
+      nics,
+      bootOrder,
+      ...(bootMenuMs !== undefined && { bootMenuMs }),
+      shadow: (ranges) => {
+        for (const { base, length, ...shadowing } of ranges) frames.shadow(base, length, shadowing);
+      },
+      mapVideo: (block, base) => frames.mapBlock(block as MemoryBlock, base),
+    };
+  }
+
+  /** ROM below 4 GiB, and its end below 1 MiB; between that and conventional memory are video memory and option ROMs. */
+  #placeFirmware({ bios }: GuestFirmware): void {
+    const bytes = bios.length;
+    if (bytes === 0 || bytes % ROM_STEP_BYTES !== 0 || bytes > LARGEST_ROM_BYTES) {
+      const message = `Firmware is a multiple of 64 KiB, up to 16 MiB: not ${bytes} bytes.`;
+      throw new VivariumError({ kind: 'bad-kernel' }, message);
+    }
+    const rom = this.#frames.block(bytes);
+    rom.bytes.set(bios);
+    this.#frames.mapRom(rom, 0, 2 ** 32 - bytes, bytes);
+    const low = Math.min(bytes, LOW_ROM_BYTES);
+    this.#frames.shadow(LOW_MEMORY_END, MIB - LOW_MEMORY_END, { readsMemory: false, writesMemory: false });
+    this.#frames.mapRom(rom, bytes - low, MIB - low, low);
+  }
+
+  #boardEnded(end: BoardEnd): void {
+    const { firmware } = this.#options;
+    if (end.kind !== 'reset' || firmware === undefined || firmware.resetEnds) {
+      this.#finish(end);
+      return;
+    }
+    this.#restarts = true;
+    this.#cpu.vcpu.attention = true;
+  }
+
+  /** As by the reset line: memory keeps what is in it. */
+  #restart(): void {
+    this.#restarts = false;
+    for (const part of this.#board.parts.values()) part.reset();
+    this.#frames.shadow(LOW_MEMORY_END, MIB - LOW_MEMORY_END, { readsMemory: false, writesMemory: false });
+    this.#cpu.restart();
+  }
+
+  get screen(): Screen | undefined {
+    return this.#board.pci?.screen;
   }
 
   /** For debuggers: the vCPU and memory, to be looked at while the guest does not run. */
@@ -227,8 +310,9 @@ export class Guest implements RunnableGuest {
         continue;
       }
       this.#blocks.deliver();
+      if (this.#restarts) this.#restart();
       this.#clock.queue.runExpired(this.#clock.now());
-      if (!this.#deliver()) break;
+      if (!this.#deliver()) continue;
       const idle = this.#isIdle();
       if (!idle) this.#runSlice();
       else if (this.#end === undefined) await this.#waitWhileIdle();
@@ -274,6 +358,11 @@ export class Guest implements RunnableGuest {
 
   #tripleFault(): false {
     const rip = this.#cpu.vcpu.get(vcpu.rip).toString(16);
+    if (this.#options.firmware && !this.#options.firmware.resetEnds) {
+      // The board resets a processor that shuts down.
+      this.#restarts = true;
+      return false;
+    }
     this.#finish({ kind: 'triple-fault', detail: `at instruction pointer 0x${rip}` });
     return false;
   }
@@ -378,6 +467,7 @@ export class Guest implements RunnableGuest {
     for (const [name, bytes] of Object.entries(this.#cpu.savedParts())) hash.update(name, bytes);
     hash.update('random', new TextEncoder().encode(this.#random.state.join()));
     hash.update('time', new TextEncoder().encode(String(this.#clock.now())));
+    if (this.#video) hash.update('video memory', this.#video.bytes);
     for (const { page, bytes } of this.#frames.contents()) hash.update(`page ${page}`, bytes);
     return hash.digest();
   }

@@ -19,7 +19,7 @@ class FakeGuest implements RunnableGuest {
 
   constructor(options: GuestOptions) {
     this.#options = options;
-    this.#isFilter = options.kernel.commandLine.includes('vivarium.filter=ttyS1');
+    this.#isFilter = options.kernel?.commandLine.includes('vivarium.filter=ttyS1') ?? false;
   }
 
   run(): Promise<GuestEnd> {
@@ -98,7 +98,7 @@ class FakeGuest implements RunnableGuest {
       case 'triple-fault':
         return this.#finish({ kind: 'triple-fault', detail: 'at 0x1234' });
       case 'options':
-        return this.#say(`${JSON.stringify({ ...this.#options, kernel: this.#options.kernel.commandLine })}\r\n`);
+        return this.#say(`${JSON.stringify({ ...this.#options, kernel: this.#options.kernel?.commandLine })}\r\n`);
       case 'spew':
         return this.#repeat(() => this.#say('y'.repeat(10_000)));
       case 'trace':
