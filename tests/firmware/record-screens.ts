@@ -149,8 +149,9 @@ async function describe(mode: ScreenMode, monitor: Monitor, picture: ScreenImage
   }
   const recorded: RecordedMode = {
     ...mode,
-    ...{ miscOutput, sequencer, graphics, crtc, dispi },
+    ...{ miscOutput, sequencer, graphics, crtc },
     attributes: hexadecimal(attributes),
+    dispi: dispi.map((value) => value.toString(16)).join(' '),
     palette: palettes.indexOf(colourBytes),
     width: picture.width,
     height: picture.height,
@@ -169,11 +170,7 @@ try {
   const modes: RecordedMode[] = [];
   for (const mode of SCREEN_MODES) modes.push(await record(mode, bootSector, folder, palettes));
   const qemu = execFileSync(QEMU, ['--version']).toString().split('\n')[0] as string;
-  const lines = (list: readonly unknown[]): string => list.map((item) => `    ${JSON.stringify(item)}`).join(',\n');
-  writeFileSync(
-    OUTPUT,
-    `{\n  "qemu": ${JSON.stringify(qemu)},\n  "palettes": [\n${lines(palettes)}\n  ],\n  "modes": [\n${lines(modes)}\n  ]\n}\n`,
-  );
+  writeFileSync(OUTPUT, `${JSON.stringify({ qemu, palettes, modes }, undefined, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -27,7 +27,8 @@ export interface RecordedMode extends ScreenMode {
   readonly attributes: string;
   /** Number of the palette in the record. */
   readonly palette: number;
-  readonly dispi: readonly number[];
+  /** Words, separated by spaces. */
+  readonly dispi: string;
   readonly width: number;
   readonly height: number;
   readonly hash: string;

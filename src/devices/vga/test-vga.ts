@@ -115,9 +115,10 @@ export class TestVga {
     this.out(0x3c6, 0xff);
     this.out(0x3c8, 0);
     for (const value of parsed(palette)) this.out(0x3c9, value);
-    for (const index of [1, 2, 3]) this.setDispi(index, mode.dispi[index] as number);
-    this.setDispi(DISPI_ENABLE, (mode.dispi[DISPI_ENABLE] as number) | NO_CLEAR);
-    for (const index of [6, 8, 9]) this.setDispi(index, mode.dispi[index] as number);
+    const dispi = mode.dispi.split(' ').map((word) => Number.parseInt(word, 16));
+    for (const index of [1, 2, 3]) this.setDispi(index, dispi[index] as number);
+    this.setDispi(DISPI_ENABLE, (dispi[DISPI_ENABLE] as number) | NO_CLEAR);
+    for (const index of [6, 8, 9]) this.setDispi(index, dispi[index] as number);
   }
 
   /** What draw.asm draws in graphics modes. */
