@@ -21,6 +21,9 @@ export const COM1_IRQ = 4;
 export const FLOPPY_IRQ = 6;
 export const RTC_IRQ = 8;
 export const IDE_IRQS = [14, 15] as const;
+export const MOUSE_IRQ = 12;
+/** What PCI interrupts can be routed to, and nobody on the ISA bus uses. */
+export const PCI_INTERRUPTS = [5, 10, 11] as const;
 /** The system control interrupt: level-triggered, active high. */
 export const SCI_IRQ = 9;
 

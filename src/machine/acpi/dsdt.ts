@@ -1,7 +1,21 @@
-/** The Differentiated System Description Table: the power-off state and the devices nobody can probe for safely. */
+/**
+ * The Differentiated System Description Table: the power-off state, the devices nobody can probe for safely, and the PCI
+ * bus if there is one.
+ */
 
 import { SLEEP_TYPE_S5 } from '../../devices/acpi-pm.ts';
-import { COM1_IRQ, COM1_PORT, COM2_IRQ, COM2_PORT, PVPANIC_PORT, RTC_IRQ, RTC_PORT } from '../pc-layout.ts';
+import {
+  COM1_IRQ,
+  COM1_PORT,
+  COM2_IRQ,
+  COM2_PORT,
+  I8042_PORT,
+  KEYBOARD_IRQ,
+  MOUSE_IRQ,
+  PVPANIC_PORT,
+  RTC_IRQ,
+  RTC_PORT,
+} from '../pc-layout.ts';
 import {
   type Aml,
   device,
@@ -15,6 +29,7 @@ import {
   scope,
   text,
 } from './aml.ts';
+import { hpetDevice, pciRoot } from './pci.ts';
 import { acpiTable } from './table.ts';
 
 /** From revision 2 on integers have 64 bits. */
@@ -28,8 +43,13 @@ export interface AcpiDevice {
   /** EISA identifier (PNP0501) or ACPI identifier (QEMU0001). */
   readonly hardwareId: string;
   readonly uniqueId?: number;
-  readonly ports: { readonly base: number; readonly length: number };
+  readonly ports: PortRange | readonly PortRange[];
   readonly irq?: number;
+}
+
+export interface PortRange {
+  readonly base: number;
+  readonly length: number;
 }
 
 /** What the board "pc" always has. */
@@ -40,15 +60,31 @@ export const PC_DEVICES: readonly AcpiDevice[] = [
   { name: 'PVP', hardwareId: 'QEMU0001', ports: { base: PVPANIC_PORT, length: 1 } },
 ];
 
-export function dsdt(devices: readonly AcpiDevice[]): Uint8Array {
+/** What a board with firmware and PCI has besides. */
+export const PCI_BOARD_DEVICES: readonly AcpiDevice[] = [
+  {
+    name: 'KBD',
+    hardwareId: 'PNP0303',
+    ports: [
+      { base: I8042_PORT, length: 1 },
+      { base: I8042_PORT + 4, length: 1 },
+    ],
+    irq: KEYBOARD_IRQ,
+  },
+  { name: 'MOU', hardwareId: 'PNP0F13', ports: [], irq: MOUSE_IRQ },
+];
+
+export function dsdt(devices: readonly AcpiDevice[], hasPci = false): Uint8Array {
   const s5 = packageOf(integer(SLEEP_TYPE_S5), integer(0), integer(0), integer(0));
-  const body = [...name('\\_S5', s5), ...scope('\\_SB', ...devices.map(describe))];
+  const pci = hasPci ? [...pciRoot(), ...hpetDevice()] : [];
+  const body = [...name('\\_S5', s5), ...scope('\\_SB', pci, ...devices.map(describe))];
   return acpiTable('DSDT', REVISION, Uint8Array.from(body));
 }
 
 function describe({ name: deviceName, hardwareId, uniqueId, ports, irq: line }: AcpiDevice): Aml {
   const isEisa = /^[A-Z]{3}[0-9A-F]{4}$/.test(hardwareId);
-  const resources = [ioPorts(ports.base, ports.length), ...(line === undefined ? [] : [irq(line)])];
+  const ranges = [ports].flat().map(({ base, length }) => ioPorts(base, length));
+  const resources = [...ranges, ...(line === undefined ? [] : [irq(line)])];
   return device(
     deviceName,
     name('_HID', isEisa ? eisaId(hardwareId) : text(hardwareId)),

@@ -20,8 +20,12 @@ const PM_TIMER_BYTES = 4;
 const NO_C_STATE = 0xffff;
 const RTC_CENTURY_REGISTER = 0x32;
 
-/** IA-PC boot architecture flags (table 5.11). The 8042 is left out: it is there to reset, not to type on. */
+/**
+ * IA-PC boot architecture flags (table 5.11). Where there is no screen the 8042 is left out: it is there to reset, not to
+ * type on.
+ */
 const BOOT_LEGACY_DEVICES = 1 << 0;
+const BOOT_8042 = 1 << 1;
 const BOOT_NO_VGA = 1 << 2;
 
 /** Fixed feature flags (table 5.10). The power button is fixed hardware: its flag is clear. */
@@ -32,7 +36,10 @@ const NO_FIXED_RTC_WAKE = 1 << 6;
 const TMR_VAL_EXT = 1 << 8;
 const RESET_REG_SUP = 1 << 10;
 
-export function fadt(facs: number, dsdt: number): Uint8Array {
+/** Of the table: where it has the addresses of FACS and DSDT, 32 and 64 bits wide. */
+export const FADT_POINTERS = { facs: [36, 132], dsdt: [40, 140] } as const;
+
+export function fadt(facs: number, dsdt: number, hasScreen = false): Uint8Array {
   const flags = WBINVD | PROC_C1 | NO_FIXED_SLEEP_BUTTON | NO_FIXED_RTC_WAKE | RESET_REG_SUP;
   const table = new StructWriter()
     .u32(facs, dsdt)
@@ -44,7 +51,7 @@ export function fadt(facs: number, dsdt: number): Uint8Array {
     .u8(PM1_EVENT_BYTES, PM1_CONTROL_BYTES, 0, PM_TIMER_BYTES, 0, 0, 0, 0)
     .u16(NO_C_STATE, NO_C_STATE, 0, 0)
     .u8(0, 0, 0, 0, RTC_CENTURY_REGISTER)
-    .u16(BOOT_LEGACY_DEVICES | BOOT_NO_VGA)
+    .u16(BOOT_LEGACY_DEVICES | (hasScreen ? BOOT_8042 : BOOT_NO_VGA))
     .u8(0)
     .u32(PM_TIMER_BITS === 32 ? flags | TMR_VAL_EXT : flags);
   ioAddress(table, RESET_PORT, 8);

@@ -20,12 +20,13 @@ const ACTIVE_HIGH_LEVEL = 0b1101;
 const ALL_PROCESSORS = 0xff;
 const LINT1 = 1;
 
-export function madt(cpuCount: number): Uint8Array {
+/** `levels`: interrupts that PCI's are routed to. */
+export function madt(cpuCount: number, levels: readonly number[] = []): Uint8Array {
   const table = new StructWriter().u32(LOCAL_APIC_BASE, PCAT_COMPAT);
   for (let cpu = 0; cpu < cpuCount; cpu++) table.u8(LOCAL_APIC, 8, cpu, cpu).u32(ENABLED);
   table.u8(IO_APIC, 12, IOAPIC_ID, 0).u32(IOAPIC_BASE, 0);
   table.u8(INTERRUPT_OVERRIDE, 10, ISA, TIMER_IRQ).u32(TIMER_IOAPIC_INPUT).u16(AS_THE_BUS);
-  table.u8(INTERRUPT_OVERRIDE, 10, ISA, SCI_IRQ).u32(SCI_IRQ).u16(ACTIVE_HIGH_LEVEL);
+  for (const irq of [SCI_IRQ, ...levels]) table.u8(INTERRUPT_OVERRIDE, 10, ISA, irq).u32(irq).u16(ACTIVE_HIGH_LEVEL);
   table.u8(LOCAL_APIC_NMI, 6, ALL_PROCESSORS).u16(AS_THE_BUS).u8(LINT1);
   return acpiTable('APIC', REVISION, table.finish());
 }

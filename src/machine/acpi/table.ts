@@ -2,8 +2,8 @@
 
 import { StructWriter } from '../struct-writer.ts';
 
-const HEADER_BYTES = 36;
-const CHECKSUM_OFFSET = 9;
+export const HEADER_BYTES = 36;
+export const CHECKSUM_OFFSET = 9;
 export const OEM_ID = 'VIVARM';
 const OEM_TABLE_ID = 'VIVARIUM';
 const CREATOR_ID = 'VIVA';

@@ -1,19 +1,25 @@
 /**
- * All ACPI tables of the board, laid out in the BIOS area below 1 MiB, where the root pointer is looked for by kernels
- * that are not told where it is (ACPI 6.5 §5.2.5 "Root System Description Pointer"). Both roots are there, for ACPI 1.0
- * kernels (RSDT) and all others (XSDT).
+ * All ACPI tables of the board, for one of two ways to a kernel:
  *
- * Not described: PCI, HPET, NUMA, processor power states.
+ *     writeAcpiTables    laid out in the BIOS area below 1 MiB, where the root pointer is looked for by kernels that are
+ *                        not told where it is (ACPI 6.5 §5.2.5 "Root System Description Pointer")
+ *     acpiFiles          for firmware, which decides where they go and follows a script (`table-loader.ts`) to join them
+ *
+ * Both roots are there, for ACPI 1.0 kernels (RSDT) and all others (XSDT).
+ * Not described: NUMA, processor power states.
  */
 
 import { alignUp } from '../../base/bits.ts';
 import type { GuestMemory } from '../../base/dma.ts';
 import { ACPI_AREA_BYTES, ACPI_AREA_START } from '../memory-map.ts';
+import { PCI_INTERRUPTS } from '../pc-layout.ts';
 import { StructWriter } from '../struct-writer.ts';
-import { type AcpiDevice, dsdt, PC_DEVICES } from './dsdt.ts';
-import { fadt } from './fadt.ts';
+import { type AcpiDevice, dsdt, PC_DEVICES, PCI_BOARD_DEVICES } from './dsdt.ts';
+import { FADT_POINTERS, fadt } from './fadt.ts';
 import { madt } from './madt.ts';
-import { acpiTable, checksum, OEM_ID } from './table.ts';
+import { hpetTable } from './pci.ts';
+import { acpiTable, CHECKSUM_OFFSET, checksum, HEADER_BYTES, OEM_ID } from './table.ts';
+import { type File, type Link, tableLoader } from './table-loader.ts';
 
 /** The FACS wants 64 bytes, the root pointer 16. */
 const ALIGNMENT = 64;
@@ -21,46 +27,100 @@ const FACS_BYTES = 64;
 const RSDP_BYTES = 36;
 const RSDP_CHECKSUM_OFFSET = 8;
 const RSDP_ACPI1_BYTES = 20;
+const RSDP_RSDT_OFFSET = 16;
+const RSDP_XSDT_OFFSET = 24;
 const RSDP_EXTENDED_CHECKSUM_OFFSET = 32;
-
-export interface AcpiTables {
-  /** Physical address of `bytes`. */
-  readonly base: number;
-  readonly bytes: Uint8Array;
-  /** Physical address of the root pointer. */
-  readonly rsdp: number;
-}
 
 export interface AcpiOptions {
   readonly cpuCount: number;
   /** Besides those that the board always has. */
   readonly devices?: readonly AcpiDevice[];
+  /** The board has firmware, PCI, HPET and a screen. */
+  readonly hasPci?: boolean;
 }
 
-export function acpiTables({ cpuCount, devices = [] }: AcpiOptions): AcpiTables {
+interface LaidOut {
+  readonly bytes: Uint8Array;
+  readonly rsdt: number;
+  readonly xsdt: number;
+  /** Where tables have addresses of others, and which tables those are: offsets in `bytes`. */
+  readonly links: readonly Link[];
+}
+
+/** Everything but the root pointer, to be placed at `base`. */
+function layOut({ cpuCount, devices = [], hasPci = false }: AcpiOptions, base: number): LaidOut {
   const area = new StructWriter();
+  const links: Link[] = [];
   const place = (table: Uint8Array): number => {
     area.zeros(alignUp(area.length, ALIGNMENT) - area.length);
-    const address = ACPI_AREA_START + area.length;
+    const address = base + area.length;
     area.bytes(table);
     return address;
   };
-  const rsdp = place(new Uint8Array(RSDP_BYTES));
-  const dsdtAddress = place(dsdt([...PC_DEVICES, ...devices]));
-  const tables = [place(fadt(place(facs()), dsdtAddress)), place(madt(cpuCount))];
-  const rsdt = place(acpiTable('RSDT', 1, new StructWriter().u32(...tables).finish()));
-  const xsdt = place(acpiTable('XSDT', 1, new StructWriter().u64(...tables).finish()));
-  const bytes = area.finish();
-  if (bytes.length > ACPI_AREA_BYTES) throw new RangeError('The ACPI tables do not fit below 1 MiB');
-  bytes.set(rootPointer(rsdt, xsdt), rsdp - ACPI_AREA_START);
-  return { base: ACPI_AREA_START, bytes, rsdp };
+  const described = [...PC_DEVICES, ...(hasPci ? PCI_BOARD_DEVICES : []), ...devices];
+  const dsdtAddress = place(dsdt(described, hasPci));
+  const facsAddress = place(facs());
+  const fadtAddress = place(fadt(facsAddress, dsdtAddress, hasPci));
+  for (const [target, [narrow, wide]] of [
+    [facsAddress, FADT_POINTERS.facs],
+    [dsdtAddress, FADT_POINTERS.dsdt],
+  ] as const) {
+    links.push({ at: fadtAddress - base + narrow, bytes: 4, table: fadtAddress - base, target: target - base });
+    links.push({ at: fadtAddress - base + wide, bytes: 8, table: fadtAddress - base, target: target - base });
+  }
+  const tables = [fadtAddress, place(madt(cpuCount, hasPci ? PCI_INTERRUPTS : []))];
+  if (hasPci) tables.push(place(hpetTable()));
+  const root = (signature: string, body: Uint8Array, bytes: 4 | 8): number => {
+    const address = place(acpiTable(signature, 1, body));
+    const table = address - base;
+    tables.forEach((target, i) => {
+      links.push({ at: table + HEADER_BYTES + bytes * i, bytes, table, target: target - base });
+    });
+    return address;
+  };
+  const rsdt = root('RSDT', new StructWriter().u32(...tables).finish(), 4);
+  const xsdt = root('XSDT', new StructWriter().u64(...tables).finish(), 8);
+  return { bytes: area.finish(), rsdt, xsdt, links };
 }
 
-/** Puts the tables into memory; gives the physical address of the root pointer. */
+/** Puts the tables into memory; gives the physical address of the root pointer. Throws if they do not fit. */
 export function writeAcpiTables(memory: GuestMemory, options: AcpiOptions): number {
-  const { base, bytes, rsdp } = acpiTables(options);
+  const rsdp = ACPI_AREA_START;
+  const base = rsdp + ALIGNMENT;
+  const { bytes, rsdt, xsdt } = layOut(options, base);
+  if (ALIGNMENT + bytes.length > ACPI_AREA_BYTES) throw new RangeError('The ACPI tables do not fit below 1 MiB');
+  memory.write(rsdp, rootPointer(rsdt, xsdt));
   memory.write(base, bytes);
   return rsdp;
+}
+
+/** The tables as files for firmware: the root pointer, the other tables, and how to join them. */
+export function acpiFiles(options: AcpiOptions): { readonly name: string; readonly bytes: Uint8Array }[] {
+  const { bytes, rsdt, xsdt, links } = layOut(options, 0);
+  const pointer = rootPointer(rsdt, xsdt);
+  const rsdp: File = { name: 'etc/acpi/rsdp', alignment: 16, isBelow1MiB: true };
+  const tables: File = { name: 'etc/acpi/tables', alignment: ALIGNMENT, isBelow1MiB: false };
+  const view = new DataView(bytes.buffer);
+  const tableLength = (table: number): number => view.getUint32(table + 4, true);
+  const linked = [...new Set(links.map(({ table }) => table))];
+  const script = tableLoader({
+    files: [rsdp, tables],
+    links: [
+      ...links.map((link) => ({ ...link, file: tables, to: tables })),
+      { at: RSDP_RSDT_OFFSET, bytes: 4 as const, file: rsdp, to: tables },
+      { at: RSDP_XSDT_OFFSET, bytes: 8 as const, file: rsdp, to: tables },
+    ],
+    checksums: [
+      ...linked.map((start) => ({ file: tables, at: start + CHECKSUM_OFFSET, start, length: tableLength(start) })),
+      { file: rsdp, at: RSDP_CHECKSUM_OFFSET, start: 0, length: RSDP_ACPI1_BYTES },
+      { file: rsdp, at: RSDP_EXTENDED_CHECKSUM_OFFSET, start: 0, length: RSDP_BYTES },
+    ],
+  });
+  return [
+    { name: rsdp.name, bytes: pointer },
+    { name: tables.name, bytes },
+    { name: 'etc/table-loader', bytes: script },
+  ];
 }
 
 function rootPointer(rsdt: number, xsdt: number): Uint8Array {
