@@ -69,10 +69,19 @@ export class TestStream implements HostStream {
   isPaused = false;
   /** Keeps bytes until `drain`. */
   isSlow = false;
+  /** What the test has made of it. */
+  isOpen = false;
+  isEnded = false;
+  isGone = false;
 
   constructor(to: Destination | undefined, events: HostStreamEvents) {
     this.to = to;
     this.events = events;
+  }
+
+  open(): void {
+    this.isOpen = true;
+    this.events.opened();
   }
 
   get text(): string {
@@ -117,6 +126,8 @@ export class TestSockets implements HostSockets {
   readonly streams: TestStream[] = [];
   readonly datagramSockets: TestDatagrams[] = [];
   readonly queries: { message: Uint8Array; over: string; answer(message: Uint8Array | undefined): void }[] = [];
+  everConnected = 0;
+  everAsked = 0;
   readonly own = new Set<number>();
   accept: ((stream: HostStream) => HostStreamEvents | undefined) | undefined;
   receivedDatagram: ((peer: Peer, bytes: Uint8Array) => void) | undefined;
@@ -125,6 +136,7 @@ export class TestSockets implements HostSockets {
 
   connect(to: Destination, events: HostStreamEvents): HostStream {
     const stream = new TestStream(to, events);
+    this.everConnected++;
     this.streams.push(stream);
     return stream;
   }
@@ -149,10 +161,7 @@ export class TestSockets implements HostSockets {
     return { close: () => {} };
   }
 
-  async listenDatagrams(
-    _at: unknown,
-    received: (peer: Peer, bytes: Uint8Array) => void,
-  ): Promise<DatagramListener> {
+  async listenDatagrams(_at: unknown, received: (peer: Peer, bytes: Uint8Array) => void): Promise<DatagramListener> {
     this.receivedDatagram = received;
     return {
       send: (peer, bytes) => void this.replies.push({ peer, bytes }),
@@ -162,6 +171,7 @@ export class TestSockets implements HostSockets {
   }
 
   resolve(message: Uint8Array, over: 'udp' | 'tcp'): Promise<Uint8Array | undefined> {
+    this.everAsked++;
     return new Promise((answer) => this.queries.push({ message, over, answer }));
   }
 }

@@ -47,6 +47,7 @@ import { Neighbours } from './neighbours.ts';
 import type { Forward, OpenedService, Transport } from './options.ts';
 import type { DatagramListener, HostSockets, Listener } from './sockets.ts';
 import { NetworkStatistics } from './statistics.ts';
+import type { TcpState } from './tcp/connection.ts';
 import { TcpNat } from './tcp/nat.ts';
 import { type Datagram, parseUdp, udpPacket } from './udp.ts';
 import { UdpNat } from './udp-nat.ts';
@@ -67,6 +68,7 @@ export interface UserNetworkOptions {
 export class UserNetwork implements NetworkPort {
   readonly statistics = new NetworkStatistics();
   readonly #options: UserNetworkOptions;
+  readonly #deadlines: Deadlines;
   readonly #link: Link;
   readonly #neighbours: Neighbours;
   readonly #reassembly: Reassembly;
@@ -83,6 +85,7 @@ export class UserNetwork implements NetworkPort {
     const { clock, sockets, opened = [] } = options;
     const { statistics } = this;
     const deadlines = new Deadlines(clock);
+    this.#deadlines = deadlines;
     const delivered = (frame: Uint8Array): void => {
       options.capture?.(frame);
       options.delivered?.();
@@ -136,6 +139,21 @@ export class UserNetwork implements NetworkPort {
   /** Something outside may be about to answer: virtual time should not run ahead of it. */
   get isWaiting(): boolean {
     return this.#tcp.active > 0 || this.#udp.size > 0 || this.#dns.waiting > 0;
+  }
+
+  /** How full the tables are: all of them have bounds. */
+  get sizes(): Readonly<Record<'tcp' | 'udp' | 'fragments' | 'queued' | 'deadlines', number>> {
+    return {
+      tcp: this.#tcp.size,
+      udp: this.#udp.size,
+      fragments: this.#reassembly.size,
+      queued: this.#link.queued,
+      deadlines: this.#deadlines.size,
+    };
+  }
+
+  get tcpStates(): readonly TcpState[] {
+    return this.#tcp.states;
   }
 
   /** The guest has been reset: what it had begun is over. Forwards stay. */

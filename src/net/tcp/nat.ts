@@ -9,6 +9,7 @@ import { destinationUnreachable } from '../icmp.ts';
 import { type Ipv4Packet, type PacketSender, PROTOCOL_ICMP, PROTOCOL_TCP } from '../ipv4.ts';
 import type { HostSockets, HostStream, HostStreamEvents } from '../sockets.ts';
 import type { NetworkStatistics } from '../statistics.ts';
+import type { TcpState } from './connection.ts';
 import { type RelayHost, resetFor, TcpRelay } from './relay.ts';
 import { ACK, lengthOf, parseTcp, RST, type Segment, SYN, tcpPacket } from './segment.ts';
 
@@ -50,6 +51,11 @@ export class TcpNat {
 
   get size(): number {
     return this.#relays.size;
+  }
+
+  /** Of the connections that are more than asked for. */
+  get states(): TcpState[] {
+    return [...this.#relays.values()].flatMap(({ connection }) => connection?.state ?? []);
   }
 
   /** Connections for which the host has something to do. */
