@@ -36,8 +36,10 @@ import type { ResetControl } from '../devices/reset-control.ts';
 import type { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { PciVga } from '../devices/vga/pci-vga.ts';
 import { VGA_WINDOW, VGA_WINDOW_BYTES } from '../devices/vga/vga.ts';
-import type { E820Entry } from './memory-map.ts';
+import { acpiFiles } from './acpi/tables.ts';
+import { type E820Entry, memoryMap } from './memory-map.ts';
 import * as at from './pc-layout.ts';
+import { smbiosFiles } from './smbios.ts';
 import { StructWriter } from './struct-writer.ts';
 
 export const NIC_MODELS = ['e1000', 'rtl8139', 'pcnet'] as const;
@@ -251,6 +253,8 @@ export class PciDevices {
     const map = new StructWriter();
     for (const { base, length, type } of e820) if (base >= MIB || base === 0) map.u64(base, length).u32(type);
     fw.file('etc/e820', map.finish());
+    const tables = [...acpiFiles({ cpuCount: 1, hasPci: true }), ...smbiosFiles(memoryMap(memory.sizeBytes))];
+    for (const { name, bytes } of tables) fw.file(name, bytes);
     fw.file('pci1234,1111.rom', vgaBios);
     fw.file('etc/show-boot-menu', Uint8Array.of(bootMenuMs === undefined ? 0 : 1, 0));
     if (bootMenuMs !== undefined) fw.file('etc/boot-menu-wait', new StructWriter().u32(bootMenuMs).finish());
