@@ -3,7 +3,6 @@
  * (1:5:5:5), 16 (5:6:5), 24 and 32 bits with blue lowest. Lines that were not written since are not drawn again.
  */
 
-import type { DirtyPages } from './dirty-pages.ts';
 import type { DispiGeometry } from './dispi.ts';
 
 type LineDrawer = (bytes: Uint8Array, from: number, pixels: Uint32Array, to: number, width: number) => void;
@@ -58,12 +57,12 @@ function paletteDrawer(colours: Uint32Array): LineDrawer {
   };
 }
 
-/** `colours`: all 256, for 8 bits. */
+/** `colours`: all 256, for 8 bits; `needsDrawing`: asked for each line, by its bytes. */
 export function drawPacked(
   geometry: DispiGeometry,
   bytes: Uint8Array,
   colours: Uint32Array,
-  dirty: DirtyPages,
+  needsDrawing: (from: number, length: number) => boolean,
   pixels: Uint32Array,
 ): void {
   const { bpp, width, height, lineBytes, x, y } = geometry;
@@ -71,6 +70,6 @@ export function drawPacked(
   const draw = { 15: draw15, 16: draw16, 24: draw24, 32: draw32 }[bpp] ?? paletteDrawer(colours);
   for (let line = 0; line < height; line++) {
     const from = (y + line) * lineBytes + x * pixelBytes;
-    if (dirty.has(from, width * pixelBytes)) draw(bytes, from, pixels, line * width, width);
+    if (needsDrawing(from, width * pixelBytes)) draw(bytes, from, pixels, line * width, width);
   }
 }

@@ -171,8 +171,8 @@ export class VgaScreen implements Screen {
   #drawPacked(geometry: DispiGeometry): void {
     const { planes, dirty } = this.#parts;
     const pixels = this.#pixels(geometry.width, geometry.height);
-    if (this.#isStale) dirty.markAll();
-    drawPacked(geometry, planes.bytes, this.#colours, dirty, pixels);
+    const needs = this.#isStale ? () => true : (from: number, length: number) => dirty.has(from, length);
+    drawPacked(geometry, planes.bytes, this.#colours, needs, pixels);
   }
 
   #drawLines(scan: Scan, shape: DotShape, draw: LineDrawer): void {
