@@ -182,7 +182,7 @@ export interface TestTcp {
   readonly chunks: Uint8Array[];
   readonly log: string[];
   /** What the guest's program has not read. */
-  unread: number;
+  readonly room: { unread: number };
 }
 
 /** A station on the wire. It answers ARP, and keeps what is not TCP of its own. */
@@ -292,6 +292,7 @@ export class TestGuest implements NetworkDevice {
   ): TestTcp {
     const chunks: Uint8Array[] = [];
     const log: string[] = [];
+    const room = { unread: 0 };
     const connection = begin({
       deadlines: this.#deadlines,
       localPort,
@@ -303,13 +304,13 @@ export class TestGuest implements NetworkDevice {
       events: {
         opened: () => log.push('opened'),
         received: (bytes) => chunks.push(bytes),
-        unconsumedBytes: () => tcp.unread,
+        unconsumedBytes: () => room.unread,
         ended: () => log.push('ended'),
         progressed: () => {},
         closed: (ending: TcpEnding) => log.push(ending),
       },
     });
-    const tcp: TestTcp = { connection, chunks, log, unread: 0 };
+    const tcp: TestTcp = { connection, chunks, log, room };
     this.#connections.set(localPort, connection);
     return tcp;
   }
