@@ -21,10 +21,11 @@ export async function bootDrives(
   drives: readonly GuestDrive[],
   time: 'real' | 'deterministic' = 'real',
   bootOrder = 'dca',
+  memoryBytes = 64 << 20,
 ): Promise<Ran> {
   let console = '';
   const guest = await Guest.create({
-    memoryBytes: 64 << 20,
+    memoryBytes,
     firmware: {
       bios: readFileSync(`${folder}bios-256k.bin`),
       vgaBios: readFileSync(`${folder}vgabios-stdvga.bin`),
