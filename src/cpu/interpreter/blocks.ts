@@ -6,8 +6,8 @@
 
 import type { Decoded } from '../decode/decoded.ts';
 import { AT_RELATIVE } from '../decode/operand-specs.ts';
-import { CODE_GRANULE, CODE_MAP_BYTES } from '../layout.ts';
 import { vcpu } from '../state.ts';
+import { CodeFrames, type FrameCode } from './code-frames.ts';
 import {
   BLOCK_CACHE_ENTRIES,
   BLOCK_CACHE_ENTRY_BYTES,
@@ -45,15 +45,6 @@ export interface Block {
   readonly secondBytes: number;
 }
 
-/** What is decoded of one frame. */
-interface FrameCode {
-  readonly blocks: Map<number, Block>;
-  /** Offsets of instructions that must end their block: they reached a device, or wrote over code. */
-  readonly splits: Set<number>;
-  /** Blocks of the frame before that reach into this one. */
-  readonly incoming: Set<Block>;
-}
-
 export interface BlockWatcher {
   /** A block was decoded, perhaps not for the first time. */
   decoded(block: Block): void;
@@ -77,9 +68,8 @@ export interface BlockRequest {
 
 export class Blocks {
   readonly #engine: Engine;
-  readonly #codeMap: number;
+  readonly frames: CodeFrames;
   readonly #blockCache: number;
-  readonly #frames = new Map<number, FrameCode>();
   readonly #arenas: number[] = [];
   /** The arena in use, and the next free address in it. */
   #arena = -1;
@@ -91,8 +81,6 @@ export class Blocks {
   /** Where blocks that run once are put. */
   readonly #scratch: number;
   readonly #crossing = new Uint8Array(2 * LONGEST);
-  /** Called when a frame gets its first block, and when it has none left. */
-  frameChanged: (frame: number, hasCode: boolean) => void = () => {};
   /** What the translator wants to know of blocks that begin with a counting operation. */
   watcher: BlockWatcher | undefined;
   /** How often a block is to be entered before `hot` is told; 0 if nobody counts. */
@@ -105,7 +93,7 @@ export class Blocks {
 
   constructor(engine: Engine, codeMap: number, blockCache: number) {
     this.#engine = engine;
-    this.#codeMap = codeMap;
+    this.frames = new CodeFrames(engine.memory, codeMap);
     this.#blockCache = blockCache;
     this.#scratch = engine.memory.region(layout.BLOCK_HEADER_BYTES + (layout.BLOCK_LIMIT + 1) * layout.OPERATION_BYTES);
   }
@@ -118,7 +106,7 @@ export class Blocks {
   /** The block for this code, decoded if it is new. Undefined when fetching its bytes from the next page faults. */
   find(request: BlockRequest): number | undefined {
     const frame = request.machine & ~(FRAME_BYTES - 1);
-    const code = this.#frame(frame >>> 0);
+    const code = this.frames.of(frame >>> 0);
     const key = ((request.machine & (FRAME_BYTES - 1)) << 6) | request.mode;
     const known = code.blocks.get(key);
     if (known !== undefined && known.address !== 0) {
@@ -126,7 +114,7 @@ export class Blocks {
         this.#remember(known);
         return known.address;
       }
-      this.#invalidate(known);
+      this.#invalidate([known]);
     }
     if (this.#arena === this.arenaLimit - 1) this.#dropAll();
     return this.#decode(request, code, key);
@@ -150,58 +138,49 @@ export class Blocks {
   split(machine: number): void {
     const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
     const offset = machine & (FRAME_BYTES - 1);
-    const code = this.#frame(frame);
-    code.splits.add(offset);
-    for (const block of [...code.blocks.values()]) {
-      if (block.start <= offset && offset < block.end) this.#invalidate(block);
-    }
+    const { splits, blocks } = this.frames.of(frame);
+    splits.add(offset);
+    this.#invalidate([...blocks.values()].filter(({ start, end }) => start <= offset && offset < end));
   }
 
   /** Bytes that hold decoded code have been written. */
   written(machine: number, bytes: number): void {
     const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
-    const code = this.#frames.get(frame);
+    const code = this.frames.known(frame);
     if (code === undefined) return;
     const start = machine - frame;
     const end = start + bytes;
-    for (const block of [...code.blocks.values()]) {
-      if (block.start < end && start < block.end) this.#invalidate(block);
-    }
-    for (const block of [...code.incoming]) if (start < block.secondBytes) this.#invalidate(block);
+    const over: Block[] = [];
+    for (const block of code.blocks.values()) if (block.start < end && start < block.end) over.push(block);
+    for (const block of code.incoming) if (start < block.secondBytes) over.push(block);
+    this.#invalidate(over);
   }
 
   /** The frame gets other contents, or none. */
   dropFrame(frame: number): void {
     this.written(frame, FRAME_BYTES);
-    this.#frames.delete(frame);
+    this.frames.forget(frame);
   }
 
-  #frame(frame: number): FrameCode {
-    let code = this.#frames.get(frame);
-    if (code === undefined) {
-      code = { blocks: new Map(), splits: new Set(), incoming: new Set() };
-      this.#frames.set(frame, code);
-    }
-    return code;
-  }
-
-  #invalidate(block: Block): void {
+  #invalidate(blocks: readonly Block[]): void {
     const { memory } = this.#engine;
-    this.invalidations++;
-    if (block.address !== 0) {
-      memory.view.setUint32(block.address + layout.BLOCK_COUNT, layout.BLOCK_STALE, true);
-      const cached = this.#cacheEntry(block.machine);
-      if (memory.view.getUint32(cached + 8, true) === block.address) memory.view.setUint32(cached, 0, true);
+    const changed = new Set<number>();
+    for (const block of blocks) {
+      this.invalidations++;
+      if (block.address !== 0) {
+        memory.view.setUint32(block.address + layout.BLOCK_COUNT, layout.BLOCK_STALE, true);
+        const cached = this.#cacheEntry(block.machine);
+        if (memory.view.getUint32(cached + 8, true) === block.address) memory.view.setUint32(cached, 0, true);
+      }
+      const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
+      this.frames.of(frame).blocks.delete((block.start << 6) | block.mode);
+      if (this.#byAddress.delete(block.address) || block.address === 0) this.watcher?.invalidated(block);
+      changed.add(frame);
+      if (block.secondFrame === 0) continue;
+      this.frames.of(block.secondFrame).incoming.delete(block);
+      changed.add(block.secondFrame);
     }
-    const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
-    const code = this.#frame(frame);
-    code.blocks.delete((block.start << 6) | block.mode);
-    if (this.#byAddress.delete(block.address) || block.address === 0) this.watcher?.invalidated(block);
-    this.#mark(frame);
-    if (block.secondFrame !== 0) {
-      this.#frame(block.secondFrame).incoming.delete(block);
-      this.#mark(block.secondFrame);
-    }
+    for (const frame of changed) this.frames.update(frame);
   }
 
   // ---- For the translator ------------------------------------------------------------------------------------------
@@ -214,7 +193,7 @@ export class Blocks {
   /** The block decoded at a machine address, if there is one that can be translated. */
   known(machine: number, mode: number): Block | undefined {
     const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
-    const block = this.#frames.get(frame)?.blocks.get(((machine & (FRAME_BYTES - 1)) << 6) | mode);
+    const block = this.frames.known(frame)?.blocks.get(((machine & (FRAME_BYTES - 1)) << 6) | mode);
     return block !== undefined && this.#byAddress.has(block.address) ? block : undefined;
   }
 
@@ -223,31 +202,12 @@ export class Blocks {
     const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
     const { machine, mode } = block;
     const request = { machine, mode, nextFrame: () => undefined, within: () => true };
-    return this.#sequence(request, layout.BLOCK_LIMIT, this.#frame(frame).splits) as Sequence;
+    return this.#sequence(request, layout.BLOCK_LIMIT, this.frames.of(frame).splits) as Sequence;
   }
 
   /** Entries of the block that are still to come before it counts as hot. */
   countdownOf(block: Block): number {
     return this.#engine.memory.view.getUint32(countingOperation(block) + layout.OPERATION_IMMEDIATE, true);
-  }
-
-  /** Rebuilds a frame's bits in the code map. */
-  #mark(frame: number): void {
-    const { memory } = this.#engine;
-    const code = this.#frame(frame);
-    const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
-    memory.u8.fill(0, place, place + CODE_MAP_BYTES);
-    for (const block of code.blocks.values()) this.#markBytes(frame, block.start, block.end);
-    for (const block of code.incoming) this.#markBytes(frame, 0, block.secondBytes);
-    if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, false);
-  }
-
-  #markBytes(frame: number, start: number, end: number): void {
-    const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
-    const { u8 } = this.#engine.memory;
-    for (let granule = Math.floor(start / CODE_GRANULE); granule * CODE_GRANULE < end; granule++) {
-      u8[place + (granule >> 3)] |= 1 << (granule & 7);
-    }
   }
 
   #cacheEntry(machine: number): number {
@@ -281,18 +241,15 @@ export class Blocks {
       secondBytes: Math.max(sequence.end - FRAME_BYTES, 0),
     };
     const frame = (request.machine & ~(FRAME_BYTES - 1)) >>> 0;
-    if (code.blocks.size === 0 && code.incoming.size === 0) this.frameChanged(frame, true);
     code.blocks.set(key, block);
+    this.frames.add(frame, block.start, block.end);
     if (counts) {
       this.#byAddress.set(address, block);
       this.watcher?.decoded(block);
     }
-    this.#markBytes(frame, block.start, block.end);
     if (sequence.secondFrame !== 0) {
-      const next = this.#frame(sequence.secondFrame);
-      if (next.blocks.size === 0 && next.incoming.size === 0) this.frameChanged(sequence.secondFrame, true);
-      next.incoming.add(block);
-      this.#markBytes(sequence.secondFrame, 0, block.secondBytes);
+      this.frames.of(sequence.secondFrame).incoming.add(block);
+      this.frames.add(sequence.secondFrame, 0, block.secondBytes);
     }
     this.#remember(block);
     this.#engine.flush();
@@ -318,17 +275,13 @@ export class Blocks {
     const { memory } = this.#engine;
     this.generation++;
     this.#byAddress.clear();
-    for (const [frame, { blocks, incoming }] of this.#frames) {
-      const hadCode = blocks.size > 0 || incoming.size > 0;
+    for (const [frame, { blocks, incoming }] of this.frames.all()) {
       for (const [key, block] of blocks) {
         if (this.watcher?.wants(block) === true) blocks.set(key, { ...block, address: 0 });
         else blocks.delete(key);
       }
       incoming.clear();
-      const place = this.#codeMap + (frame >>> 12) * CODE_MAP_BYTES;
-      memory.u8.fill(0, place, place + CODE_MAP_BYTES);
-      for (const { start, end } of blocks.values()) this.#markBytes(frame, start, end);
-      if (hadCode && blocks.size === 0) this.frameChanged(frame, false);
+      this.frames.update(frame);
     }
     memory.u8.fill(0, this.#blockCache, this.#blockCache + BLOCK_CACHE_ENTRIES * BLOCK_CACHE_ENTRY_BYTES);
     for (const vcpu of this.#engine.vcpus) vcpu.translations.forgetCode();

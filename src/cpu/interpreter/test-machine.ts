@@ -51,7 +51,7 @@ export class TestMachine implements Monitor {
     this.cpu = new Vcpu(this.engine, this, this.#frameTable, ramPages);
     this.#nextTable = ramPages * PAGE;
     this.root = this.#newTable();
-    this.engine.blocks.frameChanged = (frame, hasCode) => this.#codeChanged(frame, hasCode);
+    this.engine.blocks.frames.changed = (frame, hasCode) => this.#codeChanged(frame, hasCode);
   }
 
   #place(page: number): number {

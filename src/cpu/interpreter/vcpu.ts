@@ -195,6 +195,7 @@ export class Vcpu {
     this.#retired += this.#slice - this.get32(vcpu.budget);
     // `budget` keeps saying where the shadow began.
     this.#slice = this.get32(vcpu.budget);
+    this.#engine.blocks.frames.sliceEnded();
     this.#engine.translator?.sliceEnded(this, reason === 'budget' ? this.get32(vcpu.exitOperation) : 0);
     return reason;
   }
