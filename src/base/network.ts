@@ -15,8 +15,6 @@ export const LONGEST_FRAME_BYTES = 1518;
 
 /** The network as a card sees it. */
 export interface NetworkPort {
-  /** The card that this is plugged into, once, before the guest runs. */
-  attach?(card: NetworkDevice): void;
   /**
    * A frame from the guest. It belongs to the network from here on. An answer may come at once, from inside the call.
    */

@@ -107,7 +107,6 @@ export class Pcnet extends Device<pcnet.PcnetState> implements IoHandler, Networ
     });
     this.#poll = host.clock.timer(() => this.#polled());
     this.#hardReset();
-    host.network.attach?.(this);
   }
 
   get mac(): Uint8Array {

@@ -88,7 +88,6 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
     this.#programEeprom();
     this.#softReset();
     this.#loadFromEeprom();
-    host.network.attach?.(this);
   }
 
   get mac(): Uint8Array {

@@ -53,8 +53,6 @@ export class NicBench {
   readonly memory: TestMemory;
   readonly sent: Uint8Array[] = [];
   readonly host: NicHost;
-  /** What was plugged into the network. */
-  attached: NetworkDevice | undefined;
 
   constructor(memoryBytes = 0x10_0000) {
     this.memory = new TestMemory(memoryBytes);
@@ -62,12 +60,7 @@ export class NicBench {
       clock: this.clock,
       irq: this.line,
       memory: this.memory,
-      network: {
-        attach: (card) => {
-          this.attached = card;
-        },
-        send: (frame) => this.sent.push(frame),
-      },
+      network: { send: (frame) => this.sent.push(frame) },
       mac: MAC,
     };
   }

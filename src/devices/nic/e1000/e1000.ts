@@ -101,7 +101,6 @@ export class E1000 extends Device<reg.E1000State> implements IoHandler, NetworkD
     this.#programEeprom();
     this.#phy.reset();
     this.#loadFromEeprom();
-    host.network.attach?.(this);
   }
 
   get mac(): Uint8Array {
