@@ -1,5 +1,6 @@
 ; Boot sector for a floppy disk: sets the video mode at `mode` by the video BIOS, draws a pattern with the processor,
-; and halts. record-screens.ts runs it on QEMU, screen.test.ts on our own machine. `extra` asks for more than the mode:
+; and leaves or halts. record-screens.ts runs it on QEMU, screen.test.ts on our own machine.
+; `extra` asks for more than the mode:
 ;
 ;   3      a second font for characters with bit 3 of their attribute
 ;   10h    the picture starts within memory, and goes on from its start after line 99
@@ -122,6 +123,8 @@ vbe:
         cmp     si, [banks]
         jb      .bank
 done:
+        mov     al, 0x10                ; isa-debug-exit, where there is one
+        out     0xf4, al
         cli
         hlt
         jmp     done

@@ -13,12 +13,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ScreenImage } from '../../src/base/screen.ts';
 import {
-  isTextMode,
   parametrised,
   pictureHash,
   type RecordedMode,
   SCREEN_MODES,
   type ScreenMode,
+  textColumns,
 } from '../../src/devices/vga/test-screens.ts';
 
 const OUTPUT = fileURLToPath(new URL('../../src/devices/vga/qemu-screens.json', import.meta.url));
@@ -155,7 +155,7 @@ async function describe(mode: ScreenMode, monitor: Monitor, picture: ScreenImage
     palette: palettes.indexOf(colourBytes),
     width: picture.width,
     height: picture.height,
-    hash: pictureHash(picture, isTextMode(mode.mode)),
+    hash: pictureHash(picture, textColumns(mode.mode)),
   };
   return recorded;
 }

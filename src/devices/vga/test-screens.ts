@@ -74,9 +74,15 @@ export function parametrised(bootSector: Uint8Array, { mode, banks, extra }: Scr
   return image;
 }
 
-export function pictureHash(image: ScreenImage, isText: boolean): string {
+/** Columns of text; 0 of graphics modes. */
+export function textColumns(mode: number): number {
+  if (mode < 2) return 40;
+  return mode < 4 || mode === 7 ? 80 : 0;
+}
+
+export function pictureHash(image: ScreenImage, columns: number): string {
   const { width, height, pixels } = image;
-  const cell = isText ? ([9, 16, 18].find((dots) => width === dots * (dots === 9 ? 80 : 40)) ?? 8) : 8;
+  const cell = columns === 0 ? 8 : width / columns;
   const step = cell >= 16 ? 2 : 1;
   const reduced = new Uint8Array(width * height * 3);
   let length = 0;
@@ -89,8 +95,4 @@ export function pictureHash(image: ScreenImage, isText: boolean): string {
     }
   }
   return bytesToHex(sha256(reduced.subarray(0, length)));
-}
-
-export function isTextMode(mode: number): boolean {
-  return mode < 4 || mode === 7;
 }
