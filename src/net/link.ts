@@ -10,8 +10,10 @@ import type { NetworkStatistics } from './statistics.ts';
 const QUEUE_FRAMES = 256;
 
 export interface LinkHost {
+  /** A frame is on its way. */
+  sent(frame: Uint8Array): void;
   /** The card has taken a frame: an idle guest should look. */
-  delivered(frame: Uint8Array): void;
+  delivered(): void;
 }
 
 export class Link {
@@ -54,6 +56,7 @@ export class Link {
       this.#statistics.drop('queue');
       return;
     }
+    this.#host.sent(frame);
     this.#queue.push(frame);
     this.#deliver();
   }
@@ -67,7 +70,7 @@ export class Link {
         if (!this.#device.receive(frame)) return;
         this.#queue.shift();
         this.#statistics.received++;
-        this.#host.delivered(frame);
+        this.#host.delivered();
       }
     } finally {
       this.#isDelivering = false;

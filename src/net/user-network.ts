@@ -86,11 +86,10 @@ export class UserNetwork implements NetworkPort {
     const { statistics } = this;
     const deadlines = new Deadlines(clock);
     this.#deadlines = deadlines;
-    const delivered = (frame: Uint8Array): void => {
-      options.capture?.(frame);
-      options.delivered?.();
-    };
-    this.#link = new Link({ delivered }, statistics);
+    this.#link = new Link(
+      { sent: (frame) => options.capture?.(frame), delivered: () => options.delivered?.() },
+      statistics,
+    );
     this.#neighbours = new Neighbours({ now: () => clock.now(), send: (frame) => this.#link.send(frame) }, statistics);
     this.#reassembly = new Reassembly(deadlines, () => statistics.drop('fragments'));
     this.#dns = new DnsForwarder(sockets, () => options.random(), statistics);
