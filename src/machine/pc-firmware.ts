@@ -261,7 +261,7 @@ export class PciDevices {
     const codes = [...bootOrder].map((letter) => BOOT_CODES[letter] ?? 0);
     const { rtc } = this.#board;
     rtc.setByte(CMOS_BOOT_ORDER, (codes[0] ?? 0) | ((codes[1] ?? 0) << 4));
-    rtc.setByte(CMOS_BOOT_FLAGS, ((codes[2] ?? 0) << 4) | 1);
+    rtc.setByte(CMOS_BOOT_FLAGS, (codes[2] ?? 0) << 4);
     this.#describeMemory(memory.sizeBytes);
     const floppies = this.#host.drives.filter(({ bus }) => bus === 'floppy');
     const types = floppies.map(({ unit, medium }) => floppyFormat(medium?.sizeBytes ?? 0).driveType << (unit ? 0 : 4));
