@@ -11,7 +11,7 @@ const QUEUE_FRAMES = 256;
 
 export interface LinkHost {
   /** A frame is on its way. */
-  sent(frame: Uint8Array): void;
+  sent?(frame: Uint8Array): void;
   /** The card has taken a frame: an idle guest should look. */
   delivered(): void;
 }
@@ -56,7 +56,7 @@ export class Link {
       this.#statistics.drop('queue');
       return;
     }
-    this.#host.sent(frame);
+    this.#host.sent?.(frame);
     this.#queue.push(frame);
     this.#deliver();
   }
