@@ -15,7 +15,7 @@ import { type BlockBackend, BlockError, type BlockPort, type BlockProblem, SECTO
 import type { Clock, Timer } from '../base/clock.ts';
 
 /** Deterministic guests see storage that answers in this time. */
-const LATENCY_NS = 100_000;
+const LATENCY_NS = 20_000;
 /** Bytes of requests that nobody waits for any more, above which the guest waits until the host has caught up. */
 const LARGEST_BACKLOG_BYTES = 16 * 2 ** 20;
 /** What a request costs besides its data, at most. */
