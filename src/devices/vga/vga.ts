@@ -106,8 +106,12 @@ export class Vga extends Device<VgaState> {
     this.derive();
   }
 
+  protected override settle(): void {
+    this.#planes.settle();
+  }
+
   protected override derive(): void {
-    this.#planes.configure();
+    this.#planes.derive();
     this.#dirty.markAll();
     this.#pictureChanged();
   }
