@@ -88,11 +88,11 @@ test('what POST writes is on the screen, as text and as a picture', async () => 
   assert.ok(lit > 500 && lit < 20_000, `${lit} dots are lit`);
 });
 
-function assembled(): Uint8Array {
+function assembled(name: string): Uint8Array {
   const output = mkdtempSync(join(tmpdir(), 'vivarium-screens-'));
   try {
-    const binary = join(output, 'draw.bin');
-    const nasm = spawnSync('nasm', ['-f', 'bin', '-Werror', '-o', binary, join(folder, 'draw.asm')]);
+    const binary = join(output, `${name}.bin`);
+    const nasm = spawnSync('nasm', ['-f', 'bin', '-Werror', '-o', binary, join(folder, `${name}.asm`)]);
     assert.equal(nasm.status, 0, nasm.stderr.toString());
     return readFileSync(binary);
   } finally {
@@ -100,13 +100,41 @@ function assembled(): Uint8Array {
   }
 }
 
-const bootSector = skipWithoutNasm ? new Uint8Array(0) : assembled();
+function floppyOf(bootSector: Uint8Array): GuestDrive {
+  const floppy = new Uint8Array(FLOPPY_BYTES);
+  floppy.set(bootSector);
+  return { bus: 'floppy', unit: 0, kind: 'floppy', backend: new MemoryDisk(floppy) };
+}
+
+test('what a guest writes into the linear frame buffer is seen while it goes on', {
+  skip: skipWithoutNasm,
+}, async () => {
+  const guest = await pc([floppyOf(assembled('linear'))]);
+  const screen = screenOf(guest);
+  const seen = new Map<number, number>();
+  await runUntil(guest, () => {
+    if (screen.mode !== 'graphics') return false;
+    const { width, pixels } = screen.image();
+    if (width !== 640) return false;
+    const at = (100 * 640 + 100) * 4;
+    const colour = ((pixels[at] as number) << 16) | ((pixels[at + 1] as number) << 8) | (pixels[at + 2] as number);
+    seen.set(colour, screen.generation);
+    return seen.size === 6;
+  });
+  const colours = [...seen.keys()];
+  assert.equal(colours.length, 6);
+  assert.deepEqual(
+    colours,
+    colours.toSorted((a, b) => a - b),
+  );
+  assert.equal(new Set(seen.values()).size, 6);
+});
+
+const bootSector = skipWithoutNasm ? new Uint8Array(0) : assembled('draw');
 
 for (const mode of modes) {
   test(`${mode.name}: what is drawn looks as it does on QEMU`, { skip: skipWithoutNasm }, async () => {
-    const floppy = new Uint8Array(FLOPPY_BYTES);
-    floppy.set(parametrised(bootSector, mode));
-    const guest = await pc([{ bus: 'floppy', unit: 0, kind: 'floppy', backend: new MemoryDisk(floppy) }]);
+    const guest = await pc([floppyOf(parametrised(bootSector, mode))]);
     await runUntil(guest, () => false);
     const screen = screenOf(guest);
     const columns = textColumns(mode.mode);
