@@ -15,7 +15,7 @@ export interface HostStreamEvents {
   received(bytes: Uint8Array): void;
   /** The other side sends no more; it may still receive. */
   ended(): void;
-  /** Bytes written before have been taken: `pendingBytes` is zero. */
+  /** Bytes written before have been taken: `pendingBytes` is smaller, and sooner or later zero. */
   drained(): void;
   /** The stream is gone, both ways; without a problem when both sides had ended it. */
   closed(problem: StreamProblem | undefined): void;

@@ -5,6 +5,7 @@ import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { VivariumError } from '../../base/errors.ts';
 import { formatIpv4, parseIpv4 } from '../../net/addresses.ts';
+import { ByteQueue } from '../../net/byte-queue.ts';
 import type {
   DatagramListener,
   Destination,
@@ -22,9 +23,10 @@ import { resolve } from './dns-client.ts';
 
 /** How long the host's addresses are taken for what they were: asking takes a tenth of a millisecond. */
 const ADDRESSES_MS = 1000;
-/** Datagrams kept until the socket is ready, and bytes after. */
-const LARGEST_UNSENT_COUNT = 16;
+/** Datagrams kept until the socket takes them. */
+const LARGEST_UNSENT_COUNT = 64;
 const LARGEST_UNSENT_BYTES = 1 << 20;
+const LARGEST_WRITE_BYTES = 1 << 16;
 
 export class NodeSockets implements HostSockets {
   #own = new Set<number>();
@@ -103,6 +105,10 @@ class NodeStream implements HostStream {
   readonly #socket: Socket;
   #problem: StreamProblem | undefined;
   #isOpen: boolean;
+  /** Bytes of the write that the socket is at, and those behind it: one write at a time, however small the pieces. */
+  #writing = 0;
+  readonly #waiting = new ByteQueue();
+  #isEnding = false;
 
   constructor(socket: Socket, events: HostStreamEvents | undefined, mayBeHost: boolean) {
     this.#socket = socket;
@@ -131,18 +137,36 @@ class NodeStream implements HostStream {
   }
 
   get pendingBytes(): number {
-    return this.#socket.writableLength;
+    return this.#writing + this.#waiting.length;
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.#socket.writable) return;
-    this.#socket.write(bytes, () => {
-      if (this.#socket.writableLength === 0) this.events?.drained();
-    });
+    if (!this.#socket.writable || this.#isEnding) return;
+    if (this.#writing === 0) this.#write(bytes);
+    else this.#waiting.push(bytes);
   }
 
   end(): void {
-    this.#socket.end();
+    this.#isEnding = true;
+    if (this.#writing === 0) this.#socket.end();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#writing = bytes.length;
+    this.#socket.write(bytes, () => this.#written());
+  }
+
+  #written(): void {
+    this.#writing = 0;
+    if (!this.#socket.writable) return;
+    if (this.#waiting.length > 0) {
+      const next = this.#waiting.copy(0, LARGEST_WRITE_BYTES);
+      this.#waiting.discard(next.length);
+      this.#write(next);
+    } else if (this.#isEnding) {
+      this.#socket.end();
+    }
+    this.events?.drained();
   }
 
   destroy(): void {
@@ -219,7 +243,7 @@ class NodeDatagrams implements HostDatagrams {
 }
 
 function hasRoom(socket: DatagramSocket): boolean {
-  return socket.getSendQueueSize() < LARGEST_UNSENT_BYTES;
+  return socket.getSendQueueCount() < LARGEST_UNSENT_COUNT && socket.getSendQueueSize() < LARGEST_UNSENT_BYTES;
 }
 
 function listenError(transport: string, { address, port }: ListenAddress, error: NodeJS.ErrnoException): VivariumError {

@@ -11,9 +11,9 @@
  * Not modelled: SACK, timestamps; Nagle's algorithm, for the host gives its data in large pieces.
  */
 
+import { ByteQueue } from '../byte-queue.ts';
 import { Congestion } from './congestion.ts';
 import { RoundTrip } from './round-trip.ts';
-import { SendQueue } from './send-queue.ts';
 import { ahead, later, plus } from './sequence.ts';
 
 /** Timeouts in a row without a word from the other side before it is given up (RFC 9293 §3.8.3, R2), SYN apart. */
@@ -34,7 +34,7 @@ export interface SenderHost {
 export class TcpSender {
   readonly initial: number;
   readonly #host: SenderHost;
-  readonly #queue = new SendQueue();
+  readonly #queue = new ByteQueue();
   readonly #roundTrip = new RoundTrip();
   #congestion = new Congestion(1);
   #mss = 1;
