@@ -12,7 +12,8 @@ import type { RunOptions } from './options.ts';
 const LINUX_COMMAND_LINE = 'console=ttyS0';
 
 export interface Boot {
-  readonly kernel: GuestKernel;
+  /** Undefined for a PC that starts with firmware. */
+  readonly kernel: GuestKernel | undefined;
   /** Where standard input goes when it is not a terminal: the built-in guest has a port apart for it. */
   readonly inputPort: 'console' | 'second serial';
 }
@@ -20,6 +21,7 @@ export interface Boot {
 /** Reads the images. Throws a VivariumError for a file that cannot be read. */
 export async function readKernel(options: RunOptions, terminal: Terminal | undefined): Promise<Boot> {
   const { kernel: kernelPath, initrd: initrdPath, append } = options;
+  if (options.pc) return { kernel: undefined, inputPort: 'console' };
   const [image, initrd, ...modules] = await Promise.all([
     readImage(kernelPath ?? BUILT_IN_KERNEL, 'kernel'),
     initrdPath === undefined ? undefined : readImage(initrdPath, 'initrd'),

@@ -5,6 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { ENGINE_CHOICES, type EngineChoice } from '../cpu/translator/statistics.ts';
 import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
+import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
@@ -29,6 +30,8 @@ export interface RunOptions {
   readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
   readonly deterministic: boolean;
   readonly seed?: number;
+  /** A whole PC, rather than a kernel. */
+  readonly pc?: PcOptions;
 }
 
 export type Parsed =
@@ -42,12 +45,14 @@ export interface Output {
 }
 
 const RUN_HELP_TAIL = `
-Without --kernel the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
+Without --kernel and drives the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
 Multiboot; no firmware is needed.
 
 At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal, the built-in guest is a
 filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
 console, followed by end-of-file (Ctrl-D). With --deterministic all of it is read first.
+
+${PC_HELP}
 
 A profile opens in Chrome's DevTools and in speedscope. Symbols are those of an ELF kernel, or of the files named with
 --symbols: a System.map, what a guest has in /proc/kallsyms, or any ELF file with a symbol table.
@@ -61,6 +66,7 @@ Examples:
   vivarium run
   echo 'uname -a; poweroff' | vivarium run
   vivarium run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 quiet' --memory 1G
+  vivarium run --cdrom debian.iso --disk disk.img --memory 1G --nic user --forward tcp:127.0.0.1:8022-:22
   vivarium run --kernel test.elf --device isa-debug-exit --timeout 10s --trace exits,irq=trace.txt`;
 
 function size(text: string): number {
@@ -144,8 +150,8 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     })
     .addHelpText('after', `\n${EXIT_STATUS_HELP}`);
 
-  program
-    .command('run')
+  const runCommand = program.command('run');
+  runCommand
     .description('boot a guest, with this terminal as its console')
     .option('--kernel <file>', 'kernel to boot (bzImage, or ELF with PVH or Multiboot), rather than the built-in guest')
     .option('--initrd <file>', 'initial RAM disk')
@@ -183,11 +189,24 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .action((given) => {
       const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
+      const pc = pcOptions(runCommand.opts(), rest);
+      if (typeof pc === 'string') program.error(`error: ${pc}`);
       parsed = {
         command: 'run',
-        options: { stats: false, deterministic: false, symbols: [], ...rest, modules, memoryBytes, devices, timeoutMs },
+        options: {
+          stats: false,
+          deterministic: false,
+          symbols: [],
+          ...rest,
+          modules,
+          memoryBytes,
+          devices,
+          timeoutMs,
+          ...(pc && { pc }),
+        },
       };
     });
+  addPcOptions(runCommand);
 
   try {
     program.parse(words, { from: 'user' });

@@ -21,11 +21,12 @@ export class Profile {
   }
 
   /** Reads the symbols: the files named, else the kernel's own. Throws a VivariumError; makes no file yet. */
-  static async prepare(path: string, { symbols, kernel }: RunOptions, image: Uint8Array): Promise<Profile> {
+  static async prepare(path: string, { symbols, kernel }: RunOptions, image: Uint8Array | undefined): Promise<Profile> {
     const files = await Promise.all(
       symbols.map(async (file) => readSymbols(file, await readImage(file, 'symbol file'))),
     );
-    if (files.length === 0 && kernel !== undefined) files.push(readKernelSymbols(kernel, image) ?? []);
+    if (files.length === 0 && kernel !== undefined && image !== undefined)
+      files.push(readKernelSymbols(kernel, image) ?? []);
     const all = files.flat();
     return new Profile(path, all.length > 0 ? new SymbolTable(all) : undefined);
   }

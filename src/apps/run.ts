@@ -13,7 +13,9 @@ import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
+import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
+import { takeScreenshot } from './screenshot.ts';
 import { Session } from './session.ts';
 import { statisticsTable } from './statistics.ts';
 
@@ -44,7 +46,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     full: () => session.pauseFor('output'),
     drained: () => session.resumeFrom('output'),
     closed: () => fail({ by: 'closed-output' }),
-    failed: (reason) => fail({ by: 'host', message: `The guest's output cannot be written: ${reason}.` }),
+    failed: (reason: string) => fail({ by: 'host', message: `The guest's output cannot be written: ${reason}.` }),
   });
   const terminal = stdin.isTTY
     ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, {
@@ -59,10 +61,17 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
   const { kernel, inputPort } = await readKernel(options, terminal);
   const profile =
-    options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel.image);
+    options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
+  const pc = options.pc && (await Pc.open(options.pc));
+  await pc?.openCapture({
+    full: () => session.pauseFor('capture'),
+    drained: () => session.resumeFrom('capture'),
+    failed: (error) => fail({ by: 'host', message: error.message }),
+  });
   guest = await createGuest({
     memoryBytes: options.memoryBytes,
-    kernel,
+    ...(kernel && { kernel }),
+    ...(pc && { firmware: pc.firmware }),
     time: options.deterministic ? 'deterministic' : 'real',
     paced: terminal !== undefined,
     seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
@@ -77,6 +86,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     host: nodePlatform,
   });
 
+  await pc?.listen();
   // Only now: a kernel that was refused leaves no file behind.
   await profile?.open();
   if (options.trace) {
@@ -92,13 +102,22 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   }
 
   const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
-  if (!terminal && options.deterministic) pass(await gatherInput(stdin));
+  // To firmware and boot loaders an end of file is a key like any other.
+  const tellsEnd = pc === undefined;
+  if (!terminal && options.deterministic) pass(await gatherInput(stdin, tellsEnd));
   else if (!terminal) {
-    passInput(stdin, {
+    const events = {
       input: pass,
-      failed: (reason) => fail({ by: 'host', message: `Standard input cannot be read: ${reason}.` }),
-    });
+      failed: (reason: string) => fail({ by: 'host', message: `Standard input cannot be read: ${reason}.` }),
+    };
+    passInput(stdin, events, tellsEnd);
   }
+  const { screenshot } = options.pc ?? {};
+  const picture = async (): Promise<void> => {
+    if (screenshot === undefined || guest.screen === undefined) return;
+    await takeScreenshot(guest.screen, screenshot).catch((error) => fail({ by: 'host', message: error.message }));
+  };
+  if (screenshot !== undefined) process.on('SIGUSR2', () => void picture());
   onEndingSignals((number) => session.end({ by: 'signal', number }));
   terminal?.start();
   const { timeoutMs } = options;
@@ -115,6 +134,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     terminal?.restore();
   }
 
+  await picture();
+  await pc?.close();
   await trace?.close();
   // The guest's cursor may be anywhere in a line.
   if (terminal && ending.by !== 'guest') stderr.write('\n');

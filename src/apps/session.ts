@@ -4,7 +4,7 @@ import type { RunnableGuest } from '../vmm/guest-options.ts';
 import type { Ending } from './exit-status.ts';
 
 /** What a guest writes to, and may have to wait for. */
-type Sink = 'output' | 'trace';
+type Sink = 'output' | 'trace' | 'capture';
 
 export class Session {
   #guest: RunnableGuest | undefined;

@@ -6,13 +6,14 @@
 import type { AccessSize } from '../base/bus.ts';
 import { CS } from '../cpu/algebra.ts';
 import { Cpuid } from '../cpu/cpuid.ts';
+import { NO_FAULT } from '../cpu/emit/emitter.ts';
 import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
 import { Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
-import { vcpu } from '../cpu/state.ts';
+import { architecturalState, vcpu } from '../cpu/state.ts';
 import { LocalApic } from '../devices/local-apic.ts';
 import { type CpuStart, GENERAL_REGISTERS, resetStart } from '../machine/cpu-start.ts';
 import type { PcBoard } from '../machine/pc.ts';
@@ -164,12 +165,15 @@ export class GuestCpu implements Monitor, SampledCpu {
 
   /** As after the board's reset; the local APIC has had it already. */
   restart(): void {
-    const cpu = this.vcpu;
-    for (const field of [vcpu.activity, vcpu.nmiPending, vcpu.nmiBlocked, vcpu.pendingDebug, vcpu.interruptShadow]) {
-      cpu.set32(field, 0);
+    const { u8 } = this.#parts.engine.memory;
+    for (const field of architecturalState) {
+      const at = this.vcpu.base + field.offset;
+      if (field !== vcpu.instructions) u8.fill(0, at, at + (field.type / 8) * field.count);
     }
-    for (let i = 0; i < 4; i++) cpu.set(vcpu.dr, 0n, i);
-    cpu.set(vcpu.cr2, 0n);
+    this.vcpu.set32(vcpu.sse, 0);
+    this.vcpu.set32(vcpu.faultVector, NO_FAULT);
+    this.#msrs.reset();
+    this.kvmClock.reset();
     this.apic.enterVirtualWireMode();
     this.start(resetStart());
   }

@@ -1,11 +1,13 @@
 /** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
 
 import type { BlockBackend } from '../base/block.ts';
+import type { Clock } from '../base/clock.ts';
+import type { NetworkDevice, NetworkPort } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
 import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
-import type { BoardNic } from '../machine/pc-firmware.ts';
+import type { NicModel } from '../machine/pc-firmware.ts';
 import type { Profiler } from './profiler.ts';
 
 export interface GuestKernel {
@@ -24,13 +26,35 @@ export interface GuestDrive {
   readonly backend: BlockBackend | undefined;
 }
 
+/** What a guest lends to a network behind one of its cards. */
+export interface NetworkHost {
+  readonly clock: Clock;
+  /** The guest's wall clock at power-on, in milliseconds since 1970. */
+  readonly bootMs: number;
+  /** A frame has come: an idle guest should look. */
+  wake(): void;
+}
+
+/** A network with one end of a wire. */
+export interface GuestNetwork extends NetworkPort {
+  /** The card at the other end. */
+  attach(device: NetworkDevice): void;
+}
+
+export interface GuestNic {
+  readonly model: NicModel;
+  readonly mac: Uint8Array;
+  /** Called once, when the guest is made. */
+  connect(host: NetworkHost): GuestNetwork;
+}
+
 /** A whole PC that starts as one does: with its firmware. */
 export interface GuestFirmware {
   /** 64 KiB to 16 MiB, a multiple of 64 KiB: its last 128 KiB appear below 1 MiB too. */
   readonly bios: Uint8Array;
   readonly vgaBios: Uint8Array;
   readonly drives: readonly GuestDrive[];
-  readonly nics: readonly BoardNic[];
+  readonly nics: readonly GuestNic[];
   /** Letters of what to try: c disk, d CD-ROM, a floppy, n network. */
   readonly bootOrder: string;
   readonly bootMenuMs?: number;

@@ -6,6 +6,7 @@
  */
 
 import { VivariumError } from '../base/errors.ts';
+import type { NetworkDevice } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
 import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
@@ -21,7 +22,14 @@ import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable, type MemoryBlock } from './guest-memory.ts';
-import type { GuestEnd, GuestFirmware, GuestOptions, GuestStats, RunnableGuest } from './guest-options.ts';
+import type {
+  GuestEnd,
+  GuestFirmware,
+  GuestNetwork,
+  GuestOptions,
+  GuestStats,
+  RunnableGuest,
+} from './guest-options.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -61,6 +69,7 @@ export class Guest implements RunnableGuest {
   readonly #engine: Engine;
   /** Between the board's drives and the host's storage. */
   readonly #blocks: BlockQueue;
+  readonly #networks: readonly GuestNetwork[];
   readonly #exits: ExitCounts;
   readonly #random: Random;
   readonly #bootMs: number;
@@ -101,6 +110,7 @@ export class Guest implements RunnableGuest {
     this.#bootMs = deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs();
     const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
     const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
+    this.#networks = firmware === undefined ? [] : this.#connect(firmware);
     this.#blocks = new BlockQueue({
       clock: this.#clock,
       deterministic,
@@ -140,7 +150,7 @@ export class Guest implements RunnableGuest {
       true,
     );
     this.#cpu = cpu;
-    engine.blocks.frameChanged = (frame, hasCode) => {
+    engine.blocks.frames.changed = (frame, hasCode) => {
       this.#frames.setCode(frame, hasCode);
       if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
     };
@@ -150,6 +160,7 @@ export class Guest implements RunnableGuest {
       this.#cpu.vcpu.attention = true;
     };
     if (firmware) this.#placeFirmware(firmware);
+    for (const [i, network] of this.#networks.entries()) network.attach(this.#board.pci?.nics[i] as NetworkDevice);
     this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);
   }
 
@@ -184,6 +195,11 @@ export class Guest implements RunnableGuest {
 
   // ---- Firmware ----------------------------------------------------------------------------------------------------
 
+  #connect({ nics }: GuestFirmware): GuestNetwork[] {
+    const host = { clock: this.#clock, bootMs: this.#bootMs, wake: () => this.#wake?.() };
+    return nics.map((nic) => nic.connect(host));
+  }
+
   #firmwareBoard({ vgaBios, drives, nics, bootOrder, bootMenuMs }: GuestFirmware): FirmwarePc {
     const frames = this.#frames;
     return {
@@ -192,7 +208,7 @@ export class Guest implements RunnableGuest {
       videoMemory: this.#video as MemoryBlock,
       vgaBios,
       drives: drives.map(({ backend, ...drive }) => ({ ...drive, medium: backend && this.#blocks.port(backend) })),
-      nics,
+      nics: nics.map(({ model, mac }, i) => ({ model, mac, port: this.#networks[i] as GuestNetwork })),
       bootOrder,
       ...(bootMenuMs !== undefined && { bootMenuMs }),
       shadow: (ranges) => {

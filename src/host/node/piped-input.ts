@@ -16,19 +16,22 @@ export interface PipedInputEvents {
   failed(reason: string): void;
 }
 
-/** Passes on what comes, when it comes. */
-export function passInput(stream: Readable, events: PipedInputEvents): void {
+/** Passes on what comes, when it comes; and its end, to a reader that knows what that is. */
+export function passInput(stream: Readable, events: PipedInputEvents, tellsEnd = true): void {
+  const end = (): void => {
+    if (tellsEnd) events.input(END_OF_FILE);
+  };
   stream.on('data', (bytes: Buffer) => events.input(bytes));
-  stream.on('end', () => events.input(END_OF_FILE));
+  stream.on('end', end);
   stream.on('error', (error) => {
-    events.input(END_OF_FILE);
+    end();
     events.failed(reasonOf(error));
   });
 }
 
 /** Waits for all of it, and resolves to what the guest is to be given. */
-export async function gatherInput(stream: Readable): Promise<Uint8Array> {
+export async function gatherInput(stream: Readable, tellsEnd = true): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat([...chunks, END_OF_FILE]);
+  return Buffer.concat(tellsEnd ? [...chunks, END_OF_FILE] : chunks);
 }

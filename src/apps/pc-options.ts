@@ -1,0 +1,161 @@
+/** Options of a guest that starts with firmware: drives, network, screen. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  type Forward,
+  isProblem,
+  type NicOption,
+  type OpenedService,
+  type Problem,
+  parseForward,
+  parseNic,
+  parseOpen,
+} from '../net/options.ts';
+
+export interface DiskOption {
+  readonly file: string;
+  readonly bus: 'ide' | 'ahci';
+}
+
+/** What asks for a whole PC. */
+export interface PcOptions {
+  readonly disks: readonly DiskOption[];
+  readonly cdrom?: string;
+  readonly floppies: readonly string[];
+  readonly bios?: string;
+  readonly boot?: string;
+  readonly snapshot: boolean;
+  readonly nics: readonly NicOption[];
+  readonly forwards: readonly Forward[];
+  readonly opened: readonly OpenedService[];
+  readonly pcap?: string;
+  readonly screenshot?: string;
+}
+
+/** As commander gives them. */
+interface Given {
+  readonly disk?: readonly DiskOption[];
+  readonly cdrom?: string;
+  readonly floppy?: readonly string[];
+  readonly bios?: string;
+  readonly boot?: string;
+  readonly snapshot?: boolean;
+  readonly nic?: readonly NicOption[];
+  readonly forward?: readonly Forward[];
+  readonly open?: readonly OpenedService[];
+  readonly pcap?: string;
+  readonly screenshot?: string;
+}
+
+export const PC_HELP = `With --cdrom, --disk, --floppy or --bios the guest is a whole PC, which SeaBIOS starts from those. Writes reach the
+files, which are locked against other guests, unless --snapshot throws them away. A network card sees 10.0.2.0/24: the
+guest is 10.0.2.15 by DHCP, 10.0.2.2 leads out, 10.0.2.3 answers DNS. It reaches the outside, and of this machine only
+what --open names, at 10.0.2.2; what is to reach the guest needs --forward. A screenshot is taken when the guest ends,
+and whenever this process gets the signal USR2.`;
+
+const IDE_UNITS = 4;
+const AHCI_UNITS = 6;
+const FLOPPIES = 2;
+const NICS = 4;
+
+function some<T>(parse: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}
+
+function known<T extends object>(result: T | Problem): T {
+  if (isProblem(result)) throw new InvalidArgumentError(result.problem);
+  return result;
+}
+
+function disk(text: string): DiskOption {
+  const [, file = '', bus = 'ide'] = /^(.*?)(?:,bus=([^,]*))?$/s.exec(text) ?? [];
+  if (file === '' || (bus !== 'ide' && bus !== 'ahci')) {
+    throw new InvalidArgumentError('Write FILE or FILE,bus=ahci.');
+  }
+  return { file, bus };
+}
+
+function boot(letters: string): string {
+  if (!/^[acdn]{1,3}$/.test(letters) || new Set(letters).size !== letters.length) {
+    throw new InvalidArgumentError('Write up to three of c (disk), d (CD-ROM), a (floppy), n (network), in order.');
+  }
+  return letters;
+}
+
+function picture(file: string): string {
+  if (!/\.png$/i.test(file)) throw new InvalidArgumentError('Write the name of a file that ends in .png.');
+  return file;
+}
+
+/** Adds them to a command. */
+export function addPcOptions(command: Command): void {
+  command
+    .addOption(new Option('--disk <file[,bus=ahci]>', 'hard disk, a raw image; may be repeated').argParser(some(disk)))
+    .option('--cdrom <file>', 'CD-ROM, an ISO image')
+    .option('--floppy <file>', 'floppy disk, a raw image; may be repeated once', some(String))
+    .option('--bios <file>', 'firmware, rather than SeaBIOS')
+    .option('--boot <letters>', 'what to start from, in order: c disk, d CD-ROM, a floppy, n network (cda)', boot)
+    .option('--snapshot', 'throw away at the end what the guest writes to its disks')
+    .option(
+      '--nic <user[,...]>',
+      'network card: user[,model=e1000|rtl8139|pcnet][,mac=ADDRESS]; may be repeated',
+      some((text: string) => known(parseNic(text))),
+    )
+    .option(
+      '--forward <rule>',
+      'let others reach the guest, as tcp:127.0.0.1:8022-:22; may be repeated',
+      some((text: string) => known(parseForward(text))),
+    )
+    .option(
+      '--open <service>',
+      'let the guest reach a service of this machine, as tcp:8080; may be repeated',
+      some((text: string) => known(parseOpen(text))),
+    )
+    .option('--pcap <file>', 'write what the network carries to a new file, a pcap capture')
+    .option('--screenshot <file.png>', 'write the screen to a file, at the end and on the signal USR2', picture);
+}
+
+/** The first of the options that was given. */
+function firstOf(options: Readonly<Record<string, boolean>>): string | undefined {
+  return Object.entries(options).find(([, isGiven]) => isGiven)?.[0];
+}
+
+/** A whole PC, if these options ask for one; a sentence if they contradict each other. */
+export function pcOptions(
+  given: Given,
+  others: { kernel?: string; deterministic?: boolean },
+): PcOptions | string | undefined {
+  const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
+  const { cdrom, bios, boot: letters, snapshot = false, pcap, screenshot } = given;
+  const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
+  const needsPc = { nic: nics.length > 0, boot: letters !== undefined, snapshot, screenshot: screenshot !== undefined };
+  const lonely = firstOf(needsPc);
+  if (!isPc && lonely !== undefined) return `--${lonely} needs a PC: name a --disk, a --cdrom, a --floppy or a --bios.`;
+  const wire = firstOf({ forward: forwards.length > 0, open: opened.length > 0, pcap: pcap !== undefined });
+  if (wire !== undefined && nics.length === 0) return `--${wire} needs a network card: add --nic user.`;
+  if (!isPc) return undefined;
+  if (others.kernel !== undefined) return '--kernel boots without firmware: it cannot be combined with drives.';
+  if (others.deterministic && nics.length > 0) {
+    return 'A deterministic run has no network: what comes from there is never the same.';
+  }
+  const ideDisks = disks.filter(({ bus }) => bus === 'ide').length;
+  if (ideDisks + (cdrom === undefined ? 0 : 1) > IDE_UNITS) {
+    return `There is room for ${IDE_UNITS} disks and CD-ROMs: put more on AHCI, with bus=ahci.`;
+  }
+  if (disks.length - ideDisks > AHCI_UNITS) return `AHCI takes ${AHCI_UNITS} disks.`;
+  if (floppies.length > FLOPPIES) return `There is room for ${FLOPPIES} floppy disks.`;
+  if (nics.length > NICS) return `There is room for ${NICS} network cards.`;
+  return {
+    disks,
+    floppies,
+    nics,
+    forwards,
+    opened,
+    snapshot,
+    ...(cdrom !== undefined && { cdrom }),
+    ...(bios !== undefined && { bios }),
+    ...(letters !== undefined && { boot: letters }),
+    ...(pcap !== undefined && { pcap }),
+    ...(screenshot !== undefined && { screenshot }),
+  };
+}

@@ -1,0 +1,127 @@
+/** A whole PC from its options: firmware, drives, network. What it opens is closed with it. */
+
+import { randomBytes, randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { BlockBackend } from '../base/block.ts';
+import { CaptureFile } from '../host/node/capture-file.ts';
+import { type DiskFileOptions, openDiskFile } from '../host/node/disk-file.ts';
+import { readImage } from '../host/node/files.ts';
+import { throwAway } from '../host/node/scratch-file.ts';
+import { NodeSockets } from '../host/node/sockets.ts';
+import type { TraceEvents } from '../host/node/trace-file.ts';
+import { Capture } from '../net/pcap.ts';
+import { UserNetwork } from '../net/user-network.ts';
+import type { GuestDrive, GuestFirmware, GuestNetwork, GuestNic } from '../vmm/guest-options.ts';
+import type { PcOptions } from './pc-options.ts';
+
+/** From dist/vivarium.js as from src/apps/pc.ts. */
+function find(name: string): string {
+  const up = import.meta.url.endsWith('.ts') ? '../..' : '..';
+  return fileURLToPath(new URL(`${up}/firmware/${name}`, import.meta.url));
+}
+
+const BIOS = find('bios-256k.bin');
+const VGA_BIOS = find('vgabios-stdvga.bin');
+const DEFAULT_BOOT_ORDER = 'cda';
+/** Addresses of cards that users do not choose: locally administered. */
+const MAC_START = [0x52, 0x54, 0x00] as const;
+/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
+const CDROM_UNIT = 2;
+const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
+
+export class Pc {
+  readonly firmware: GuestFirmware;
+  readonly #options: PcOptions;
+  readonly #backends: BlockBackend[];
+  readonly #networks: UserNetwork[] = [];
+  #capture: { readonly file: CaptureFile; capture: Capture | undefined } | undefined;
+
+  private constructor(options: PcOptions, firmware: Omit<GuestFirmware, 'nics'>, backends: BlockBackend[]) {
+    this.#options = options;
+    this.#backends = backends;
+    this.firmware = { ...firmware, nics: options.nics.map((nic) => this.#nic(nic)) };
+  }
+
+  /** Reads the firmware and opens the images. Throws a VivariumError for what cannot be used, and leaves nothing open. */
+  static async open(options: PcOptions): Promise<Pc> {
+    const [bios, vgaBios] = await Promise.all([
+      readImage(options.bios ?? BIOS, 'firmware'),
+      readImage(VGA_BIOS, 'firmware'),
+    ]);
+    const backends: BlockBackend[] = [];
+    try {
+      const drives = await openDrives(options, backends);
+      return new Pc(options, { bios, vgaBios, drives, bootOrder: options.boot ?? DEFAULT_BOOT_ORDER }, backends);
+    } catch (error) {
+      await closeAll(backends);
+      throw error;
+    }
+  }
+
+  #nic({ model, mac }: PcOptions['nics'][number]): GuestNic {
+    return {
+      model,
+      mac: mac ?? Uint8Array.of(...MAC_START, ...randomBytes(3)),
+      connect: (host): GuestNetwork => {
+        const network = new UserNetwork({
+          clock: host.clock,
+          sockets: new NodeSockets(),
+          random: () => randomInt(2 ** 32),
+          opened: this.#options.opened,
+          delivered: () => host.wake(),
+          capture: (frame) => this.#capture?.capture?.frame(frame),
+        });
+        this.#networks.push(network);
+        const held = this.#capture;
+        if (held) held.capture ??= new Capture({ ...host, write: (bytes) => held.file.write(bytes) });
+        return network;
+      },
+    };
+  }
+
+  /** Makes the file of `--pcap`: before the guest is made, which connects its cards. */
+  async openCapture(events: TraceEvents): Promise<void> {
+    const { pcap } = this.#options;
+    if (pcap !== undefined) this.#capture = { file: await CaptureFile.create(pcap, events), capture: undefined };
+  }
+
+  /** Listens for what is to be forwarded, to the first card. Throws a VivariumError where that is not to be had. */
+  async listen(): Promise<void> {
+    for (const forward of this.#options.forwards) await this.#networks[0]?.forward(forward);
+  }
+
+  async close(): Promise<void> {
+    for (const network of this.#networks) network.close();
+    await this.#capture?.file.close();
+    await closeAll(this.#backends);
+  }
+}
+
+async function closeAll(backends: readonly BlockBackend[]): Promise<void> {
+  await Promise.allSettled(backends.map((backend) => backend.close()));
+}
+
+async function openDrives(options: PcOptions, opened: BlockBackend[]): Promise<GuestDrive[]> {
+  const { disks, cdrom, floppies, snapshot } = options;
+  const open = async (file: string, role: DiskFileOptions['role']): Promise<BlockBackend> => {
+    const readOnly = role === 'CD-ROM image' || snapshot;
+    const image = await openDiskFile(file, { role, readOnly });
+    const backend = snapshot && role !== 'CD-ROM image' ? await throwAway(image) : image;
+    opened.push(backend);
+    return backend;
+  };
+  const drives: GuestDrive[] = [];
+  if (cdrom !== undefined) {
+    drives.push({ bus: 'ide', unit: CDROM_UNIT, kind: 'cdrom', backend: await open(cdrom, 'CD-ROM image') });
+  }
+  const next = { ide: 0, ahci: 0 };
+  for (const { file, bus } of disks) {
+    const index = next[bus]++;
+    const unit = bus === 'ide' ? (IDE_DISK_UNITS[index] as number) : index;
+    drives.push({ bus, unit, kind: 'disk', backend: await open(file, 'disk image') });
+  }
+  for (const [unit, file] of floppies.entries()) {
+    drives.push({ bus: 'floppy', unit, kind: 'floppy', backend: await open(file, 'floppy image') });
+  }
+  return drives;
+}
