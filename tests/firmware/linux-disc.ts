@@ -2,11 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { builtInInitrd } from '../boot/booted.ts';
+import { grubDisc, skipWithoutGrub } from './grub-disc.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const CACHE = 'node_modules/.cache/vivarium';
@@ -18,7 +17,7 @@ export type DebianKernel =
   | { readonly missing: string };
 
 export function debianKernel(modules: readonly string[]): DebianKernel {
-  if (spawnSync('grub-mkrescue', ['--version']).status !== 0) return { missing: 'grub-mkrescue is not installed' };
+  if (skipWithoutGrub !== false) return { missing: skipWithoutGrub };
   const fetch = (script: string, words: readonly string[]): readonly string[] | string => {
     const options = { cwd: root, encoding: 'utf8' } as const;
     const { error, status, stdout, stderr } = spawnSync('bash', [`guests/debian/${script}`, CACHE, ...words], options);
@@ -27,7 +26,7 @@ export function debianKernel(modules: readonly string[]): DebianKernel {
   };
   const images = fetch('fetch.sh', [PACKAGE]);
   if (typeof images === 'string') return { missing: images };
-  const files = fetch('fetch-modules.sh', [PACKAGE, ...modules]);
+  const files = modules.length === 0 ? [] : fetch('fetch-modules.sh', [PACKAGE, ...modules]);
   if (typeof files === 'string') return { missing: files };
   return { image: images[0].split('\t')[1], modules: files };
 }
@@ -39,7 +38,7 @@ interface ArchiveEntry {
 }
 
 /** A cpio archive as initramfs are ("newc"; Linux, Documentation/driver-api/early-userspace/buffer-format.rst). */
-function archive(entries: readonly ArchiveEntry[]): Uint8Array {
+export function archive(entries: readonly ArchiveEntry[]): Uint8Array {
   const padded = (bytes: Uint8Array): Uint8Array[] => [bytes, new Uint8Array(-bytes.length & 3)];
   const trailer = { name: 'TRAILER!!!', mode: 0, content: new Uint8Array() };
   const parts = [...entries, trailer].flatMap(({ name, mode, content }, index) => {
@@ -68,22 +67,8 @@ export function linuxDisc(kernel: DebianKernel, script: string): Uint8Array {
     { name: 'check', mode: 0o100755, content: Buffer.from(init) },
     ...kernel.modules.map((path, i) => ({ name: names[i], mode: 0o100644, content: readFileSync(path) })),
   ]);
-  const folder = mkdtempSync(join(tmpdir(), 'vivarium-disc-'));
-  try {
-    const boot = join(folder, 'disc', 'boot');
-    mkdirSync(join(boot, 'grub'), { recursive: true });
-    copyFileSync(kernel.image, join(boot, 'vmlinuz'));
-    writeFileSync(join(boot, 'initrd'), Buffer.concat([builtInInitrd(), extra]));
-    writeFileSync(
-      join(boot, 'grub', 'grub.cfg'),
-      'linux /boot/vmlinuz console=ttyS0 loglevel=3 rdinit=/check\ninitrd /boot/initrd\nboot\n',
-    );
-    const image = join(folder, 'disc.iso');
-    const made = spawnSync('grub-mkrescue', ['-o', image, join(folder, 'disc')], { encoding: 'utf8' });
-    assert.equal(made.status, 0, made.stderr);
-    const bytes = readFileSync(image);
-    return Buffer.concat([bytes, new Uint8Array(-bytes.length & 2047)]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return grubDisc('linux /boot/vmlinuz console=ttyS0 loglevel=3 rdinit=/check\ninitrd /boot/initrd\nboot\n', {
+    vmlinuz: readFileSync(kernel.image),
+    initrd: Buffer.concat([builtInInitrd(), extra]),
+  });
 }
