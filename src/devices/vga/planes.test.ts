@@ -84,6 +84,15 @@ test('write mode 1 copies the latches, whatever is written', () => {
   assert.deepEqual(planes(9), [0, 2, 3, 4]);
 });
 
+test('the latches are of the last byte of a word', () => {
+  setPlanes(4, 1, 1, 1, 1);
+  setPlanes(7, 7, 7, 7, 7);
+  rig.peek(WINDOW + 4, 4);
+  graphics(5, 1);
+  rig.poke(WINDOW, 0);
+  assert.deepEqual(planes(0), [7, 7, 7, 7]);
+});
+
 test('write mode 2 writes a colour where the bit mask lets it', () => {
   setPlanes(0, 0xff, 0xff, 0, 0);
   rig.peek(WINDOW);

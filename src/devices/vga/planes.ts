@@ -149,7 +149,8 @@ export class Planes implements IoHandler {
   read(offset: number, size: AccessSize): number {
     const at = offset - this.#start;
     let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = (value << 8) | this.#readByte(at + i);
+    // Lowest first: the latches keep what was read last.
+    for (let i = 0; i < size; i++) value |= this.#readByte(at + i) << (8 * i);
     return value >>> 0;
   }
 
