@@ -1,6 +1,6 @@
 /**
  * `npm run nightly`: what `npm test` only samples, in full. All hardware vectors in translated code; whole boots with
- * nearly all code translated, compared by their hash; guests of noise; a million random programs and sequences. Takes
+ * nearly all code translated, compared by their hash, and those with firmware; guests of noise; a million random programs and sequences. Takes
  * some hours; `npm run nightly -- --cases 10000` fewer.
  */
 
@@ -13,7 +13,7 @@ const seed = String(Math.floor(Date.now() / 86_400_000));
 const each = String(Math.ceil(Number(values.cases) / 2));
 
 const COMMANDS: readonly (readonly string[])[] = [
-  ['scripts/test.ts', 'tests/hardware', 'tests/hostile', 'tests/boot'],
+  ['scripts/test.ts', 'tests/hardware', 'tests/hostile', 'tests/boot', 'tests/firmware'],
   ['tests/differential/run.ts', '--kind', 'program', '--cases', each, '--seed', seed],
   ['tests/differential/run.ts', '--kind', 'sequence', '--cases', each, '--seed', seed],
 ];

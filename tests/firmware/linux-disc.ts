@@ -56,8 +56,11 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 `;
 
-/** `script` runs with its output on COM1 once all modules are there; the machine is switched off when it ends. */
-export function linuxDisc(kernel: DebianKernel, script: string): Uint8Array {
+/**
+ * `script` runs with its output on COM1 once all modules are there; the machine is switched off when it ends. `words` are
+ * for the kernel's command line.
+ */
+export function linuxDisc(kernel: DebianKernel, script: string, words = ''): Uint8Array {
   assert('image' in kernel);
   const names = kernel.modules.map((path) => path.replace(/^.*\//, ''));
   const insert = names.map((name) => `insmod /${name}\n`).join('');
@@ -67,7 +70,8 @@ export function linuxDisc(kernel: DebianKernel, script: string): Uint8Array {
     { name: 'check', mode: 0o100755, content: Buffer.from(init) },
     ...kernel.modules.map((path, i) => ({ name: names[i], mode: 0o100644, content: readFileSync(path) })),
   ]);
-  return grubDisc('linux /boot/vmlinuz console=ttyS0 loglevel=3 rdinit=/check\ninitrd /boot/initrd\nboot\n', {
+  const line = `console=ttyS0 loglevel=3 rdinit=/check ${words}`.trimEnd();
+  return grubDisc(`linux /boot/vmlinuz ${line}\ninitrd /boot/initrd\nboot\n`, {
     vmlinuz: readFileSync(kernel.image),
     initrd: Buffer.concat([builtInInitrd(), extra]),
   });
