@@ -1,7 +1,7 @@
 /**
  * `npm run nightly`: what `npm test` only samples, in full. All hardware vectors in translated code; whole boots with
- * nearly all code translated, compared by their hash, and those with firmware; guests of noise; a million random programs and sequences. Takes
- * some hours; `npm run nightly -- --cases 10000` fewer.
+ * nearly all code translated, compared by their hash, and those with firmware; guests of noise; a million random
+ * programs and sequences. Takes some hours; `npm run nightly -- --cases 10000` fewer.
  */
 
 import { spawnSync } from 'node:child_process';
