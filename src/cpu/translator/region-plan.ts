@@ -25,7 +25,7 @@ export interface Growth {
 
 /** Of a region that has become hot, and of one where much of the guest's time goes. */
 export const NARROW: Growth = { instructions: 200, blocks: 64, calls: 0 };
-export const WIDE: Growth = { instructions: 500, blocks: 128, calls: 3 };
+export const WIDE: Growth = { instructions: 200, blocks: 64, calls: 3 };
 
 const nearBranches: ReadonlySet<Instruction> = new Set(branches);
 
