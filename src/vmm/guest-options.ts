@@ -39,6 +39,8 @@ export interface NetworkHost {
 export interface GuestNetwork extends NetworkPort {
   /** The card at the other end. */
   attach(device: NetworkDevice): void;
+  /** The guest starts again: it knows of no connection any more. */
+  reset?(): void;
 }
 
 export interface GuestNic {

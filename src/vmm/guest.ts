@@ -247,6 +247,7 @@ export class Guest implements RunnableGuest {
   #restart(): void {
     this.#restarts = false;
     for (const part of this.#board.parts.values()) part.reset();
+    for (const network of this.#networks) network.reset?.();
     this.#frames.shadow(LOW_MEMORY_END, MIB - LOW_MEMORY_END, { readsMemory: false, writesMemory: false });
     this.#cpu.restart();
   }
