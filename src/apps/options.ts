@@ -45,12 +45,12 @@ export interface Output {
 }
 
 const RUN_HELP_TAIL = `
-Without --kernel and drives the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
+Without a kernel or a drive the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
 Multiboot; no firmware is needed.
 
 At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal, the built-in guest is a
 filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
-console, followed by end-of-file (Ctrl-D). With --deterministic all of it is read first.
+console, followed by end-of-file (Ctrl-D), but for a PC. With --deterministic all of it is read first.
 
 ${PC_HELP}
 
@@ -189,7 +189,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .action((given) => {
       const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
-      const pc = pcOptions(runCommand.opts(), rest);
+      const pc = pcOptions(given, given);
       if (typeof pc === 'string') program.error(`error: ${pc}`);
       parsed = {
         command: 'run',

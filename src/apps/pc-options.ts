@@ -32,6 +32,15 @@ export interface PcOptions {
   readonly screenshot?: string;
 }
 
+/** Options that have a say in what a PC can be. */
+interface DirectOptions {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly module?: unknown;
+  readonly deterministic?: boolean;
+}
+
 /** As commander gives them. */
 interface Given {
   readonly disk?: readonly DiskOption[];
@@ -121,10 +130,7 @@ function firstOf(options: Readonly<Record<string, boolean>>): string | undefined
 }
 
 /** A whole PC, if these options ask for one; a sentence if they contradict each other. */
-export function pcOptions(
-  given: Given,
-  others: { kernel?: string; deterministic?: boolean },
-): PcOptions | string | undefined {
+export function pcOptions(given: Given, others: DirectOptions): PcOptions | string | undefined {
   const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
   const { cdrom, bios, boot: letters, snapshot = false, pcap, screenshot } = given;
   const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
@@ -134,7 +140,18 @@ export function pcOptions(
   const wire = firstOf({ forward: forwards.length > 0, open: opened.length > 0, pcap: pcap !== undefined });
   if (wire !== undefined && nics.length === 0) return `--${wire} needs a network card: add --nic user.`;
   if (!isPc) return undefined;
-  if (others.kernel !== undefined) return '--kernel boots without firmware: it cannot be combined with drives.';
+  const direct = firstOf({
+    kernel: others.kernel !== undefined,
+    initrd: others.initrd !== undefined,
+    append: others.append !== undefined,
+    module: others.module !== undefined,
+  });
+  if (direct !== undefined)
+    return `--${direct} is for kernels that start without firmware: leave out the PC's options.`;
+  if (letters?.includes('n') && nics.length === 0) return '--boot n needs a network card: add --nic user.';
+  const writable = [...disks.map(({ file }) => file), ...floppies];
+  const twice = writable.find((file, i) => writable.indexOf(file) !== i);
+  if (twice !== undefined) return `${twice} can be in one drive only.`;
   if (others.deterministic && nics.length > 0) {
     return 'A deterministic run has no network: what comes from there is never the same.';
   }

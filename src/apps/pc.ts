@@ -3,15 +3,22 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { BlockBackend } from '../base/block.ts';
+import { VivariumError } from '../base/errors.ts';
 import { CaptureFile } from '../host/node/capture-file.ts';
 import { type DiskFileOptions, openDiskFile } from '../host/node/disk-file.ts';
-import { readImage } from '../host/node/files.ts';
+import { readImage, reasonOf } from '../host/node/files.ts';
 import { throwAway } from '../host/node/scratch-file.ts';
 import { NodeSockets } from '../host/node/sockets.ts';
 import type { TraceEvents } from '../host/node/trace-file.ts';
 import { Capture } from '../net/pcap.ts';
 import { UserNetwork } from '../net/user-network.ts';
-import type { GuestDrive, GuestFirmware, GuestNetwork, GuestNic } from '../vmm/guest-options.ts';
+import {
+  type GuestDrive,
+  type GuestFirmware,
+  type GuestNetwork,
+  type GuestNic,
+  isFirmwareSize,
+} from '../vmm/guest-options.ts';
 import type { PcOptions } from './pc-options.ts';
 
 /** From dist/vivarium.js as from src/apps/pc.ts. */
@@ -32,13 +39,13 @@ const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
 export class Pc {
   readonly firmware: GuestFirmware;
   readonly #options: PcOptions;
-  readonly #backends: BlockBackend[];
+  readonly #images: readonly OpenImage[];
   readonly #networks: UserNetwork[] = [];
   #capture: { readonly file: CaptureFile; capture: Capture | undefined } | undefined;
 
-  private constructor(options: PcOptions, firmware: Omit<GuestFirmware, 'nics'>, backends: BlockBackend[]) {
+  private constructor(options: PcOptions, firmware: Omit<GuestFirmware, 'nics'>, images: readonly OpenImage[]) {
     this.#options = options;
-    this.#backends = backends;
+    this.#images = images;
     this.firmware = { ...firmware, nics: options.nics.map((nic) => this.#nic(nic)) };
   }
 
@@ -48,12 +55,17 @@ export class Pc {
       readImage(options.bios ?? BIOS, 'firmware'),
       readImage(VGA_BIOS, 'firmware'),
     ]);
-    const backends: BlockBackend[] = [];
+    if (!isFirmwareSize(bios.length)) {
+      const path = options.bios ?? BIOS;
+      const message = `The firmware ${path} cannot be used: its ${bios.length} bytes are no multiple of 64 KiB up to 16 MiB.`;
+      throw new VivariumError({ kind: 'bad-file', path }, message);
+    }
+    const images: OpenImage[] = [];
     try {
-      const drives = await openDrives(options, backends);
-      return new Pc(options, { bios, vgaBios, drives, bootOrder: options.boot ?? DEFAULT_BOOT_ORDER }, backends);
+      const drives = await openDrives(options, images);
+      return new Pc(options, { bios, vgaBios, drives, bootOrder: options.boot ?? DEFAULT_BOOT_ORDER }, images);
     } catch (error) {
-      await closeAll(backends);
+      await Promise.allSettled(images.map(({ backend }) => backend.close()));
       throw error;
     }
   }
@@ -90,24 +102,46 @@ export class Pc {
     for (const forward of this.#options.forwards) await this.#networks[0]?.forward(forward);
   }
 
-  async close(): Promise<void> {
+  /** Gives everything back; `failed` is told in a sentence of an image of which the last writes may be lost. */
+  async close(failed: (message: string) => void): Promise<void> {
     for (const network of this.#networks) network.close();
     await this.#capture?.file.close();
-    await closeAll(this.#backends);
+    await this.#closeImages(failed);
+  }
+
+  /** The guest does not come to be: as `close`, and nothing is left behind. */
+  async discard(): Promise<void> {
+    for (const network of this.#networks) network.close();
+    await this.#capture?.file.discard();
+    await this.#closeImages(() => {});
+  }
+
+  async #closeImages(failed: (message: string) => void): Promise<void> {
+    const close = async ({ file, backend }: OpenImage): Promise<void> => {
+      await backend
+        .close()
+        .catch((error: unknown) => failed(`What was written last to ${file} may be lost: ${reasonOf(error)}.`));
+    };
+    await Promise.all(this.#images.map(close));
   }
 }
 
-async function closeAll(backends: readonly BlockBackend[]): Promise<void> {
-  await Promise.allSettled(backends.map((backend) => backend.close()));
+/** An image in use. */
+interface OpenImage {
+  readonly file: string;
+  readonly backend: BlockBackend;
 }
 
-async function openDrives(options: PcOptions, opened: BlockBackend[]): Promise<GuestDrive[]> {
+async function openDrives(options: PcOptions, opened: OpenImage[]): Promise<GuestDrive[]> {
   const { disks, cdrom, floppies, snapshot } = options;
   const open = async (file: string, role: DiskFileOptions['role']): Promise<BlockBackend> => {
     const readOnly = role === 'CD-ROM image' || snapshot;
     const image = await openDiskFile(file, { role, readOnly });
-    const backend = snapshot && role !== 'CD-ROM image' ? await throwAway(image) : image;
-    opened.push(backend);
+    opened.push({ file, backend: image });
+    if (!snapshot || role === 'CD-ROM image') return image;
+    const backend = await throwAway(image);
+    // It closes what is below it.
+    opened[opened.length - 1] = { file, backend };
     return backend;
   };
   const drives: GuestDrive[] = [];

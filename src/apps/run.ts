@@ -15,7 +15,7 @@ import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
 import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
-import { takeScreenshot } from './screenshot.ts';
+import { Screenshot } from './screenshot.ts';
 import { Session } from './session.ts';
 import { statisticsTable } from './statistics.ts';
 
@@ -62,43 +62,45 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   const { kernel, inputPort } = await readKernel(options, terminal);
   const profile =
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
+  const screenshot = options.pc?.screenshot === undefined ? undefined : await Screenshot.prepare(options.pc.screenshot);
   const pc = options.pc && (await Pc.open(options.pc));
-  await pc?.openCapture({
-    full: () => session.pauseFor('capture'),
-    drained: () => session.resumeFrom('capture'),
-    failed: (error) => fail({ by: 'host', message: error.message }),
-  });
-  guest = await createGuest({
-    memoryBytes: options.memoryBytes,
-    ...(kernel && { kernel }),
-    ...(pc && { firmware: pc.firmware }),
-    time: options.deterministic ? 'deterministic' : 'real',
-    paced: terminal !== undefined,
-    seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
-    optionalDevices: options.devices,
-    onConsole: (bytes) => output.write(bytes),
-    onSecondSerial: () => held.release(),
-    ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
-    ...(profile && { profiler: profile.profiler }),
-    countHits: options.stats,
-    engine: options.engine,
-    gunzip,
-    host: nodePlatform,
-  });
-
-  await pc?.listen();
-  // Only now: a kernel that was refused leaves no file behind.
-  await profile?.open();
-  if (options.trace) {
-    const creating = TraceFile.create(options.trace.file, {
-      full: () => session.pauseFor('trace'),
-      drained: () => session.resumeFrom('trace'),
+  try {
+    await pc?.openCapture({
+      full: () => session.pauseFor('capture'),
+      drained: () => session.resumeFrom('capture'),
       failed: (error) => fail({ by: 'host', message: error.message }),
     });
-    trace = await creating.catch(async (error: unknown) => {
-      await profile?.discard();
-      throw error;
+    guest = await createGuest({
+      memoryBytes: options.memoryBytes,
+      ...(kernel && { kernel }),
+      ...(pc && { firmware: pc.firmware }),
+      time: options.deterministic ? 'deterministic' : 'real',
+      paced: terminal !== undefined,
+      seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
+      optionalDevices: options.devices,
+      onConsole: (bytes) => output.write(bytes),
+      onSecondSerial: () => held.release(),
+      ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
+      ...(profile && { profiler: profile.profiler }),
+      countHits: options.stats,
+      engine: options.engine,
+      gunzip,
+      host: nodePlatform,
     });
+
+    await pc?.listen();
+    await profile?.open();
+    if (options.trace) {
+      trace = await TraceFile.create(options.trace.file, {
+        full: () => session.pauseFor('trace'),
+        drained: () => session.resumeFrom('trace'),
+        failed: (error) => fail({ by: 'host', message: error.message }),
+      });
+    }
+  } catch (error) {
+    // What refuses to run leaves no file behind.
+    await Promise.allSettled([profile?.discard(), pc?.discard()]);
+    throw error;
   }
 
   const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
@@ -112,10 +114,9 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     };
     passInput(stdin, events, tellsEnd);
   }
-  const { screenshot } = options.pc ?? {};
   const picture = async (): Promise<void> => {
     if (screenshot === undefined || guest.screen === undefined) return;
-    await takeScreenshot(guest.screen, screenshot).catch((error) => fail({ by: 'host', message: error.message }));
+    await screenshot.take(guest.screen).catch((error: Error) => fail({ by: 'host', message: error.message }));
   };
   if (screenshot !== undefined) process.on('SIGUSR2', () => void picture());
   onEndingSignals((number) => session.end({ by: 'signal', number }));
@@ -135,7 +136,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   }
 
   await picture();
-  await pc?.close();
+  await pc?.close((message) => fail({ by: 'host', message }));
   await trace?.close();
   // The guest's cursor may be anywhere in a line.
   if (terminal && ending.by !== 'guest') stderr.write('\n');

@@ -50,6 +50,13 @@ export interface GuestNic {
   connect(host: NetworkHost): GuestNetwork;
 }
 
+const ROM_STEP_BYTES = 64 * 1024;
+const LARGEST_ROM_BYTES = 16 * 2 ** 20;
+
+export function isFirmwareSize(bytes: number): boolean {
+  return bytes > 0 && bytes % ROM_STEP_BYTES === 0 && bytes <= LARGEST_ROM_BYTES;
+}
+
 /** A whole PC that starts as one does: with its firmware. */
 export interface GuestFirmware {
   /** 64 KiB to 16 MiB, a multiple of 64 KiB: its last 128 KiB appear below 1 MiB too. */

@@ -22,13 +22,14 @@ import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable, type MemoryBlock } from './guest-memory.ts';
-import type {
-  GuestEnd,
-  GuestFirmware,
-  GuestNetwork,
-  GuestOptions,
-  GuestStats,
-  RunnableGuest,
+import {
+  type GuestEnd,
+  type GuestFirmware,
+  type GuestNetwork,
+  type GuestOptions,
+  type GuestStats,
+  isFirmwareSize,
+  type RunnableGuest,
 } from './guest-options.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
@@ -53,8 +54,6 @@ const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 const MIB = 2 ** 20;
 const VIDEO_MEMORY_BYTES = 16 * MIB;
-const LARGEST_ROM_BYTES = 16 * MIB;
-const ROM_STEP_BYTES = 64 * 1024;
 /** Of the ROM's end, what appears below 1 MiB. */
 const LOW_ROM_BYTES = 128 * 1024;
 const NMI_VECTOR = 2;
@@ -221,7 +220,7 @@ export class Guest implements RunnableGuest {
   /** ROM below 4 GiB, and its end below 1 MiB; between that and conventional memory are video memory and option ROMs. */
   #placeFirmware({ bios }: GuestFirmware): void {
     const bytes = bios.length;
-    if (bytes === 0 || bytes % ROM_STEP_BYTES !== 0 || bytes > LARGEST_ROM_BYTES) {
+    if (!isFirmwareSize(bytes)) {
       const message = `Firmware is a multiple of 64 KiB, up to 16 MiB: not ${bytes} bytes.`;
       throw new VivariumError({ kind: 'bad-kernel' }, message);
     }

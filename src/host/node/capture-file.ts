@@ -1,6 +1,6 @@
 /** Where a capture goes: bytes are gathered and written by Node's thread pool. A pipe is good, too: for a live view. */
 
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, rm } from 'node:fs/promises';
 import { VivariumError } from '../../base/errors.ts';
 import { reasonOf } from './files.ts';
 import { openNew } from './new-file.ts';
@@ -47,6 +47,14 @@ export class CaptureFile {
   async close(): Promise<void> {
     await this.#writing;
     await this.#file.close().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** There is to be no capture: takes the file away again, if it is one. */
+  async discard(): Promise<void> {
+    await this.#writing;
+    const isFile = (await this.#file.stat()).isFile();
+    await this.#file.close();
+    if (isFile) await rm(this.#path, { force: true });
   }
 
   async #writeAll(): Promise<void> {
