@@ -163,8 +163,9 @@ export class PciDevices {
 
   #plug<T extends PciFunction>(name: string, slot: number, number: number, device: T): T {
     this.#bus.attach(slot, number, device);
-    this.#board.part(name, device);
+    // First, for a device that goes on with a transfer when it is restored asks whether it may.
     this.#board.part(`${name}-config`, device.config);
+    this.#board.part(name, device);
     return device;
   }
 
