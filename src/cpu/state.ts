@@ -133,6 +133,8 @@ const transient = {
   /** Table from guest-physical page to frame, and its number of entries. */
   frameTable: [32],
   framePages: [32],
+  /** Guest-physical addresses are ANDed with it: A20M# clears bit 20. */
+  a20Mask: [64],
   /** Exceptions and interrupts delivered, by vector. */
   eventCounts: [32, 256],
   /** 1 set by what ends a single step without its trap: delivery of any event, SYSCALL. STEP_GOES_ON: more to repeat. */

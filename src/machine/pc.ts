@@ -8,7 +8,7 @@
 
 import { Bus, type IoHandler } from '../base/bus.ts';
 import type { Clock } from '../base/clock.ts';
-import { fanOut, type IrqLine, OrGate, unconnected } from '../base/irq.ts';
+import { fanOut, type IrqLine, OrGate } from '../base/irq.ts';
 import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
 import { DebugConsole } from '../devices/debug-console.ts';
@@ -47,6 +47,8 @@ export interface PcHost {
   /** Bytes that the guest wrote to COM1 (or the debug console) and COM2. */
   serialOutput(port: 0 | 1, byte: number): void;
   end(end: BoardEnd): void;
+  /** Whether address line 20 leaves the processors. */
+  a20Changed?(passes: boolean): void;
   /** An interrupt line changed, for traces. */
   lineChanged?(irq: number, level: boolean): void;
   /** The board is a whole PC, with firmware and PCI. */
@@ -97,11 +99,12 @@ export class PcBoard {
     this.ports.map(at.RTC_PORT, 2, this.rtc);
 
     const reset = (): void => host.end({ kind: 'reset' });
-    const keyboard = this.part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), reset }));
+    // Either port opens the gate (82371SB data sheet, 290550, §2.5.4.2 "PORT 92").
+    const a20 = new OrGate({ set: (level) => host.a20Changed?.(level) });
+    const keyboard = this.part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), a20: a20.input(), reset }));
     this.ports.map(at.I8042_PORT, 1, keyboard.data);
     this.ports.map(at.I8042_PORT + 4, 1, keyboard.command);
-    // A20 always passes: no system of ours depends on addresses wrapping at 1 MiB.
-    this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.part('port92', new Port92({ a20: unconnected, reset })));
+    this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.part('port92', new Port92({ a20: a20.input(), reset })));
     const resetControl = this.part('reset', new ResetControl({ reset }));
 
     const serial = (name: string, port: 0 | 1, base: number, line: IrqLine): Serial16550 => {

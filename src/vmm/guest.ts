@@ -127,6 +127,9 @@ export class Guest implements RunnableGuest {
           else options.onSecondSerial?.(byte);
         },
         end: (end) => this.#boardEnded(end),
+        a20Changed: (passes) => {
+          if (cpu !== undefined) cpu.vcpu.a20 = passes;
+        },
         ...(firmware && { firmware: this.#firmwareBoard(firmware) }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
@@ -153,11 +156,7 @@ export class Guest implements RunnableGuest {
       this.#frames.setCode(frame, hasCode);
       if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
     };
-    this.#frames.remapped = () => {
-      this.#cpu.vcpu.translations.flushAll();
-      // Code that runs holds on to what it knows of translations until it is called away.
-      this.#cpu.vcpu.attention = true;
-    };
+    this.#frames.remapped = () => this.#cpu.vcpu.remapped();
     if (firmware) this.#placeFirmware(firmware);
     for (const [i, network] of this.#networks.entries()) network.attach(this.#board.pci?.nics[i] as NetworkDevice);
     this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);

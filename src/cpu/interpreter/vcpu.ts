@@ -36,6 +36,8 @@ const DR7 = 7;
 const SHADOW_STACK_LOAD = 2;
 /** `shadowBudget` while nothing casts a shadow, or it has just begun. */
 const NO_SHADOW = 0xffffffff;
+const A20_PASSES = 2n ** 64n - 1n;
+const A20_CLEARS = A20_PASSES ^ (1n << 20n);
 const CALLABLE = ['run', 'runBlock', 'deliver', 'contextChanged', 'translate'] as const;
 
 export class Vcpu {
@@ -64,6 +66,7 @@ export class Vcpu {
     };
     this.set32(vcpu.frameTable, frameTable);
     this.set32(vcpu.framePages, framePages);
+    this.set(vcpu.a20Mask, A20_PASSES);
     this.set32(vcpu.faultVector, NO_FAULT);
     this.set32(vcpu.shadowBudget, NO_SHADOW);
     this.translations = new Translations(engine.memory, this.base, () => this.contextChanged());
@@ -139,6 +142,21 @@ export class Vcpu {
 
   set attention(level: boolean) {
     this.#event(EVENT_ANY, level);
+  }
+
+  /** The A20 gate: whether addresses have a bit 20 on their way out of the processor. */
+  set a20(passes: boolean) {
+    const mask = passes ? A20_PASSES : A20_CLEARS;
+    if (this.get(vcpu.a20Mask) === mask) return;
+    this.set(vcpu.a20Mask, mask);
+    this.remapped();
+  }
+
+  /** What guest-physical addresses lead to has changed. */
+  remapped(): void {
+    this.translations.flushAll();
+    // Code that runs holds on to what it knows of translations until it is called away.
+    this.attention = true;
   }
 
   #event(bit: number, level: boolean): void {

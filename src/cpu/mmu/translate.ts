@@ -101,7 +101,7 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
       m.raise(NON_CANONICAL, 0);
     });
     const [pageValue, allowedValue] = m.call(walk, linear, access);
-    const page = pageValue as Node;
+    const page = m.and(pageValue as Node, m.get(vcpu.a20Mask));
     const allowed = allowedValue as Node;
     const physical = m.or(page, m.and(linear, m.const(64, 0xfff)));
     const pageNumber = m.shr(page, 12);
@@ -132,6 +132,8 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
     return [m.or(m.and(m.use(entry), m.number(FRAME_MASK)), m.and(m.trunc(linear, 32), m.number(0xfff))) as Node];
   });
 
+  const throughGate = (m: CoreEmitter, address: Node): Node => m.and(address, m.get(vcpu.a20Mask));
+
   const frameOf = (m: CoreEmitter, address: Node): Node => {
     const pageNumber = m.shr(address, 12);
     const inside = m.ltU(pageNumber, m.zext(m.get(vcpu.framePages), 64));
@@ -141,9 +143,10 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
     return m.use(entry) as Node;
   };
 
-  defineCore(module, context, 'loadPhysical', core.loadPhysical, (m, address) => {
+  defineCore(module, context, 'loadPhysical', core.loadPhysical, (m, bus) => {
     const { builder: b } = m;
-    if (address === undefined) return undefined;
+    if (bus === undefined) return undefined;
+    const address = throughGate(m, bus);
     const entry = frameOf(m, address);
     m.if(m.isZero(m.and(entry, m.number(FRAME_RAM))), () => b.return([m.const(64, -1n)]));
     const frame = m.and(entry, m.number(FRAME_MASK));
@@ -155,9 +158,10 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
     [32, core.storePhysical32],
     [64, core.storePhysical64],
   ] as const) {
-    defineCore(module, context, `storePhysical${type}`, ref, (m, address, value) => {
+    defineCore(module, context, `storePhysical${type}`, ref, (m, bus, value) => {
       const { builder: b } = m;
-      if (address === undefined || value === undefined) return undefined;
+      if (bus === undefined || value === undefined) return undefined;
+      const address = throughGate(m, bus);
       const entry = m.variable(frameOf(m, address));
       m.if(m.isZero(m.and(m.use(entry), m.number(FRAME_RAM))), () => b.return([]));
       const absent = m.isZero(m.and(m.use(entry), m.number(FRAME_MASK)));
