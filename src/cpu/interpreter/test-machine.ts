@@ -165,6 +165,8 @@ export class TestMachine implements Monitor {
 
   writeCr8(): void {}
 
+  numericError(): void {}
+
   tsc(): bigint {
     return 0n;
   }
