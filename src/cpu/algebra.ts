@@ -134,8 +134,7 @@ export type HostCall =
   | 'invalidatePage' // (linear: 64)
   | 'invalidateContext' // (kind: 32, pcid: 32, linear: 64) as INVPCID's types 0-3
   | 'readCr8' // -> 64
-  | 'writeCr8' // (value: 64), below 16
-  | 'numericError'; // FERR#: an x87 exception waits to be handled, with CR0.NE clear
+  | 'writeCr8'; // (value: 64), below 16
 
 export interface Algebra {
   // ---- What is known at decode time ----------------------------------------------------------------------------

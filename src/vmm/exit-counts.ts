@@ -10,7 +10,6 @@ export type ExitCause =
   | 'MSR write'
   | 'RDTSC'
   | 'RDRAND'
-  | 'x87 error'
   | 'HLT'
   | 'interrupt'
   | 'control register'

@@ -165,8 +165,6 @@ export class TestMachine implements Monitor {
 
   writeCr8(): void {}
 
-  numericError(): void {}
-
   tsc(): bigint {
     return 0n;
   }

@@ -60,14 +60,17 @@ const writeCr0 = defineRoutine({
     m.if(
       m.and(paging, m.not(wasPaging)),
       () =>
-        m.if(anySet(m, efer, bits.EFER_LME), () => {
-          // SDM Vol. 3A §9.8.5 "Initializing IA-32e Mode".
-          refuse(m, m.not(anySet(m, cr4, bits.CR4_PAE)));
-          refuse(m, m.bit(m.getAt(vcpu.segmentAccess, CS), 13));
-          // A 16-bit TSS, available or busy.
-          refuse(m, m.eq(m.and(m.getAt(vcpu.segmentAccess, TR), m.const(32, 0x1d)), m.const(32, 1)));
-          m.set(vcpu.efer, m.or(efer, m.const(64, bits.EFER_LMA)));
-        }),
+        m.if(
+          anySet(m, efer, bits.EFER_LME),
+          () => {
+            // SDM Vol. 3A §9.8.5 "Initializing IA-32e Mode".
+            refuse(m, m.not(anySet(m, cr4, bits.CR4_PAE)));
+            refuse(m, m.bit(m.getAt(vcpu.segmentAccess, CS), 13));
+            // A 16-bit TSS, available or busy.
+            refuse(m, m.eq(m.and(m.getAt(vcpu.segmentAccess, TR), m.const(32, 0x1d)), m.const(32, 1)));
+            m.set(vcpu.efer, m.or(efer, m.const(64, bits.EFER_LMA)));
+          },
+        ),
       () =>
         m.if(m.and(wasPaging, m.not(paging)), () => {
           refuse(m, m.or(is64BitMode(m), anySet(m, cr4, bits.CR4_PCIDE)));
