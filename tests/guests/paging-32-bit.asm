@@ -107,36 +107,6 @@ wide_only:
   survives "an absent pointer entry may have them"
   mov ebx, 0x80000000
   page_fault "absent pointer entry", E_W, ebx, {mov [ebx], eax}
-  ; What is in memory matters no more until then, even for addresses never translated.
-  mov dword [pointers + 16], user_directory + P
-  qemu_differs "reads pointer entries when they are used"
-  page_fault "a pointer entry made present is not seen at once", E_W, ebx, {mov [ebx], eax}
-  mov dword [pointers + 16], W + U
-  mov dword [pointers + 8], 0
-  invlpg [USER + FRAMES + 0x300]
-  qemu_differs "reads pointer entries when they are used"
-  try
-  mov ecx, [USER + FRAMES + 0x300]
-  survives "nor one taken away, not even by INVLPG"
-  mov dword [pointers + 8], user_directory + P
-  mov dword [pointers + 16], user_directory + P
-  set_cr0 CR0_CD, 0
-  try
-  mov ecx, [0x80000000 + FRAMES + 0x300]
-  survives "MOV to CR0 that changes CD loads them"
-  mov dword [pointers + 16], 0
-  set_cr0 0, CR0_CD
-  qemu_differs "reads pointer entries when they are used", 2
-  page_fault "and takes them away", 0, 0x80200000, {mov ecx, [0x80200000]}
-  mov dword [pointers + 16], user_directory + P
-  set_cr4 CR4_PGE, 0
-  try
-  mov ecx, [0x80000000 + FRAMES + 0x300]
-  survives "MOV to CR4 that changes PGE loads them"
-  set_cr4 0, CR4_PGE
-  mov dword [pointers + 16], W + U
-  mov eax, cr3
-  mov cr3, eax
   ; CR3's bits 5-11 choose the table.
   mov esi, pointers
   mov edi, pointers + 0x40
