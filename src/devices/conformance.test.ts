@@ -26,6 +26,8 @@ import { PcTestdev, TESTDEV_LINES, TESTDEV_MEMORY_BYTES } from './pc-testdev.ts'
 import { Pic8259 } from './pic-8259.ts';
 import { Pit8254 } from './pit-8254.ts';
 import { Port92 } from './port92.ts';
+import { Ps2Keyboard } from './ps2/keyboard.ts';
+import { Ps2Mouse } from './ps2/mouse.ts';
 import { Pvpanic } from './pvpanic.ts';
 import { ResetControl } from './reset-control.ts';
 import { RtcMc146818 } from './rtc-mc146818.ts';
@@ -146,6 +148,11 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
         [device.data, 1],
         [device.command, 1],
       ],
+      stir: (random) => {
+        device.keyboard.key(['KeyA', 'Pause', 'PrintScreen', 'none'][random(4)], random(2) === 0);
+        device.mouse.move(random(1000) - 500, random(1000) - 500, random(9) - 4);
+        device.mouse.buttons(random(256));
+      },
     };
   },
   Ioapic82093() {
@@ -242,6 +249,21 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
         [device.portB, 1],
       ],
     };
+  },
+  Ps2Keyboard() {
+    const device = new Ps2Keyboard();
+    const port: IoHandler = { widest: 1, read: () => device.take() ?? 0, write: (_, value) => device.receive(value) };
+    const codes = ['KeyA', 'Pause', 'PrintScreen', 'ArrowUp', 'constructor'];
+    return { device, ranges: [[port, 1]], stir: (random) => device.key(codes[random(5)], random(2) === 0) };
+  },
+  Ps2Mouse() {
+    const device = new Ps2Mouse();
+    const port: IoHandler = { widest: 1, read: () => device.take() ?? 0, write: (_, value) => device.receive(value) };
+    const stir = (random: Random): void => {
+      device.move(random(1e6) - 5e5, random(2) ? Number.NaN : random(1e6) - 5e5, random(9) - 4);
+      device.buttons(random(256));
+    };
+    return { device, ranges: [[port, 1]], stir };
   },
   Port92() {
     const device = new Port92({ a20: unconnected, reset: nothing });
@@ -343,7 +365,11 @@ function visible(device: Stateful, outlives: readonly string[] = []): Record<str
 }
 
 test('every device in this folder is enrolled', () => {
-  const sources = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  const folder = [
+    ...readdirSync(import.meta.dirname),
+    ...readdirSync(`${import.meta.dirname}/ps2`).map((name) => `ps2/${name}`),
+  ];
+  const sources = folder.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
   const found = sources.flatMap((name) => {
     const text = readFileSync(`${import.meta.dirname}/${name}`, 'utf8');
     return [...text.matchAll(/^export class (\w+) extends Device\b/gm)].map((match) => match[1]);

@@ -5,9 +5,10 @@ import { TestLine } from './test-clock.ts';
 
 function controller() {
   const irq = new TestLine();
+  const auxIrq = new TestLine();
   const a20 = new TestLine();
   const counts = { resets: 0 };
-  const device = new I8042({ irq, a20, reset: () => counts.resets++ });
+  const device = new I8042({ irq, auxIrq, a20, reset: () => counts.resets++ });
   const command = (value: number, argument?: number): void => {
     device.command.write(0, value, 1);
     if (argument !== undefined) device.data.write(0, argument, 1);
@@ -17,19 +18,17 @@ function controller() {
     while (device.command.read(0, 1) & 1) bytes.push(device.data.read(0, 1));
     return bytes;
   };
-  return { irq, a20, counts, device, command, answers };
+  return { irq, auxIrq, a20, counts, device, command, answers };
 }
 
-test('the controller passes its self tests and says that there is no second port', () => {
+test('the controller passes its own test and those of both of its ports', () => {
   const { command, answers } = controller();
   command(0xaa);
   assert.deepEqual(answers(), [0x55]);
   command(0xab);
   assert.deepEqual(answers(), [0x00]);
   command(0xa9);
-  assert.deepEqual(answers(), [0x01]);
-  command(0xd3, 0x5a);
-  assert.deepEqual(answers(), [0x5a]);
+  assert.deepEqual(answers(), [0x00]);
 });
 
 test('the command byte is kept, and the status tells commands from data', () => {
@@ -109,4 +108,51 @@ test('a full queue takes no more', () => {
   const { device, answers } = controller();
   for (let i = 0; i < 40; i++) device.data.write(0, 0xee, 1);
   assert.equal(answers().length, 16);
+});
+
+test('bytes of the second port are marked, and raise interrupt 12', () => {
+  const { irq, auxIrq, device, command } = controller();
+  command(0x60, 0x47);
+  command(0xd3, 0x5a);
+  assert.equal(device.command.read(0, 1) & 0x21, 0x21);
+  assert.deepEqual([irq.level, auxIrq.level], [false, true]);
+  assert.equal(device.data.read(0, 1), 0x5a);
+  command(0xd2, 0xa5);
+  assert.equal(device.command.read(0, 1) & 0x21, 0x01);
+  assert.deepEqual([irq.level, auxIrq.level], [true, false]);
+});
+
+test('scan codes are translated to set 1 when the command byte says so', () => {
+  const { device, command, answers } = controller();
+  device.keyboard.key('ArrowUp', true);
+  device.keyboard.key('ArrowUp', false);
+  assert.deepEqual(answers(), [0xe0, 0x48, 0xe0, 0xc8]);
+  command(0x60, 0x04);
+  device.keyboard.key('ArrowUp', true);
+  device.keyboard.key('ArrowUp', false);
+  assert.deepEqual(answers(), [0xe0, 0x75, 0xe0, 0xf0, 0x75]);
+});
+
+test('what comes through a port that is off waits until it is on', () => {
+  const { device, command, answers } = controller();
+  command(0xad);
+  device.keyboard.key('KeyA', true);
+  assert.deepEqual(answers(), []);
+  command(0xae);
+  assert.deepEqual(answers(), [0x1e]);
+  command(0xd4, 0xf4);
+  command(0xa7);
+  answers();
+  device.mouse.move(1, 0, 0);
+  assert.deepEqual(answers(), []);
+  command(0xa8);
+  assert.deepEqual(answers(), [0x08, 1, 0]);
+});
+
+test('the mouse hears what is sent to it, and the keyboard does not', () => {
+  const { device, command, answers } = controller();
+  command(0xd4, 0xff);
+  assert.deepEqual(answers(), [0xfa, 0xaa, 0x00]);
+  device.data.write(0, 0xee, 1);
+  assert.deepEqual(answers(), [0xee]);
 });

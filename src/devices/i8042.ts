@@ -1,31 +1,38 @@
 /**
- * 8042 keyboard controller at ports 0x60 (data) and 0x64 (command and status), with a keyboard on which nobody types
- * (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", 1990).
+ * 8042 keyboard controller at ports 0x60 (data) and 0x64 (command and status), with a keyboard and a mouse on its two
+ * ports (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", 1990).
  *
- * It is here for what guests use it for without a screen: reset, the A20 gate, and being probed without time-outs.
- * Not modelled: keys, the second (mouse) port (tests of it say that it is not connected), controller RAM but the
- * command byte, passwords.
+ * A byte goes to the output buffer as soon as that is empty: the controller's own answers first, then the keyboard's,
+ * then the mouse's. Not modelled: controller RAM but the command byte, passwords, time-outs and parity.
  */
 
 import type { IoHandler } from '../base/bus.ts';
 import { type IrqLine, unconnected } from '../base/irq.ts';
 import { bool, bytes, defineState, type StateOf, u8 } from '../base/state.ts';
 import { Device } from './device.ts';
+import { Ps2Keyboard } from './ps2/keyboard.ts';
+import { Ps2Mouse } from './ps2/mouse.ts';
+import { TRANSLATION } from './ps2/scan-codes.ts';
 
 const STATUS_OUTPUT_FULL = 0x01;
 const STATUS_SYSTEM = 0x04;
 const STATUS_COMMAND = 0x08;
 const STATUS_UNLOCKED = 0x10;
+const STATUS_AUX_OUTPUT_FULL = 0x20;
 
 const COMMAND_BYTE_INTERRUPT = 0x01;
+const COMMAND_BYTE_AUX_INTERRUPT = 0x02;
 const COMMAND_BYTE_SYSTEM = 0x04;
 const COMMAND_BYTE_KEYBOARD_OFF = 0x10;
 const COMMAND_BYTE_AUX_OFF = 0x20;
+const COMMAND_BYTE_TRANSLATE = 0x40;
 /** As firmware leaves it: system flag, scan code translation, second port off. */
 const COMMAND_BYTE_INITIAL = 0x64;
 
 const OUTPUT_PORT_NO_RESET = 0x01;
 const OUTPUT_PORT_A20 = 0x02;
+const OUTPUT_PORT_KEYBOARD_FULL = 0x10;
+const OUTPUT_PORT_AUX_FULL = 0x20;
 
 /** Commands to the controller (port 0x64). */
 const READ_COMMAND_BYTE = 0x20;
@@ -37,6 +44,7 @@ const SELF_TEST = 0xaa;
 const TEST_KEYBOARD = 0xab;
 const DISABLE_KEYBOARD = 0xad;
 const ENABLE_KEYBOARD = 0xae;
+const READ_INPUT_PORT = 0xc0;
 const READ_OUTPUT_PORT = 0xd0;
 const WRITE_OUTPUT_PORT = 0xd1;
 const WRITE_KEYBOARD_OUTPUT = 0xd2;
@@ -47,29 +55,39 @@ const ENABLE_A20 = 0xdf;
 /** Pulses the low bits of the output port that are 0 in the command: bit 0 is the CPU's reset. */
 const PULSE = 0xf0;
 
-const ACKNOWLEDGE = 0xfa;
-const RESEND = 0xfe;
-const QUEUE_SIZE = 16;
+/** Nothing holds the keyboard locked. */
+const INPUT_PORT = 0x80;
+const RELEASED = 0xf0;
+const ANSWERS_SIZE = 16;
 
-const i8042State = defineState('i8042', 1, {
+/** Whose byte is in the output buffer. */
+const NOBODY = 0;
+const KEYBOARD = 1;
+const AUX = 2;
+
+const i8042State = defineState('i8042-ports', 1, {
   commandByte: u8({ initial: COMMAND_BYTE_INITIAL }),
   outputPort: u8({ initial: OUTPUT_PORT_NO_RESET | OUTPUT_PORT_A20 }),
   /** The last write was to the command port. */
   wroteCommand: bool(),
   /** The controller's command that waits for a data byte, or 0. */
   controllerCommand: u8(),
-  /** The keyboard's, likewise. */
-  keyboardCommand: u8(),
-  scanCodeSet: u8({ initial: 2 }),
-  /** Bytes to be read at port 0x60. */
-  queue: bytes(QUEUE_SIZE),
-  head: u8({ max: QUEUE_SIZE - 1 }),
-  count: u8({ max: QUEUE_SIZE }),
+  /** The output buffer; it keeps its byte after that was read. */
+  output: u8(),
+  outputFrom: u8({ max: AUX }),
+  /** Translation has seen that the key of the next byte was released. */
+  released: bool(),
+  /** The controller's own bytes that wait, those of the second port marked. */
+  answers: bytes(ANSWERS_SIZE),
+  answersFrom: bytes(ANSWERS_SIZE),
+  answerCount: u8({ max: ANSWERS_SIZE }),
 });
 
 export interface I8042Host {
   /** Interrupt 1. */
   readonly irq: IrqLine;
+  /** Interrupt 12, of the second port. */
+  readonly auxIrq?: IrqLine;
   /** The controller's part of the A20 gate. */
   readonly a20?: IrqLine;
   /** The guest asked for a reset. */
@@ -81,16 +99,23 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
   readonly data: IoHandler;
   /** Port 0x64. */
   readonly command: IoHandler;
+  /** What is plugged in: parts of their own in snapshots. */
+  readonly keyboard = new Ps2Keyboard();
+  readonly mouse = new Ps2Mouse();
   readonly #irq: IrqLine;
+  readonly #auxIrq: IrqLine;
   readonly #a20: IrqLine;
   readonly #requestReset: () => void;
 
   constructor(host: I8042Host) {
     super(i8042State);
     this.#irq = host.irq;
+    this.#auxIrq = host.auxIrq ?? unconnected;
     this.#a20 = host.a20 ?? unconnected;
     this.#requestReset = () => host.reset();
     this.#a20.set(true);
+    this.keyboard.ready = () => this.#fill();
+    this.mouse.ready = () => this.#fill();
     this.data = { widest: 1, read: () => this.#take(), write: (_, value) => this.#writeData(value) };
     this.command = { widest: 1, read: () => this.#status(), write: (_, value) => this.#writeCommand(value) };
   }
@@ -103,7 +128,8 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
   #status(): number {
     const s = this.state;
     return (
-      (s.count > 0 ? STATUS_OUTPUT_FULL : 0) |
+      (s.outputFrom !== NOBODY ? STATUS_OUTPUT_FULL : 0) |
+      (s.outputFrom === AUX ? STATUS_AUX_OUTPUT_FULL : 0) |
       (s.commandByte & COMMAND_BYTE_SYSTEM ? STATUS_SYSTEM : 0) |
       (s.wroteCommand ? STATUS_COMMAND : 0) |
       STATUS_UNLOCKED
@@ -113,8 +139,12 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
   #writeData(value: number): void {
     const s = this.state;
     s.wroteCommand = false;
-    if (s.controllerCommand === 0) this.#toKeyboard(value);
-    else this.#argument(value);
+    if (s.controllerCommand !== 0) {
+      this.#argument(value);
+      return;
+    }
+    s.commandByte &= ~COMMAND_BYTE_KEYBOARD_OFF; // data for the keyboard turns its clock on
+    this.keyboard.receive(value);
   }
 
   #writeCommand(command: number): void {
@@ -123,7 +153,7 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
     s.controllerCommand = 0;
     switch (command) {
       case READ_COMMAND_BYTE:
-        this.#put(s.commandByte);
+        this.#answer(s.commandByte);
         return;
       case WRITE_COMMAND_BYTE:
       case WRITE_OUTPUT_PORT:
@@ -137,26 +167,32 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
         return;
       case ENABLE_AUX:
         s.commandByte &= ~COMMAND_BYTE_AUX_OFF;
+        this.#fill();
         return;
       case TEST_AUX:
-        this.#put(0x01); // clock line stuck low: there is no such port
+        this.#answer(0x00);
         return;
       case SELF_TEST:
         s.commandByte |= COMMAND_BYTE_SYSTEM;
-        s.count = 0;
-        this.#put(0x55);
+        s.answerCount = 0;
+        s.outputFrom = NOBODY;
+        this.#answer(0x55);
         return;
       case TEST_KEYBOARD:
-        this.#put(0x00);
+        this.#answer(0x00);
         return;
       case DISABLE_KEYBOARD:
         s.commandByte |= COMMAND_BYTE_KEYBOARD_OFF;
         return;
       case ENABLE_KEYBOARD:
         s.commandByte &= ~COMMAND_BYTE_KEYBOARD_OFF;
+        this.#fill();
+        return;
+      case READ_INPUT_PORT:
+        this.#answer(INPUT_PORT);
         return;
       case READ_OUTPUT_PORT:
-        this.#put(s.outputPort);
+        this.#answer(s.outputPort | this.#full());
         return;
       case DISABLE_A20:
         this.#setOutputPort(s.outputPort & ~OUTPUT_PORT_A20);
@@ -177,16 +213,21 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
       case WRITE_COMMAND_BYTE:
         s.commandByte = value;
         this.#updateIrq();
+        this.#fill();
         return;
       case WRITE_OUTPUT_PORT:
         this.#setOutputPort(value | OUTPUT_PORT_NO_RESET);
         if (!(value & OUTPUT_PORT_NO_RESET)) this.#requestReset();
         return;
       case WRITE_KEYBOARD_OUTPUT:
-      case WRITE_AUX_OUTPUT: // without a second port, it comes back as a byte of the keyboard's
-        this.#put(value);
+        this.#answer(value);
         return;
-      default: // WRITE_AUX: nobody is there to hear
+      case WRITE_AUX_OUTPUT:
+        this.#answer(value, AUX);
+        return;
+      case WRITE_AUX:
+        s.commandByte &= ~COMMAND_BYTE_AUX_OFF;
+        this.mouse.receive(value);
     }
   }
 
@@ -195,70 +236,69 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
     this.#a20.set((value & OUTPUT_PORT_A20) !== 0);
   }
 
-  /** PS/2 keyboard commands: every byte is acknowledged, some by more. */
-  #toKeyboard(value: number): void {
-    const s = this.state;
-    s.commandByte &= ~COMMAND_BYTE_KEYBOARD_OFF; // data for the keyboard turns its clock on
-    const command = s.keyboardCommand;
-    s.keyboardCommand = 0;
-    if (command === 0xf0 && value === 0) {
-      this.#put(ACKNOWLEDGE, s.scanCodeSet);
-      return;
-    }
-    if (command !== 0) {
-      if (command === 0xf0) s.scanCodeSet = value;
-      this.#put(ACKNOWLEDGE);
-      return;
-    }
-    switch (value) {
-      case 0xed: // indicators, scan code set, repeat rate: one more byte follows
-      case 0xf0:
-      case 0xf3:
-        s.keyboardCommand = value;
-        this.#put(ACKNOWLEDGE);
-        return;
-      case 0xee: // echo
-        this.#put(0xee);
-        return;
-      case 0xf2: // identify: an MF2 keyboard, its second byte translated as scan codes are
-        this.#put(ACKNOWLEDGE, 0xab, s.commandByte & 0x40 ? 0x41 : 0x83);
-        return;
-      case 0xf4: // enable scanning, disable it, defaults
-      case 0xf5:
-      case 0xf6:
-        this.#put(ACKNOWLEDGE);
-        return;
-      case 0xff: // reset, with the result of its test
-        s.scanCodeSet = 2;
-        this.#put(ACKNOWLEDGE, 0xaa);
-        return;
-      default:
-        this.#put(RESEND);
-    }
+  #full(): number {
+    const { outputFrom } = this.state;
+    if (outputFrom === NOBODY) return 0;
+    return outputFrom === AUX ? OUTPUT_PORT_AUX_FULL : OUTPUT_PORT_KEYBOARD_FULL;
   }
 
-  #put(...values: number[]): void {
+  /** A byte of the controller's own. Of what does not fit, nothing is kept. */
+  #answer(value: number, from = KEYBOARD): void {
     const s = this.state;
-    for (const value of values) {
-      if (s.count === QUEUE_SIZE) break;
-      s.queue[(s.head + s.count) % QUEUE_SIZE] = value;
-      s.count++;
+    if (s.answerCount < ANSWERS_SIZE) {
+      s.answers[s.answerCount] = value;
+      s.answersFrom[s.answerCount++] = from;
+    }
+    this.#fill();
+  }
+
+  /** Puts the next byte into the output buffer, if that is empty and there is one. */
+  #fill(): void {
+    const s = this.state;
+    if (s.outputFrom !== NOBODY) return;
+    if (s.answerCount > 0) {
+      s.output = s.answers[0] as number;
+      s.outputFrom = s.answersFrom[0] === AUX ? AUX : KEYBOARD;
+      s.answers.copyWithin(0, 1);
+      s.answersFrom.copyWithin(0, 1);
+      s.answerCount--;
+    } else if (!this.#fillFromKeyboard() && !(s.commandByte & COMMAND_BYTE_AUX_OFF)) {
+      const value = this.mouse.take();
+      if (value === undefined) return;
+      s.output = value;
+      s.outputFrom = AUX;
     }
     this.#updateIrq();
+  }
+
+  #fillFromKeyboard(): boolean {
+    const s = this.state;
+    if (s.commandByte & COMMAND_BYTE_KEYBOARD_OFF) return false;
+    const translates = (s.commandByte & COMMAND_BYTE_TRANSLATE) !== 0;
+    let value = this.keyboard.take();
+    if (value === RELEASED && translates) {
+      s.released = true;
+      value = this.keyboard.take();
+    }
+    if (value === undefined) return false;
+    s.output = translates ? (TRANSLATION[value] as number) | (s.released ? 0x80 : 0) : value;
+    s.released = false;
+    s.outputFrom = KEYBOARD;
+    return true;
   }
 
   #take(): number {
     const s = this.state;
-    const value = s.queue[s.head]; // the last one again, when there is none
-    if (s.count === 0) return s.queue[(s.head + QUEUE_SIZE - 1) % QUEUE_SIZE];
-    s.head = (s.head + 1) % QUEUE_SIZE;
-    s.count--;
-    this.#irq.set(false); // each byte makes an edge of its own
+    s.outputFrom = NOBODY; // each byte makes an edge of its own
     this.#updateIrq();
+    const value = s.output; // the last one again, when there is none
+    this.#fill();
     return value;
   }
 
   #updateIrq(): void {
-    this.#irq.set(this.state.count > 0 && (this.state.commandByte & COMMAND_BYTE_INTERRUPT) !== 0);
+    const { outputFrom, commandByte } = this.state;
+    this.#irq.set(outputFrom === KEYBOARD && (commandByte & COMMAND_BYTE_INTERRUPT) !== 0);
+    this.#auxIrq.set(outputFrom === AUX && (commandByte & COMMAND_BYTE_AUX_INTERRUPT) !== 0);
   }
 }

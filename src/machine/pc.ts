@@ -8,6 +8,7 @@
 
 import { Bus, type IoHandler } from '../base/bus.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Keyboard, Pointer } from '../base/input.ts';
 import { fanOut, type IrqLine, OrGate } from '../base/irq.ts';
 import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
@@ -66,6 +67,8 @@ export class PcBoard {
   readonly com1: Serial16550;
   readonly com2: Serial16550;
   readonly rtc: RtcMc146818;
+  readonly keyboard: Keyboard;
+  readonly pointer: Pointer;
   /** What only a board with firmware has. */
   readonly pci: PciDevices | undefined;
   /** Sources of ISA interrupts share a line. */
@@ -101,9 +104,12 @@ export class PcBoard {
     const reset = (): void => host.end({ kind: 'reset' });
     // Either port opens the gate (82371SB data sheet, 290550, §2.5.4.2 "PORT 92").
     const a20 = new OrGate({ set: (level) => host.a20Changed?.(level) });
-    const keyboard = this.part('i8042', new I8042({ irq: irq(at.KEYBOARD_IRQ), a20: a20.input(), reset }));
-    this.ports.map(at.I8042_PORT, 1, keyboard.data);
-    this.ports.map(at.I8042_PORT + 4, 1, keyboard.command);
+    const lines = { irq: irq(at.KEYBOARD_IRQ), auxIrq: irq(at.MOUSE_IRQ), a20: a20.input() };
+    const controller = this.part('i8042', new I8042({ ...lines, reset }));
+    this.keyboard = this.part('keyboard', controller.keyboard);
+    this.pointer = this.part('mouse', controller.mouse);
+    this.ports.map(at.I8042_PORT, 1, controller.data);
+    this.ports.map(at.I8042_PORT + 4, 1, controller.command);
     this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.part('port92', new Port92({ a20: a20.input(), reset })));
     const resetControl = this.part('reset', new ResetControl({ reset }));
 

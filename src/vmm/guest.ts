@@ -6,6 +6,7 @@
  */
 
 import { VivariumError } from '../base/errors.ts';
+import type { Keyboard, Pointer } from '../base/input.ts';
 import type { NetworkDevice } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
@@ -270,6 +271,24 @@ export class Guest implements RunnableGuest {
     this.#board.com2.receive(bytes);
     this.#wake?.();
   }
+
+  readonly keyboard: Keyboard = {
+    key: (code, pressed) => {
+      this.#board.keyboard.key(code, pressed);
+      this.#wake?.();
+    },
+  };
+
+  readonly pointer: Pointer = {
+    move: (dx, dy, dz) => {
+      this.#board.pointer.move(dx, dy, dz);
+      this.#wake?.();
+    },
+    buttons: (mask) => {
+      this.#board.pointer.buttons(mask);
+      this.#wake?.();
+    },
+  };
 
   stop(): void {
     this.#finish({ kind: 'stopped' });
