@@ -129,3 +129,10 @@ export function scanCodes(code: KeyCode, pressed: boolean, set: number): readonl
   const set2 = special?.[pressed ? 0 : 1] ?? (pressed ? [...prefix, last] : [...prefix, 0xf0, last]);
   return set === 1 ? translate(set2) : set2;
 }
+
+const KEY_OF_SET_1 = new Map([...SET_1].map(([code, set1]) => [set1, code]));
+
+/** The key with a code of set 1; keys that send more than a code have none. */
+export function keyOfSet1(code: number): KeyCode | undefined {
+  return KEY_OF_SET_1.get(code);
+}
