@@ -246,7 +246,12 @@ function hasRoom(socket: DatagramSocket): boolean {
   return socket.getSendQueueCount() < LARGEST_UNSENT_COUNT && socket.getSendQueueSize() < LARGEST_UNSENT_BYTES;
 }
 
-function listenError(transport: string, { address, port }: ListenAddress, error: NodeJS.ErrnoException): VivariumError {
+/** Why a port cannot be listened on, in a sentence. */
+export function listenError(
+  transport: string,
+  { address, port }: ListenAddress,
+  error: NodeJS.ErrnoException,
+): VivariumError {
   const reasons: Record<string, string> = {
     EADDRINUSE: 'it is in use already',
     EACCES: 'that takes privileges',
