@@ -65,6 +65,11 @@ async function socketTo(path: string): Promise<Socket> {
   return socket;
 }
 
+/** Resolves when it is closed, with an error or without. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.resume().on('close', () => resolve()));
+}
+
 /** A socket that does as `behave` says, under the number of a process. */
 async function impostor(processId: number, behave: (socket: Socket) => void): Promise<void> {
   await mkdir(folder, { mode: 0o700, recursive: true });
@@ -138,10 +143,9 @@ test('requests may come in pieces, one after the other on one connection', async
 
 test('who says too much, nothing, or goes in the middle is let go; others are answered', async () => {
   await control(200);
-  const talker = await socketTo(ownPath());
+  const [talker, silent, half] = [await socketTo(ownPath()), await socketTo(ownPath()), await socketTo(ownPath())];
+  const closing = [talker, silent, half].map(closed);
   talker.write('x'.repeat(1_000_000));
-  const silent = await socketTo(ownPath());
-  const half = await socketTo(ownPath());
   half.end('{"command":"ec');
   const deaf = await socketTo(ownPath());
   deaf.pause();
@@ -149,7 +153,7 @@ test('who says too much, nothing, or goes in the middle is let go; others are an
   const fleeing = await socketTo(ownPath());
   fleeing.write('{"command":"later"}\n');
   fleeing.destroy();
-  for (const socket of [talker, silent, half]) await once(socket.resume(), 'close');
+  await Promise.all(closing);
   const [guest] = await runningGuests();
   // Longer than a connection may be quiet.
   assert.deepEqual(await guest?.ask({ command: 'later' }), { ok: true, is: 'late' });
@@ -175,13 +179,12 @@ test('a random million bytes do no harm', async () => {
   let state = 1;
   for (let i = 0; i < 100; i++) {
     const socket = await socketTo(ownPath());
-    socket.resume();
     const bytes = Uint8Array.from({ length: 10_000 }, () => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       return (state >>> 8) % 64 === 0 ? 0x0a : state >>> 24;
     });
     socket.end(bytes);
-    await once(socket, 'close');
+    await closed(socket);
   }
   const [guest] = await runningGuests();
   assert.equal((await guest?.ask({ command: 'echo' }))?.ok, true);

@@ -55,6 +55,11 @@ async function socketTo(port: number, host = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
+/** Resolves when it is closed, with an error or without. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.resume().on('close', () => resolve()));
+}
+
 async function join(port: number, options: ClientOptions = {}): Promise<{ client: TestClient; socket: Socket }> {
   const socket = await socketTo(port);
   const client = new TestClient((bytes) => socket.write(bytes), options);
@@ -118,11 +123,11 @@ test('a port that only IPv6 has in use is not half taken', { skip: hasIpv6 ? fal
 test('a client that sends garbage is sent away, and told of', async () => {
   const { server, dropped } = await serve();
   const socket = await socketTo(server.port);
-  socket.resume().write('GET / HTTP/1.1\r\n\r\n');
-  await once(socket, 'close');
+  socket.write('GET / HTTP/1.1\r\n\r\n');
+  await closed(socket);
   const { socket: later } = await join(server.port);
   later.write(Uint8Array.of(99));
-  await once(later, 'close');
+  await closed(later);
   assert.deepEqual(dropped, [
     'A VNC client was sent away: it does not speak RFB.',
     'A VNC client was sent away: it sent a message of the unknown type 99.',
@@ -178,7 +183,7 @@ test('there are so many clients and no more', async () => {
   let isLetIn = false;
   while (!isLetIn) {
     const socket = await socketTo(server.port);
-    isLetIn = await Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
+    isLetIn = await Promise.race([once(socket, 'data').then(() => true), closed(socket).then(() => false)]);
     socket.destroy();
   }
 });
@@ -188,6 +193,6 @@ test('closing sends everybody away and frees the port', async () => {
   const { socket } = await join(server.port);
   const { port } = server;
   server.close();
-  await once(socket, 'close');
+  await closed(socket);
   await assert.rejects(socketTo(port), { code: 'ECONNREFUSED' });
 });
