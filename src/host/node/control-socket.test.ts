@@ -12,7 +12,7 @@ import { type Commands, ControlSocket, runningGuests } from './control-socket.ts
 const COMMANDS: Commands = {
   echo: (request) => ({ said: request.text }),
   later: async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     return { is: 'late' };
   },
   large: () => ({ bytes: 'x'.repeat(8_000_000) }),
@@ -142,7 +142,7 @@ test('requests may come in pieces, one after the other on one connection', async
 });
 
 test('who says too much, nothing, or goes in the middle is let go; others are answered', async () => {
-  await control(200);
+  await control(1000);
   const [talker, silent, half] = [await socketTo(ownPath()), await socketTo(ownPath()), await socketTo(ownPath())];
   const closing = [talker, silent, half].map(closed);
   talker.write('x'.repeat(1_000_000));

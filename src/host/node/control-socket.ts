@@ -19,7 +19,7 @@ const LARGEST_REQUEST_BYTES = 64 * 1024;
 const LARGEST_ANSWER_BYTES = 64 * 2 ** 20;
 const MOST_CONNECTIONS = 16;
 /** How long a connection may be quiet, in either direction. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const SOCKET_NAME = /^(\d{1,10})\.sock$/;
 const LINE_FEED = 0x0a;
 /** Of the permissions of a folder: what others have. */
