@@ -6,6 +6,7 @@ import type { CreateGuest } from '../vmm/guest-options.ts';
 import { type Outcome, STATUS_HOST, STATUS_USAGE } from './exit-status.ts';
 import { parseCommandLine } from './options.ts';
 import { run } from './run.ts';
+import { showScreen } from './screen.ts';
 
 /** Runs the command. Ends the process with its status, at once if a guest ran, else when all is written. */
 export async function main(words: readonly string[], createGuest: CreateGuest): Promise<void> {
@@ -21,7 +22,8 @@ export async function main(words: readonly string[], createGuest: CreateGuest): 
     process.exitCode = parsed.status;
     return;
   }
-  const { status, message } = await run(parsed.options, createGuest).catch(refusal);
+  const outcome = parsed.command === 'screen' ? showScreen(parsed.options) : run(parsed.options, createGuest);
+  const { status, message } = await outcome.catch(refusal);
   if (message !== undefined) process.stderr.write(`vivarium: ${message}\n`);
   process.exit(status);
 }

@@ -6,6 +6,7 @@ import { ENGINE_CHOICES, type EngineChoice } from '../cpu/translator/statistics.
 import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
+import { addScreenCommand, type ScreenOptions } from './screen.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
@@ -16,6 +17,8 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
 
 export interface RunOptions {
+  /** What other commands call the guest. */
+  readonly name?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -36,6 +39,7 @@ export interface RunOptions {
 
 export type Parsed =
   | { readonly command: 'run'; readonly options: RunOptions }
+  | { readonly command: 'screen'; readonly options: ScreenOptions }
   /** Help or version was shown, or a mistake told: nothing is left to do. */
   | { readonly command: 'none'; readonly status: number };
 
@@ -112,6 +116,13 @@ function symbols(file: string, before: readonly string[] = []): string[] {
   return [...before, file];
 }
 
+function guestName(name: string): string {
+  if (!/^[A-Za-z][\w.-]{0,63}$/.test(name)) {
+    throw new InvalidArgumentError('Write a letter, then letters, digits, dots, dashes or underscores: 64 at most.');
+  }
+  return name;
+}
+
 function device(name: string, before: readonly string[] = []): string[] {
   if (!(OPTIONAL_DEVICES as readonly string[]).includes(name)) {
     throw new InvalidArgumentError(`Devices to choose from: ${OPTIONAL_DEVICES.join(', ')}.`);
@@ -170,6 +181,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
         .default('auto'),
     )
     .option('--timeout <duration>', 'stop the guest after this much wall time', duration)
+    .option('--name <name>', 'what other commands call this guest, rather than after what it boots', guestName)
     .option('--stats', 'end with statistics on standard error')
     .option('--trace <kinds=file>', `write events to a new file; kinds: ${TRACE_KINDS.join(',')}`, trace)
     .option('--profile <file>', 'write where guest time goes to a new file, a .cpuprofile', profile)
@@ -207,6 +219,9 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       };
     });
   addPcOptions(runCommand);
+  addScreenCommand(program, (options) => {
+    parsed = { command: 'screen', options };
+  });
 
   try {
     program.parse(words, { from: 'user' });

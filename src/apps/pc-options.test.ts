@@ -12,7 +12,7 @@ function parse(...words: string[]): { options: RunOptions | undefined; err: stri
   });
   return parsed.command === 'run'
     ? { options: parsed.options, err, status: undefined }
-    : { options: undefined, err, status: parsed.status };
+    : { options: undefined, err, status: parsed.command === 'none' ? parsed.status : undefined };
 }
 
 test('without drives or firmware there is no PC', () => {

@@ -10,6 +10,7 @@ import { Terminal } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
 import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { HeldInput, resizeLine } from './built-in-guest.ts';
+import { guestName, openControl } from './control.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
@@ -103,6 +104,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     throw error;
   }
 
+  const control = await openControl(guestName(options), guest, (message) => stderr.write(`vivarium: ${message}\n`));
   const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
   // To firmware and boot loaders an end of file is a key like any other.
   const tellsEnd = pc === undefined;
@@ -133,6 +135,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   } finally {
     clearTimeout(timer);
     terminal?.restore();
+    await control?.close();
   }
 
   await picture();

@@ -1,4 +1,4 @@
-/** `--screenshot`: the screen as a PNG file, at the end and whenever it is asked for. */
+/** The screen as a PNG file: for `--screenshot`, at the end and whenever it is asked for, and for `vivarium screen`. */
 
 import { constants } from 'node:fs';
 import { access, rename, rm, writeFile } from 'node:fs/promises';
@@ -28,26 +28,37 @@ export class Screenshot {
     return new Screenshot(path);
   }
 
-  /** Replaces the file as a whole: who looks finds an old picture or a new one. Rejects with a VivariumError. */
+  /** What the screen shows now. As `write`. */
   take(screen: Screen): Promise<void> {
-    const taken = this.#last.then(() => this.#write(screen));
-    this.#last = taken.catch(() => {});
-    return taken;
+    return this.#inTurn(() => this.#replace(pictureOf(screen)));
   }
 
-  async #write(screen: Screen): Promise<void> {
+  /** Replaces the file as a whole: who looks finds an old picture or a new one. Rejects with a VivariumError. */
+  write(png: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.#replace(png));
+  }
+
+  #inTurn(write: () => Promise<void>): Promise<void> {
+    const written = this.#last.then(write);
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  async #replace(png: Uint8Array): Promise<void> {
     const part = `${this.#path}.part`;
     try {
-      await writeFile(
-        part,
-        encodePng(screen.image(), (bytes) => deflateSync(bytes)),
-      );
+      await writeFile(part, png);
       await rename(part, this.#path);
     } catch (error) {
       await rm(part, { force: true });
       throw refusal(this.#path, 'host', error);
     }
   }
+}
+
+/** A PNG file. */
+export function pictureOf(screen: Screen): Uint8Array {
+  return encodePng(screen.image(), (bytes) => deflateSync(bytes));
 }
 
 function refusal(path: string, kind: 'bad-file' | 'host', cause: unknown): VivariumError {
