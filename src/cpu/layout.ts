@@ -4,6 +4,7 @@
  *     vCPU block, VCPU_BYTES, aligned to 64 KiB
  *     +0x00000  fields of state.ts
  *     +0x02000  u16[4096]: address-space number by PCID, 0 when none is assigned
+ *     +0x04600  u16[512]: entries of the supervisor TLB for pages that are not global
  *     +0x10000  TLBs: supervisor, supervisor with RFLAGS.AC (SMAP lifted), user, and one that is never filled
  *     +0x90000  jump cache
  *
@@ -12,13 +13,15 @@
  *     +8   tag for writes
  *     +16  tag for fetches
  *     +24  i32 addend: low 32 bits of the linear address + addend = machine address
- *     +28  i32 frame entry: the frame table's entry it came from
+ *     +28  i32 frame entry: the frame table's entry it came from, and TLB_GLOBAL
  *
  *     jump-cache entry, 16 bytes, by linear address of the code
  *     +0   tag: linear address ^ codeTag       +8  i32 block
  */
 
 export const PCID_TABLE = 0x2000;
+export const LOCAL_ENTRIES = 0x4600;
+export const MOST_LOCAL_ENTRIES = 512;
 export const TLB = 0x10000;
 export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 32;
@@ -28,6 +31,8 @@ export const TLB_WRITE = 8;
 export const TLB_FETCH = 16;
 export const TLB_ADDEND = 24;
 export const TLB_FRAME = 28;
+/** The page is global. */
+export const TLB_GLOBAL = 0x100;
 /** Which of the four TLBs. */
 export const TLB_SUPERVISOR = 0;
 export const TLB_SUPERVISOR_AC = 1;

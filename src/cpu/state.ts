@@ -115,8 +115,14 @@ const transient = {
   msrValue: [64],
   /** Linear address that the last effective-address computation gave. */
   effective: [64],
-  /** Address-space tag of TLB entries now, in bits 52-61. */
+  /** Address-space tag of the TLB of the current privilege, in bits 52-61. */
   tlbTag: [64],
+  /** Tag of the address space, and of the supervisor TLB, whose entries outlive address spaces if pages are global. */
+  spaceTag: [64],
+  supervisorTag: [64],
+  /** Entries of the supervisor TLB that do not, listed at LOCAL_ENTRIES; and how many were made for fetches. */
+  localEntries: [32],
+  localFetches: [32],
   /** Machine address of the TLB of the current privilege. */
   tlbBase: [32],
   /** Tag of jump-cache entries now: address space and code mode in bits 48-63. */

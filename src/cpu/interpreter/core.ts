@@ -22,6 +22,9 @@ import {
   TLB_BYTES,
   TLB_ENTRIES,
   TLB_ENTRY_BYTES,
+  TLB_FETCH,
+  TLB_FRAME,
+  TLB_GLOBAL,
   TLB_NONE,
   TLB_SUPERVISOR,
   TLB_SUPERVISOR_AC,
@@ -220,15 +223,16 @@ function lookUp(m: CoreEmitter, context: EmitterContext, places: CorePlaces, rip
   setIpBase(m, rip, block);
   m.if(
     m.isZero(second),
-    () => {
-      const place = jumpCacheEntry(m, linear);
-      b.store(64, place, JUMP_CACHE, m.xor(linear, m.get(vcpu.codeTag)));
-      b.store(32, place, JUMP_CACHE + 8, block);
-      const page = m.and(m.trunc(m.shr(linear, 12), 32), m.number(PAGE_MAP_BITS - 1));
-      const word = m.add(m.vcpuBlock, m.shl(m.shr(page, 5), 2));
-      const bit = m.shl(m.number(1), m.and(page, m.number(31)));
-      b.store(32, word, EXECUTED_PAGE_MAP, m.or(b.load(32, word, EXECUTED_PAGE_MAP), bit));
-    },
+    () =>
+      m.if(mayRemember(m, linear, entry), () => {
+        const place = jumpCacheEntry(m, linear);
+        b.store(64, place, JUMP_CACHE, m.xor(linear, m.get(vcpu.codeTag)));
+        b.store(32, place, JUMP_CACHE + 8, block);
+        const page = m.and(m.trunc(m.shr(linear, 12), 32), m.number(PAGE_MAP_BITS - 1));
+        const word = m.add(m.vcpuBlock, m.shl(m.shr(page, 5), 2));
+        const bit = m.shl(m.number(1), m.and(page, m.number(31)));
+        b.store(32, word, EXECUTED_PAGE_MAP, m.or(b.load(32, word, EXECUTED_PAGE_MAP), bit));
+      }),
     () => {
       const nextPage = m.and(m.add(linear, m.const(64, 0x1000)), m.const(64, ~0xfffn));
       const there = m.run(context.core.translate, nextPage, access);
@@ -237,6 +241,16 @@ function lookUp(m: CoreEmitter, context: EmitterContext, places: CorePlaces, rip
     },
   );
   m.builder.tailCall(context.core.enter, [m.vcpuBlock, m.operation, block]);
+}
+
+/** What the jump cache knows of supervisor code outlives the address space if global pages do. */
+function mayRemember(m: CoreEmitter, linear: Node, entry: Node): Node {
+  const { builder: b } = m;
+  const user = m.eq(m.get(vcpu.cpl), m.number(3));
+  const ofSpace = m.or(user, m.eq(m.get(vcpu.supervisorTag), m.get(vcpu.spaceTag)));
+  const there = m.eq(b.load(64, entry, TLB_FETCH), m.or(m.shr(linear, 12), m.get(vcpu.tlbTag)));
+  const global = m.ne(m.and(b.load(32, entry, TLB_FRAME), m.number(TLB_GLOBAL)), m.number(0));
+  return m.or(ofSpace, m.and(there, global));
 }
 
 /** The instruction at `rip` cannot be fetched. With no budget left it is not its turn yet. */
@@ -423,6 +437,8 @@ function defineContext(module: ModuleBuilder, context: EmitterContext): void {
       m.select(user, m.number(TLB_USER), smapLifted),
     );
     m.set(vcpu.tlbBase, m.add(m.add(m.vcpuBlock, m.number(TLB)), m.mul(which, m.number(TLB_BYTES))));
+    const supervisor = m.eq(which, m.number(TLB_SUPERVISOR));
+    m.set(vcpu.tlbTag, m.select(supervisor, m.get(vcpu.supervisorTag), m.get(vcpu.spaceTag)));
 
     const mode = m.variable(m.select(user, m.number(CODE_USER), m.number(0)));
     const code = m.getAt(vcpu.segmentAccess, CS);
@@ -449,7 +465,7 @@ function defineContext(module: ModuleBuilder, context: EmitterContext): void {
       },
     );
     m.set(vcpu.codeMode, m.use(mode));
-    const space = m.shl(m.shr(m.get(vcpu.tlbTag), 52), 6);
+    const space = m.shl(m.shr(m.select(user, m.get(vcpu.spaceTag), m.get(vcpu.supervisorTag)), 52), 6);
     m.set(vcpu.codeTag, m.shl(m.or(space, m.zext(m.use(mode), 64)), 48));
     m.set(vcpu.sse, m.number(0));
     return [];

@@ -62,12 +62,30 @@ describe('a remembered translation', () => {
     const other = LINEAR + PAGE;
     machine.map(BigInt(other), FIRST, PRESENT | WRITABLE | GLOBAL);
     machine.setGpr(RCX, other);
-    run(machine, '8b 03 8b 01 f4');
+    run(machine, '0f 20 d8 0f 22 d8 8b 03 8b 01 f4');
     machine.map(BigInt(LINEAR), SECOND, PRESENT | WRITABLE);
     // mov rax, cr3; mov cr3, rax; mov eax, [rbx]; hlt
     assert.equal(run(machine, '0f 20 d8 0f 22 d8 8b 03 f4'), 2);
-    // A global page may stay or go: it must be right as long as the tables say the same.
-    assert.equal(run(machine, '8b 01 f4'), 1);
+    // SDM Vol. 3A §4.10.2.4: software that wants to be rid of it uses INVLPG.
+    machine.map(BigInt(other), SECOND, PRESENT | WRITABLE | GLOBAL);
+    assert.equal(run(machine, '0f 20 d8 0f 22 d8 8b 01 f4'), 1);
+    assert.equal(run(machine, '0f 01 39 8b 01 f4'), 2);
+  });
+
+  it('is dropped by MOV to CR3 also where many are', () => {
+    const machine = makeMachine();
+    machine.cpu.set(vcpu.cr4, machine.cpu.get(vcpu.cr4) | CR4_PGE);
+    const pages = Array.from({ length: 600 }, (_, i) => LINEAR + i * PAGE);
+    const reads = (physical: number): number[] =>
+      pages.map((page) => {
+        machine.map(BigInt(page), physical, PRESENT | WRITABLE);
+        machine.setGpr(RBX, page);
+        return run(machine, READ);
+      });
+    run(machine, '0f 20 d8 0f 22 d8 f4');
+    assert.deepEqual(new Set(reads(FIRST)), new Set([1]));
+    run(machine, '0f 20 d8 0f 22 d8 f4');
+    assert.deepEqual(new Set(reads(SECOND)), new Set([2]));
   });
 
   it('belongs to its PCID and outlives others', () => {
@@ -147,8 +165,16 @@ describe('remembered code', () => {
     assert.equal(go('0f 01 3b ff e3'), 0);
   });
 
-  it('is that of the address space', () => {
+  for (const [pages, cr4] of [
+    ['without', 0n],
+    ['with', CR4_PGE],
+  ] as const) {
+    it(`is that of the address space ${pages} global pages`, () => switchSpaces(cr4));
+  }
+
+  function switchSpaces(cr4: bigint): void {
     const machine = makeMachine();
+    machine.cpu.set(vcpu.cr4, machine.cpu.get(vcpu.cr4) | cr4);
     machine.poke(FIRST, INC_EAX);
     machine.poke(SECOND, DEC_EAX);
     const other = machine.addRoot();
@@ -165,7 +191,7 @@ describe('remembered code', () => {
     assert.equal(go(other), 0);
     assert.equal(go(machine.root), 1);
     assert.equal(go(machine.root), 2);
-  });
+  }
 
   it('that crosses pages is that of both pages', () => {
     const machine = makeMachine();

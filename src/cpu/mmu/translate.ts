@@ -12,6 +12,8 @@ import {
   FRAME_MASK,
   FRAME_RAM,
   FRAME_SHARED,
+  LOCAL_ENTRIES,
+  MOST_LOCAL_ENTRIES,
   TLB,
   TLB_ADDEND,
   TLB_BYTES,
@@ -19,6 +21,7 @@ import {
   TLB_ENTRY_BYTES,
   TLB_FETCH,
   TLB_FRAME,
+  TLB_GLOBAL,
   TLB_READ,
   TLB_SUPERVISOR,
   TLB_SUPERVISOR_AC,
@@ -28,9 +31,11 @@ import {
 import { vcpu } from '../state.ts';
 import { type CoreEmitter, defineCore } from './core-emitter.ts';
 import {
+  ACCESS_FETCH,
   ACCESS_SMAP_OFF,
   ACCESS_USER,
   ACCESS_WRITE,
+  GLOBAL,
   HUGE,
   LARGE,
   MAY_FETCH,
@@ -70,7 +75,9 @@ function fillTlb(m: CoreEmitter, linear: Node, access: Node, allowed: Node, entr
   const index = m.and(m.trunc(m.shr(linear, 12), 32), m.number(TLB_ENTRIES - 1));
   const table = m.add(m.vcpuBlock, m.mul(which, m.number(TLB_BYTES)));
   const place = m.add(table, m.mul(index, m.number(TLB_ENTRY_BYTES)));
-  const tag = m.or(m.shr(linear, 12), m.get(vcpu.tlbTag));
+  const supervisor = m.eq(which, m.number(TLB_SUPERVISOR));
+  const space = m.select(supervisor, m.get(vcpu.supervisorTag), m.get(vcpu.spaceTag));
+  const tag = m.or(m.shr(linear, 12), space);
   const tagIf = (condition: Node): Node => m.select(condition, tag, m.const(64, 0));
   const may = (mask: number): Node => m.ne(m.and(allowed, m.number(mask)), m.number(0));
   // Writes stay on the slow path until the frame is dirty, private and free of code.
@@ -80,7 +87,10 @@ function fillTlb(m: CoreEmitter, linear: Node, access: Node, allowed: Node, entr
   b.store(64, place, TLB + TLB_FETCH, tagIf(may(MAY_FETCH)));
   const page = m.and(m.trunc(linear, 32), m.number(FRAME_MASK));
   b.store(32, place, TLB + TLB_ADDEND, m.sub(m.and(entry, m.number(FRAME_MASK)), page));
-  b.store(32, place, TLB + TLB_FRAME, entry);
+  const global = m.select(may(GLOBAL), m.number(TLB_GLOBAL), m.number(0));
+  b.store(32, place, TLB + TLB_FRAME, m.or(entry, global));
+  const outlives = m.and(supervisor, m.ne(m.get(vcpu.supervisorTag), m.get(vcpu.spaceTag)));
+  m.if(m.and(outlives, m.not(may(GLOBAL))), () => noteLocal(m, index, access));
   for (const { map, shift, size } of LARGE_PAGE_MAPS) {
     m.if(may(size), () => {
       const hash = m.and(m.trunc(m.shr(linear, shift), 32), m.number(PAGE_MAP_BITS - 1));
@@ -89,6 +99,20 @@ function fillTlb(m: CoreEmitter, linear: Node, access: Node, allowed: Node, entr
       b.store(32, word, map, m.or(b.load(32, word, map), bit));
     });
   }
+}
+
+/** An entry that the next address space is not to find. One past the end of the list says that it does not hold all. */
+function noteLocal(m: CoreEmitter, index: Node, access: Node): void {
+  const { builder: b } = m;
+  const count = m.get(vcpu.localEntries);
+  m.if(m.leU(count, m.number(MOST_LOCAL_ENTRIES)), () => {
+    m.if(m.ne(count, m.number(MOST_LOCAL_ENTRIES)), () =>
+      b.store(16, m.add(m.vcpuBlock, m.shl(count, 1)), LOCAL_ENTRIES, m.trunc(index, 16)),
+    );
+    m.set(vcpu.localEntries, m.add(count, m.number(1)));
+  });
+  const fetches = m.shr(m.and(access, m.number(ACCESS_FETCH)), Math.log2(ACCESS_FETCH));
+  m.set(vcpu.localFetches, m.add(m.get(vcpu.localFetches), fetches));
 }
 
 export function defineTranslation(module: ModuleBuilder, context: EmitterContext): void {

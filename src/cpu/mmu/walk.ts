@@ -26,6 +26,8 @@ export const MAY_FETCH = 4;
 /** From a page of 2 or 4 MiB, or of 1 GiB. */
 export const LARGE = 8;
 export const HUGE = 16;
+/** It does not depend on the address space. */
+export const GLOBAL = 32;
 
 const PRESENT = 1;
 const ACCESSED = 0x20;
@@ -91,7 +93,11 @@ function leaf(m: Algebra, walk: Walk, entry: Value, address: Value): Value {
   m.if(m.ne(m.and(entry, marks), marks), () => m.storePhysical(address, m.or(entry, marks)));
   // A page not yet dirty must come back here for its first write.
   const isDirty = m.or(m.bit(entry, 6), m.bit(access, 0));
-  return m.select(isDirty, allowed, m.and(allowed, m.const(32, ~MAY_WRITE)));
+  const global = m.and(m.bit(entry, 8), m.bit(m.get(vcpu.cr4), 7));
+  return m.or(
+    m.select(isDirty, allowed, m.and(allowed, m.const(32, ~MAY_WRITE))),
+    m.shl(m.zext(global, 32), Math.log2(GLOBAL)),
+  );
 }
 
 /** SDM Vol. 3A §4.6 "Access Rights". */

@@ -24,6 +24,7 @@ import {
 import type { Vcpu } from '../interpreter/vcpu.ts';
 import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.ts';
 import { vcpu as fields } from '../state.ts';
+import { Batching, type Burst } from './batching.ts';
 import { BranchSites } from './branch-sites.ts';
 import { type FlagNeed, FlagsNeeded } from './flag-emitter.ts';
 import { OperationPool } from './operation-pool.ts';
@@ -50,9 +51,6 @@ const WARM = 4;
 const CODE_LIMIT = 96 << 20;
 /** Each module takes a mapping or two of the process's memory, of which Linux allows 65,530. */
 const MOST_REGIONS = 8_000;
-/** A module is compiled once it has so many regions, or at the end of the slice, or aside at that of so many. */
-const BATCH = 16;
-const PATIENCE = 16;
 /** Room for the links of a block: it has two ends at most. */
 const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
@@ -89,6 +87,7 @@ interface Region {
   /** Indirect branches whose targets are recorded for it, by machine address. */
   readonly sites: readonly number[];
   samples: number;
+  readonly burst: Burst;
   /** Compiled and standing in its head's counting operation; else waiting, or set aside to see whether it is needed. */
   state: 'waiting' | 'running' | 'aside' | 'gone';
 }
@@ -119,8 +118,7 @@ export class Translator {
   readonly #needs = new Map<number, FlagNeed>();
   #module: ImportingModule | undefined;
   #waiting: Region[] = [];
-  /** Slices that it has waited. */
-  #waited = 0;
+  readonly #batching = new Batching();
   /** Modules are compiled on other threads, and start at the end of some later slice. */
   readonly #aside: boolean;
   #compiled: (Batch & { compiled(): WebAssembly.Module })[] = [];
@@ -172,7 +170,7 @@ export class Translator {
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
     this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, 0));
-    if (this.#atFirstSight || this.#waiting.length >= BATCH) this.flush();
+    if (this.#atFirstSight || this.#batching.isFull(this.#waiting.length, this.#regions.size)) this.flush();
   }
 
   /**
@@ -182,19 +180,26 @@ export class Translator {
   sliceEnded(vcpu: Vcpu, operation: number): void {
     const block = this.#engine.blocks.counted(operation);
     const region = block === undefined ? this.#byOperations.get(operation) : this.#regions.get(blockKey(block));
-    if (region !== undefined && ++region.samples >= samplesToGrow(region) && region.head.address !== 0) {
-      region.samples = Number.NEGATIVE_INFINITY;
-      this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, region.wide + 1));
-    }
+    this.#batching.sliceEnded(this.#waiting.length);
+    if (region !== undefined) this.#sample(vcpu, region);
     this.flush();
+  }
+
+  #sample(vcpu: Vcpu, region: Region): void {
+    const grows = ++region.samples >= samplesToGrow(region) && region.head.address !== 0;
+    const busy = this.#batching.isBusy(region.burst);
+    if (busy && (grows || this.#waiting.includes(region))) this.#batching.hurry();
+    if (!grows) return;
+    region.samples = Number.NEGATIVE_INFINITY;
+    this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, region.wide + 1));
   }
 
   /** Has the regions that wait compiled, and starts those that are. */
   flush(): void {
     const module = this.#module;
-    const waits = this.#aside && this.#waiting.length < BATCH && ++this.#waited < PATIENCE;
-    if (module !== undefined && !waits) {
-      this.#waited = 0;
+    const due = !this.#aside || this.#batching.isDue(this.#waiting.length, this.#regions.size);
+    if (module !== undefined && due) {
+      this.#batching.begun();
       const batch = { module, regions: this.#waiting };
       this.#module = undefined;
       this.#waiting = [];
@@ -304,6 +309,7 @@ export class Translator {
           operationBytes: bytes,
           wide,
           samples: 0,
+          burst: this.#batching.newBurst(),
           state: 'waiting',
           sites,
           key: blockKey(head),
