@@ -11,6 +11,7 @@ import {
   parseNic,
   parseOpen,
 } from '../net/options.ts';
+import { type DisplayOption, parseDisplay } from './display.ts';
 
 export interface DiskOption {
   readonly file: string;
@@ -30,6 +31,7 @@ export interface PcOptions {
   readonly opened: readonly OpenedService[];
   readonly pcap?: string;
   readonly screenshot?: string;
+  readonly display?: DisplayOption;
 }
 
 /** Options that have a say in what a PC can be. */
@@ -54,6 +56,7 @@ interface Given {
   readonly open?: readonly OpenedService[];
   readonly pcap?: string;
   readonly screenshot?: string;
+  readonly display?: DisplayOption;
 }
 
 export const PC_HELP = `With --cdrom, --disk, --floppy or --bios the guest is a whole PC, which SeaBIOS starts from those. Writes reach the
@@ -121,6 +124,11 @@ export function addPcOptions(command: Command): void {
       some((text: string) => known(parseOpen(text))),
     )
     .option('--pcap <file>', 'write what the network carries to a new file, a pcap capture')
+    .option(
+      '--display <none|vnc[=:port]>',
+      'show the screen to VNC clients of this machine, at the first free port from 5900 on or at the TCP port given',
+      parseDisplay,
+    )
     .option('--screenshot <file.png>', 'write the screen to a file, at the end and on the signal USR2', picture);
 }
 
@@ -132,9 +140,15 @@ function firstOf(options: Readonly<Record<string, boolean>>): string | undefined
 /** A whole PC, if these options ask for one; a sentence if they contradict each other. */
 export function pcOptions(given: Given, others: DirectOptions): PcOptions | string | undefined {
   const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
-  const { cdrom, bios, boot: letters, snapshot = false, pcap, screenshot } = given;
+  const { cdrom, bios, boot: letters, snapshot = false, pcap, screenshot, display } = given;
   const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
-  const needsPc = { nic: nics.length > 0, boot: letters !== undefined, snapshot, screenshot: screenshot !== undefined };
+  const needsPc = {
+    nic: nics.length > 0,
+    boot: letters !== undefined,
+    snapshot,
+    screenshot: screenshot !== undefined,
+    display: display !== undefined && display.kind !== 'none',
+  };
   const lonely = firstOf(needsPc);
   if (!isPc && lonely !== undefined) return `--${lonely} needs a PC: name a --disk, a --cdrom, a --floppy or a --bios.`;
   const wire = firstOf({ forward: forwards.length > 0, open: opened.length > 0, pcap: pcap !== undefined });
@@ -174,5 +188,6 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     ...(letters !== undefined && { boot: letters }),
     ...(pcap !== undefined && { pcap }),
     ...(screenshot !== undefined && { screenshot }),
+    ...(display !== undefined && { display }),
   };
 }

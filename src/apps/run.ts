@@ -11,6 +11,7 @@ import { TraceFile } from '../host/node/trace-file.ts';
 import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { guestName, openControl } from './control.ts';
+import { displayFor } from './display.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
@@ -65,6 +66,12 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
   const screenshot = options.pc?.screenshot === undefined ? undefined : await Screenshot.prepare(options.pc.screenshot);
   const pc = options.pc && (await Pc.open(options.pc));
+  const name = guestName(options);
+  const notice = (line: string): void => {
+    if (terminal) terminal.notice(`vivarium: ${line}\n`);
+    else stderr.write(`vivarium: ${line}\n`);
+  };
+  const display = displayFor(options.pc?.display, name, notice);
   try {
     await pc?.openCapture({
       full: () => session.pauseFor('capture'),
@@ -90,6 +97,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     });
 
     await pc?.listen();
+    await display?.start(guest);
     await profile?.open();
     if (options.trace) {
       trace = await TraceFile.create(options.trace.file, {
@@ -100,11 +108,12 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     }
   } catch (error) {
     // What refuses to run leaves no file behind.
+    display?.close();
     await Promise.allSettled([profile?.discard(), pc?.discard()]);
     throw error;
   }
 
-  const control = await openControl(guestName(options), guest, (message) => stderr.write(`vivarium: ${message}\n`));
+  const control = await openControl(name, guest, notice);
   const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
   // To firmware and boot loaders an end of file is a key like any other.
   const tellsEnd = pc === undefined;
@@ -135,6 +144,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   } finally {
     clearTimeout(timer);
     terminal?.restore();
+    display?.close();
     await control?.close();
   }
 

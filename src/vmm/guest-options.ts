@@ -2,6 +2,7 @@
 
 import type { BlockBackend } from '../base/block.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Keyboard, Pointer } from '../base/input.ts';
 import type { NetworkDevice, NetworkPort } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
@@ -147,6 +148,9 @@ export interface RunnableGuest {
   stats(): GuestStats;
   /** What a monitor would show, of a guest with firmware. */
   readonly screen?: Screen | undefined;
+  /** What is done at them reaches a guest that looks. */
+  readonly keyboard?: Keyboard;
+  readonly pointer?: Pointer;
   /** SHA-256 of CPU, devices and memory, in hexadecimal. */
   stateHash(): string;
 }
