@@ -12,6 +12,7 @@ import {
   parseOpen,
 } from '../net/options.ts';
 import { type DisplayOption, parseDisplay } from './display.ts';
+import { parseDurationMs } from './units.ts';
 
 export interface DiskOption {
   readonly file: string;
@@ -25,6 +26,8 @@ export interface PcOptions {
   readonly floppies: readonly string[];
   readonly bios?: string;
   readonly boot?: string;
+  /** How long firmware offers its menu; not at all if not said. */
+  readonly bootMenuMs?: number;
   readonly snapshot: boolean;
   readonly nics: readonly NicOption[];
   readonly forwards: readonly Forward[];
@@ -50,6 +53,7 @@ interface Given {
   readonly floppy?: readonly string[];
   readonly bios?: string;
   readonly boot?: string;
+  readonly bootMenu?: number;
   readonly snapshot?: boolean;
   readonly nic?: readonly NicOption[];
   readonly forward?: readonly Forward[];
@@ -69,6 +73,7 @@ const IDE_UNITS = 4;
 const AHCI_UNITS = 6;
 const FLOPPIES = 2;
 const NICS = 4;
+const LONGEST_BOOT_MENU_MS = 3_600_000;
 
 function some<T>(parse: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
   return (text, before = []) => [...before, parse(text)];
@@ -94,6 +99,14 @@ function boot(letters: string): string {
   return letters;
 }
 
+function bootMenu(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms <= 0 || ms > LONGEST_BOOT_MENU_MS) {
+    throw new InvalidArgumentError('Write a duration such as 3s, of an hour at most.');
+  }
+  return ms;
+}
+
 function picture(file: string): string {
   if (!/\.png$/i.test(file)) throw new InvalidArgumentError('Write the name of a file that ends in .png.');
   return file;
@@ -107,6 +120,7 @@ export function addPcOptions(command: Command): void {
     .option('--floppy <file>', 'floppy disk, a raw image; may be repeated once', some(String))
     .option('--bios <file>', 'firmware, rather than SeaBIOS')
     .option('--boot <letters>', 'what to start from, in order: c disk, d CD-ROM, a floppy, n network (cda)', boot)
+    .option('--boot-menu <duration>', 'have Escape open a menu of what to start from, for this long', bootMenu)
     .option('--snapshot', 'throw away at the end what the guest writes to its disks')
     .option(
       '--nic <user[,...]>',
@@ -140,11 +154,12 @@ function firstOf(options: Readonly<Record<string, boolean>>): string | undefined
 /** A whole PC, if these options ask for one; a sentence if they contradict each other. */
 export function pcOptions(given: Given, others: DirectOptions): PcOptions | string | undefined {
   const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
-  const { cdrom, bios, boot: letters, snapshot = false, pcap, screenshot, display } = given;
+  const { cdrom, bios, boot: letters, bootMenu: bootMenuMs, snapshot = false, pcap, screenshot, display } = given;
   const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
   const needsPc = {
     nic: nics.length > 0,
     boot: letters !== undefined,
+    'boot-menu': bootMenuMs !== undefined,
     snapshot,
     screenshot: screenshot !== undefined,
     display: display !== undefined && display.kind !== 'none',
@@ -186,6 +201,7 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     ...(cdrom !== undefined && { cdrom }),
     ...(bios !== undefined && { bios }),
     ...(letters !== undefined && { boot: letters }),
+    ...(bootMenuMs !== undefined && { bootMenuMs }),
     ...(pcap !== undefined && { pcap }),
     ...(screenshot !== undefined && { screenshot }),
     ...(display !== undefined && { display }),

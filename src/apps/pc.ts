@@ -63,7 +63,9 @@ export class Pc {
     const images: OpenImage[] = [];
     try {
       const drives = await openDrives(options, images);
-      return new Pc(options, { bios, vgaBios, drives, bootOrder: options.boot ?? DEFAULT_BOOT_ORDER }, images);
+      const { boot: bootOrder = DEFAULT_BOOT_ORDER, bootMenuMs } = options;
+      const firmware = { bios, vgaBios, drives, bootOrder, ...(bootMenuMs !== undefined && { bootMenuMs }) };
+      return new Pc(options, firmware, images);
     } catch (error) {
       await Promise.allSettled(images.map(({ backend }) => backend.close()));
       throw error;
