@@ -70,6 +70,9 @@ const MISTAKES: readonly (readonly [words: string, says: RegExp])[] = [
   ['--disk ,bus=ahci', /Write FILE or FILE,bus=ahci\./],
   ['--disk a,bus=scsi', /Write FILE or FILE,bus=ahci\./],
   ['--disk a --boot cc', /Write up to three of c/],
+  ['--boot-menu 3s', /--boot-menu needs a PC/],
+  ['--disk a --boot-menu 2h', /Write a duration such as 3s, of an hour at most\./],
+  ['--disk a --boot-menu soon', /Write a duration such as 3s/],
   ['--disk a --screenshot b.jpg', /ends in \.png/],
   ['--disk a --nic bridge', /'bridge' is not a kind of network: there is user\./],
 ];
