@@ -51,6 +51,8 @@ const architectural = {
   cr2: [64],
   cr3: [64],
   cr4: [64],
+  /** The page-directory-pointer entries of PAE paging, as they were when CR3 was loaded. */
+  pdpte: [64, 4],
   efer: [64],
   xcr0: [64],
   /** DR0-DR3, (DR4, DR5 unused), DR6, DR7. */

@@ -121,6 +121,12 @@ function map(mode: Mode, entries: readonly bigint[], leafAddress = mode.physical
   cpu.set(vcpu.cr3, BigInt(TABLES));
   cpu.set(vcpu.cr4, mode.cr4 | (controls.smep ? CR4_SMEP : 0n) | (controls.smap ? CR4_SMAP : 0n));
   cpu.set(vcpu.efer, mode.efer | (controls.nxe ? EFER_NXE : 0n));
+  loadPointers();
+}
+
+/** As MOV to CR3 does with PAE paging. */
+function loadPointers(): void {
+  for (let i = 0; i < 4; i++) cpu.set(vcpu.pdpte, machine.read64(TABLES + 8 * i), i);
 }
 
 /** All levels' entries with every right; PAE's top level has none to give. */
@@ -263,9 +269,9 @@ for (const mode of MODES) {
       const wide: bigint[] = [];
       for (let bit = PHYSICAL_ADDRESS_BITS; bit < 52; bit++) wide.push(1n << BigInt(bit));
       if (mode.efer === 0n) for (let bit = 52; bit < 63; bit++) wide.push(1n << BigInt(bit));
-      for (let level = 0; level < levels; level++) {
+      // PAE paging's first level is checked when it is loaded.
+      for (let level = mode.firstWithRights; level < levels; level++) {
         let reserved = mode.entryBytes === 8 ? [...wide, NX] : [];
-        if (mode.name === 'PAE paging' && level === 0) reserved = [...reserved, W, U, A, D, PS, 0x100n];
         if (mode.name === '4-level paging' && level === 0) reserved = [...reserved, PS];
         for (const bit of reserved) {
           const entries = generous(mode);
@@ -281,6 +287,7 @@ for (const mode of MODES) {
       map(mode, generous(mode));
       const away = 0x8000_0000n | (generous(mode)[0] as bigint);
       machine.write64(TABLES + (mode.places[0] as number), away);
+      loadPointers();
       // In 4-byte entries no bit is reserved: they map the last page.
       const expected =
         mode.entryBytes === 8 ? { error: E_PRESENT | E_RESERVED } : 0xffff_f000n | (mode.linear & 0xfffn);

@@ -1,8 +1,7 @@
 /**
  * The page walk: 32-bit, PAE and 4-level paging (SDM Vol. 3A chapter 4 "Paging"), in the algebra.
  *
- * Not modelled: 5-level paging, protection keys, the PDPTE registers of PAE paging (Deviation: the entries are read
- * from memory on every walk, as after a fresh MOV to CR3).
+ * Not modelled: 5-level paging, protection keys.
  */
 
 import { type Algebra, defineRoutine, PF, type Value, type Variable } from '../algebra.ts';
@@ -32,10 +31,11 @@ export const GLOBAL = 32;
 const PRESENT = 1;
 const ACCESSED = 0x20;
 const PAGE_SIZE = 0x80;
-const NX = 1n << 63n;
 const ADDRESS = ((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) & ~0xfffn;
 /** Address bits above the width supported; must be 0. */
 const RESERVED = ((1n << 52n) - 1n) & ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n);
+/** Of a page-directory-pointer entry of PAE paging, which has no rights and no accessed bit. */
+export const PDPTE_RESERVED = ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) | 0x1e6n;
 /** Bits 52-62: free for software with 4-level paging, reserved with PAE paging. */
 const UPPER = 0x7ffn << 52n;
 
@@ -124,24 +124,25 @@ function pageOf(m: Algebra, walk: Walk, entry: Value, shift: number): Value {
   return shift === 12 ? base : m.or(base, m.and(walk.linear, m.const(64, offsetMask)));
 }
 
+/** Address of the page directory, from the PDPTE register that the address selects. */
+function pageDirectory(m: Algebra, walk: Walk): Value {
+  const index = m.and(m.trunc(m.shr(walk.linear, 30), 32), m.const(32, 3));
+  const entry = m.getAt(vcpu.pdpte, index);
+  m.if(m.isZero(m.and(entry, m.const(64, PRESENT))), () => fault(m, walk, 0));
+  return m.and(entry, m.const(64, ADDRESS));
+}
+
 /** 4-level and PAE paging: 8-byte entries, 9 index bits a level. */
 function walkWide(m: Algebra, walk: Walk, page: Variable, allowed: Variable, long: boolean): void {
-  const table = m.variable(m.and(m.get(vcpu.cr3), m.const(64, long ? ADDRESS : 0xffffffe0n)));
+  const top = long ? m.and(m.get(vcpu.cr3), m.const(64, ADDRESS)) : pageDirectory(m, walk);
+  const table = m.variable(top);
   const done = m.variable(m.const(1, 0));
-  const levels = long ? [39, 30, 21, 12] : [30, 21, 12];
+  const levels = long ? [39, 30, 21, 12] : [21, 12];
   for (const shift of levels) {
     m.if(m.not(m.use(done)), () => {
-      const index = m.and(m.shr(walk.linear, shift - 3), m.const(64, shift === 30 && !long ? 0x18n : 0xff8n));
+      const index = m.and(m.shr(walk.linear, shift - 3), m.const(64, 0xff8n));
       const address = m.add(m.use(table), index);
       const entry = m.loadPhysical(64, address);
-      if (shift === 30 && !long) {
-        // PAE's page-directory-pointer entries have no rights, no accessed bit; most bits are reserved.
-        m.if(m.isZero(m.and(entry, m.const(64, PRESENT))), () => fault(m, walk, 0));
-        const reserved = m.ne(m.and(entry, m.const(64, RESERVED | UPPER | NX | 0x1e6n)), m.const(64, 0));
-        m.if(reserved, () => fault(m, walk, ERROR_PRESENT | ERROR_RESERVED));
-        m.assign(table, m.and(entry, m.const(64, ADDRESS)));
-        return;
-      }
       const finish = (): void => {
         const rightsHere = leaf(m, walk, entry, address);
         const size = shift === 30 ? HUGE : shift === 21 ? LARGE : 0;

@@ -2,19 +2,17 @@
  * MOV to and from control and debug registers, CLTS, LMSW, SMSW: SDM Vol. 3A §2.5 "Control Registers", Vol. 3B §17.2
  * "Debug Registers". The accumulated checks of a write are routines.
  *
- * Not modelled: the PDPTE registers (checked when they would be loaded, but read on every walk), RTM and bus-lock
- * debugging.
+ * Not modelled: RTM and bus-lock debugging.
  */
 
 import { type Algebra, CS, DB, defineRoutine, GP, TR, UD, type Value } from '../../algebra.ts';
-import { PHYSICAL_ADDRESS_BITS } from '../../mmu/walk.ts';
+import { PDPTE_RESERVED, PHYSICAL_ADDRESS_BITS } from '../../mmu/walk.ts';
 import { vcpu } from '../../state.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
 import { unsigned } from '../widths.ts';
 import * as bits from './control-bits.ts';
 import { anySet, is64BitMode, isLongMode } from './modes.ts';
 
-const PDPTE_RESERVED = ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) | 0x1e6n;
 const CR3_RESERVED = ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) & ~(1n << 63n);
 
 /** #GP(0) where a condition (type 1) holds. */
@@ -22,21 +20,33 @@ function refuse(m: Algebra, condition: Value): void {
   m.if(condition, () => m.raise(GP, 0));
 }
 
-/** (page directory pointer table: CR3): #GP(0) if a present entry has reserved bits set (§4.4.1 "PDPTE Registers"). */
-const checkPageDirectoryPointers = defineRoutine({
-  name: 'checkPageDirectoryPointers',
+/**
+ * (page-directory-pointer table: CR3) -> 1 if a present entry has reserved bits set: nothing is loaded then, else the
+ * PDPTE registers are (§4.4.1 "PDPTE Registers").
+ */
+export const loadPageDirectoryPointers = defineRoutine({
+  name: 'loadPageDirectoryPointers',
   params: [64],
-  results: [],
-  faults: true,
+  results: [32],
+  faults: false,
   body(m, cr3) {
     const table = m.and(cr3, m.const(64, 0xffffffe0n));
-    for (let index = 0; index < 4; index++) {
-      const entry = m.loadPhysical(64, m.add(table, m.const(64, 8 * index)));
-      refuse(m, m.and(m.bit(entry, 0), anySet(m, entry, PDPTE_RESERVED)));
-    }
-    return [];
+    const entries = [0, 1, 2, 3].map((index) => m.loadPhysical(64, m.add(table, m.const(64, 8 * index))));
+    const bad = entries
+      .map((entry) => m.and(m.bit(entry, 0), anySet(m, entry, PDPTE_RESERVED)))
+      .reduce((one, other) => m.or(one, other));
+    m.if(m.not(bad), () => {
+      for (const [index, entry] of entries.entries()) m.setAt(vcpu.pdpte, index, entry);
+    });
+    return [m.zext(bad, 32)];
   },
 });
+
+/** The same for MOV to a control register. */
+function reloadPointers(m: Algebra, cr3: Value): void {
+  const [bad] = m.call(loadPageDirectoryPointers, cr3);
+  refuse(m, m.ne(bad as Value, m.const(32, 0)));
+}
 
 function changed(m: Algebra, before: Value, after: Value, mask: number): Value {
   return anySet(m, m.xor(before, after), mask);
@@ -60,24 +70,23 @@ const writeCr0 = defineRoutine({
     m.if(
       m.and(paging, m.not(wasPaging)),
       () =>
-        m.if(
-          anySet(m, efer, bits.EFER_LME),
-          () => {
-            // SDM Vol. 3A §9.8.5 "Initializing IA-32e Mode".
-            refuse(m, m.not(anySet(m, cr4, bits.CR4_PAE)));
-            refuse(m, m.bit(m.getAt(vcpu.segmentAccess, CS), 13));
-            // A 16-bit TSS, available or busy.
-            refuse(m, m.eq(m.and(m.getAt(vcpu.segmentAccess, TR), m.const(32, 0x1d)), m.const(32, 1)));
-            m.set(vcpu.efer, m.or(efer, m.const(64, bits.EFER_LMA)));
-          },
-          () => m.if(anySet(m, cr4, bits.CR4_PAE), () => void m.call(checkPageDirectoryPointers, m.get(vcpu.cr3))),
-        ),
+        m.if(anySet(m, efer, bits.EFER_LME), () => {
+          // SDM Vol. 3A §9.8.5 "Initializing IA-32e Mode".
+          refuse(m, m.not(anySet(m, cr4, bits.CR4_PAE)));
+          refuse(m, m.bit(m.getAt(vcpu.segmentAccess, CS), 13));
+          // A 16-bit TSS, available or busy.
+          refuse(m, m.eq(m.and(m.getAt(vcpu.segmentAccess, TR), m.const(32, 0x1d)), m.const(32, 1)));
+          m.set(vcpu.efer, m.or(efer, m.const(64, bits.EFER_LMA)));
+        }),
       () =>
         m.if(m.and(wasPaging, m.not(paging)), () => {
           refuse(m, m.or(is64BitMode(m), anySet(m, cr4, bits.CR4_PCIDE)));
           m.set(vcpu.efer, m.and(efer, m.const(64, ~BigInt(bits.EFER_LMA))));
         }),
     );
+    const usesPointers = m.and(m.and(paging, anySet(m, cr4, bits.CR4_PAE)), m.not(anySet(m, efer, bits.EFER_LME)));
+    const reloads = changed(m, old, value, bits.CR0_PG + bits.CR0_CD + bits.CR0_NW);
+    m.if(m.and(usesPointers, reloads), () => reloadPointers(m, m.get(vcpu.cr3)));
     m.set(vcpu.cr0, value);
     m.if(
       changed(m, old, value, bits.CR0_PG + bits.CR0_WP + bits.CR0_PE),
@@ -104,7 +113,7 @@ const writeCr3 = defineRoutine({
       },
       () => {
         const pae = m.and(anySet(m, cr4, bits.CR4_PAE), anySet(m, m.get(vcpu.cr0), bits.CR0_PG));
-        m.if(pae, () => void m.call(checkPageDirectoryPointers, wanted));
+        m.if(pae, () => reloadPointers(m, wanted));
       },
     );
     m.set(vcpu.cr3, m.and(wanted, m.const(64, ~(1n << 63n))));
@@ -132,7 +141,7 @@ const writeCr4 = defineRoutine({
     const paging = anySet(m, m.get(vcpu.cr0), bits.CR0_PG);
     const pae = m.and(m.and(paging, m.not(long)), anySet(m, value, bits.CR4_PAE));
     const reloads = changed(m, old, value, bits.CR4_PAE | bits.CR4_PGE | bits.CR4_PSE | bits.CR4_SMEP);
-    m.if(m.and(pae, reloads), () => void m.call(checkPageDirectoryPointers, m.get(vcpu.cr3)));
+    m.if(m.and(pae, reloads), () => reloadPointers(m, m.get(vcpu.cr3)));
     m.set(vcpu.cr4, value);
     m.if(changed(m, old, value, TRANSLATION_BITS), () => void m.host('controlWritten', m.const(32, bits.WRITTEN_CR4)));
     m.contextChanged();

@@ -19,7 +19,8 @@ import {
   type Value,
 } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
-import { CR0_PG, CR0_TS, DR6_BT, WRITTEN_CR3 } from './control-bits.ts';
+import { CR0_PG, CR0_TS, CR4_PAE, DR6_BT, WRITTEN_CR3 } from './control-bits.ts';
+import { loadPageDirectoryPointers } from './control-registers.ts';
 import { deliverException, SOURCE_EXCEPTION } from './deliver.ts';
 import { TSS_BUSY } from './descriptor-tables.ts';
 import {
@@ -130,14 +131,18 @@ function setUnloadedSegment(m: Algebra, segment: number, selector: Value): void 
   m.setAt(vcpu.segmentAccess, segment, m.const(32, ACCESS_UNUSABLE));
 }
 
-/** (base, access) of the new TSS -> offset to go on at. Everything but descriptors. */
+/**
+ * (base, access) of the new TSS -> (offset to go on at, 1 if the new page-directory pointers cannot be loaded).
+ * Everything but descriptors. The TSS is read before its address space is entered.
+ */
 const loadTask = defineRoutine({
   name: 'loadTask',
   params: [64, 32],
-  results: [64],
+  results: [64, 32],
   faults: true,
   body(m, base, access) {
     const ip = m.variable(m.const(64, 0));
+    const unmapped = m.variable(m.const(32, 0));
     byLayout(m, access, (layout) => {
       const { width } = layout;
       const load = (offset: number): Value => m.zext(m.loadSystem(width, m.add(base, m.const(64, offset))), 32);
@@ -150,9 +155,17 @@ const loadTask = defineRoutine({
       );
       const localTable = selector(layout.localTable);
       if (width === 32) {
+        const traps = m.bit(m.loadSystem(16, m.add(base, m.const(64, TSS_TRAP))), 0);
         const cr3 = m.loadSystem(32, m.add(base, m.const(64, TSS_CR3)));
+        m.if(traps, () => {
+          m.set(vcpu.pendingDebug, m.or(m.get(vcpu.pendingDebug), m.const(32, DR6_BT)));
+          requestRunLoop(m);
+        });
         m.if(anySet(m, m.get(vcpu.cr0), CR0_PG), () => {
           m.set(vcpu.cr3, m.zext(cr3, 64));
+          m.if(anySet(m, m.get(vcpu.cr4), CR4_PAE), () => {
+            m.assign(unmapped, m.call(loadPageDirectoryPointers, m.zext(cr3, 64))[0] as Value);
+          });
           m.host('controlWritten', m.const(32, WRITTEN_CR3));
         });
       }
@@ -167,7 +180,7 @@ const loadTask = defineRoutine({
       });
       setUnloadedSegment(m, LDTR, localTable);
     });
-    return [m.use(ip)];
+    return [m.use(ip), m.use(unmapped)];
   },
 });
 
@@ -233,15 +246,16 @@ function loadTaskData(m: Algebra, segment: number): void {
 }
 
 /**
- * (offset to go on at, has an error code, error code, size of it in bytes): segments and stack of the new task. Faults
- * are the new task's.
+ * (offset to go on at, whether its page-directory pointers are bad, has an error code, error code, size of it in bytes):
+ * segments and stack of the new task. Faults are the new task's.
  */
 const enterTask = defineRoutine({
   name: 'enterTask',
-  params: [64, 32, 32, 32],
+  params: [64, 32, 32, 32, 32],
   results: [],
   faults: true,
-  body(m, ip, hasCode, code, bytes) {
+  body(m, ip, unmapped, hasCode, code, bytes) {
+    m.if(m.ne(unmapped, m.const(32, 0)), () => m.raise(TS, selectorError(m, m.getAt(vcpu.segmentSelector, TR))));
     loadTaskLocalTable(m);
     m.if(
       isVirtual8086(m),
@@ -327,22 +341,15 @@ export const switchTask = defineRoutine({
     m.setAt(vcpu.segmentBase, TR, base);
     m.setAt(vcpu.segmentLimit, TR, limit);
     m.setAt(vcpu.segmentAccess, TR, m.or(access, m.const(32, TSS_BUSY)));
-    const [ip] = m.call(loadTask, base, access);
+    const [ip, unmapped] = m.call(loadTask, base, access);
     m.set(vcpu.cr0, m.or(m.get(vcpu.cr0), m.const(64, CR0_TS)));
     m.setAt(vcpu.dr, 7, m.and(m.getAt(vcpu.dr, 7), m.const(64, ~DR7_LOCAL)));
     m.if(nests, () => m.set(vcpu.rflags, m.or(m.get(vcpu.rflags), m.const(32, FLAG_NT))));
-    m.if(m.bit(access, 3), () => {
-      const traps = m.bit(m.loadSystem(16, m.add(base, m.const(64, TSS_TRAP))), 0);
-      m.if(traps, () => {
-        m.set(vcpu.pendingDebug, m.or(m.get(vcpu.pendingDebug), m.const(32, DR6_BT)));
-        requestRunLoop(m);
-      });
-    });
 
     const target = m.variable(ip);
     const shutdown = m.variable(m.const(32, 0));
     const bytes = m.select(m.bit(access, 3), m.const(32, 4), m.const(32, 2));
-    m.if(m.attempt(enterTask, ip, hasCode, code, bytes), () => {
+    m.if(m.attempt(enterTask, ip, unmapped, hasCode, code, bytes), () => {
       m.contextChanged();
       m.set(vcpu.rip, ip);
       m.assign(shutdown, m.call(deliverException, m.const(32, SOURCE_EXCEPTION))[0]);
