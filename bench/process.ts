@@ -68,6 +68,11 @@ export class Conversation {
     return this.#peakBytes;
   }
 
+  /** Processor time that the process has taken, in all its threads; undefined where the host has no /proc. */
+  get processorSeconds(): number | undefined {
+    return processorSecondsOf(this.#child.pid);
+  }
+
   get stderr(): string {
     return this.#stderr;
   }
@@ -153,6 +158,17 @@ function peakBytesOf(pid: number | undefined): number | undefined {
   try {
     const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
     return match ? Number(match[1]) * 1024 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** proc_pid_stat(5): utime and stime, fields 14 and 15, in ticks of 10 ms; the name before them is in parentheses. */
+function processorSecondsOf(pid: number | undefined): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return undefined;
   }

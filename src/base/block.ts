@@ -32,6 +32,12 @@ export interface BlockBackend {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Stores all of `from`. What failed may be stored in part, other bytes are as they were. */
   write(offset: number, from: Uint8Array): Promise<void>;
+  /**
+   * `read` and `write` while the caller waits, throwing BlockError: for storage that answers in microseconds most of the
+   * time, such as files. Asked for only while nothing else is under way.
+   */
+  readNow?(offset: number, into: Uint8Array): void;
+  writeNow?(offset: number, from: Uint8Array): void;
   /** All that was written is on stable storage when this resolves. */
   flush(): Promise<void>;
   /** Flushes and lets go; there are no requests after it. */

@@ -42,7 +42,20 @@ class SlowDisk extends MemoryDisk {
   }
 }
 
-function bench(deterministic: boolean) {
+/** A disk that answers while the guest waits, in a time that the test says, or in its own. */
+class QuickDisk extends SlowDisk {
+  readNow(offset: number, into: Uint8Array): void {
+    this.log.push(`read now ${offset}`);
+    into.set(this.bytes.subarray(offset, offset + into.length));
+  }
+
+  writeNow(offset: number, from: Uint8Array): void {
+    this.log.push(`write now ${offset}`);
+    this.bytes.set(from, offset);
+  }
+}
+
+function bench(deterministic: boolean, disk = new SlowDisk(), nowMs = () => 0) {
   const clock = new TestClock();
   const calls: string[] = [];
   const queue = new BlockQueue({
@@ -50,8 +63,8 @@ function bench(deterministic: boolean) {
     deterministic,
     submitted: () => calls.push('submitted'),
     finished: () => calls.push('finished'),
+    nowMs,
   });
-  const disk = new SlowDisk();
   return { clock, calls, queue, disk, port: queue.port(disk) };
 }
 
@@ -200,4 +213,93 @@ test('nothing is written to a backend that is read-only', async () => {
   queue.deliver();
   assert.deepEqual(seen, ['read-only']);
   assert.equal(disk.bytes[0], 0);
+});
+
+test('storage that answers at once has answered before the next slice, without an event', () => {
+  const { queue, disk, port, calls } = bench(false, new QuickDisk());
+  const seen: unknown[] = [];
+  port.write(512, sector(9), (problem) => seen.push(problem));
+  port.read(512, 512, (result) => seen.push((result as Uint8Array)[0]));
+  assert.deepEqual(disk.log, ['write now 512', 'read now 512']);
+  assert.deepEqual(calls, ['submitted', 'submitted']);
+  assert.deepEqual([queue.isBusy, queue.isReady, seen.length], [false, true, 0]);
+  queue.deliver();
+  assert.deepEqual(seen, [undefined, 9]);
+  assert.equal(queue.isReady, false);
+});
+
+test('what is asked for while results are delivered waits for the next time, be it ready', () => {
+  const { queue, port } = bench(false, new QuickDisk());
+  let reads = 0;
+  const readOn = (): void => {
+    reads++;
+    port.read(0, 512, readOn);
+  };
+  readOn();
+  queue.deliver();
+  assert.equal(reads, 2);
+  assert.equal(queue.isReady, true);
+});
+
+test('nothing overtakes a request that the host works on', async () => {
+  const { queue, disk, port } = bench(false, new QuickDisk());
+  const seen: unknown[] = [];
+  port.flush(() => seen.push('flush'));
+  port.read(0, 512, () => seen.push('read'));
+  port.read(2 ** 40, 512, (result) => seen.push(result));
+  queue.deliver();
+  assert.deepEqual(seen, []);
+  await disk.finish();
+  await disk.finish();
+  queue.deliver();
+  assert.deepEqual(disk.log, ['flush', 'read 0']);
+  assert.deepEqual(seen, ['flush', 'read', 'io']);
+  port.read(0, 512, () => {});
+  assert.equal(disk.log.at(-1), 'read now 0');
+});
+
+test('storage that was slow is not waited for until some time has gone by', async () => {
+  let now = 0;
+  const disk = new QuickDisk();
+  const { port } = bench(false, disk, () => now);
+  disk.readNow = (offset) => {
+    disk.log.push(`read now ${offset}`);
+    now += 10;
+  };
+  port.read(0, 512, () => {});
+  port.read(512, 512, () => {});
+  await disk.finish();
+  now = 400;
+  port.read(1024, 512, () => {});
+  await disk.finish();
+  now = 600;
+  port.read(1536, 512, () => {});
+  assert.deepEqual(disk.log, ['read now 0', 'read 512', 'read 1024', 'read now 1536']);
+});
+
+test('problems of storage that answers at once arrive as values', () => {
+  const disk = new QuickDisk();
+  const { queue, port } = bench(false, disk);
+  disk.readNow = () => {
+    throw new Error('a bug');
+  };
+  disk.writeNow = () => {
+    throw new BlockError('full', 'No room.');
+  };
+  const seen: unknown[] = [];
+  port.read(0, 512, (result) => seen.push(result));
+  port.write(0, sector(1), (problem) => seen.push(problem));
+  queue.deliver();
+  assert.deepEqual(seen, ['io', 'full']);
+});
+
+test('deterministic: storage that answers at once is not seen to', () => {
+  const { clock, queue, port } = bench(true, new QuickDisk());
+  const seen: string[] = [];
+  port.read(512, 512, () => seen.push(`read at ${clock.now()}`));
+  clock.advance(19_999);
+  queue.deliver();
+  assert.deepEqual([seen.length, queue.isReady, queue.blocked], [0, false, undefined]);
+  clock.advance(1_000_000);
+  assert.deepEqual(seen, ['read at 20000']);
 });

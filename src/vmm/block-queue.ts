@@ -7,6 +7,10 @@
  *     done(...)      <--- deliver(): real time: as soon as the host has finished, and an idle guest wakes
  *                         deterministic: LATENCY_NS of virtual time after the request, whatever the host took
  *
+ * What a backend can do while we wait (`readNow`, `writeNow`) is done with the request: a read from the host's page cache
+ * takes a tenth of the time in which a thread of the host would hand it over. Storage that proves slow has its requests
+ * made the other way for a while, so that it holds the event loop for a small part of the time at most.
+ *
  * In deterministic mode the host can be slower than that: `blocked` is what the run loop waits for before virtual time
  * goes on. It is also what keeps a guest that asks and resets without end from piling up requests.
  */
@@ -23,6 +27,12 @@ const REQUEST_BYTES = 4096;
 
 const MOST_SPARE_BUFFERS = 4;
 
+/** Waiting for a request longer than this is slow: nothing is waited for in the time that follows, so many times as long. */
+const SLOW_MS = 1;
+const PENALTY = 50;
+/** Requests larger than this are not waited for. */
+const LARGEST_NOW_BYTES = 2 ** 20;
+
 export interface BlockQueueHost {
   readonly clock: Clock;
   readonly deterministic: boolean;
@@ -30,6 +40,8 @@ export interface BlockQueueHost {
   submitted(): void;
   /** The host has finished something: an idle guest should look. */
   finished(): void;
+  /** The host's monotonic clock. */
+  nowMs(): number;
 }
 
 type Result = Uint8Array | BlockProblem | undefined;
@@ -40,7 +52,6 @@ interface Request {
   readonly bytes: number;
   /** When it is delivered; minus infinity in real time: when finished. */
   readonly deadlineNs: number;
-  work(): Promise<Result>;
   /** Undefined once abandoned. */
   done: ((result: Result) => void) | undefined;
   finished: Promise<void> | undefined;
@@ -55,6 +66,8 @@ export class BlockQueue {
   #requests: Request[] = [];
   #backlogBytes = 0;
   readonly #spare = new SpareBuffers();
+  /** Nothing is waited for before this time. */
+  #patientFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(host: BlockQueueHost) {
     this.#host = host;
@@ -68,7 +81,13 @@ export class BlockQueue {
 
   /** Devices wait for the host: the guest should not hold the event loop for long. */
   get isBusy(): boolean {
-    return this.#requests.length > 0;
+    return this.#requests.some(({ isFinished }) => !isFinished);
+  }
+
+  /** Something can be delivered now: the guest must not sleep. */
+  get isReady(): boolean {
+    const now = this.#host.clock.now();
+    return this.#requests.some(({ isFinished, deadlineNs }) => isFinished && deadlineNs <= now);
   }
 
   /** What must be over before the guest runs on, if anything. */
@@ -82,7 +101,8 @@ export class BlockQueue {
   /** Calls back for what is finished and due. */
   deliver(): void {
     const now = this.#host.clock.now();
-    for (let i = 0; i < this.#requests.length; ) {
+    // What devices ask for now waits for the next time: the host may have finished it already, and the next, and the next.
+    for (let i = 0, left = this.#requests.length; left > 0; left--) {
       const request = this.#requests[i] as Request;
       if (request.isFinished && request.deadlineNs <= now) {
         this.#requests.splice(i, 1);
@@ -110,35 +130,54 @@ export class BlockQueue {
     await Promise.all(this.#requests.map(({ finished }) => finished));
   }
 
-  /** For ports: `after` is what the same backend was asked before. */
+  /** For ports: nothing speaks against waiting for the host. */
+  get isPatient(): boolean {
+    return this.#host.nowMs() >= this.#patientFromMs;
+  }
+
+  /** For ports: how work that is waited for ended. */
+  waitFor(work: () => Result): Result {
+    const startedMs = this.#host.nowMs();
+    let result: Result;
+    try {
+      result = work();
+    } catch (error) {
+      result = problemOf(error);
+    }
+    const endedMs = this.#host.nowMs();
+    const tookMs = endedMs - startedMs;
+    if (tookMs > SLOW_MS) this.#patientFromMs = endedMs + PENALTY * tookMs;
+    return result;
+  }
+
+  /** For ports: `outcome` is a result that is there already, or is to come. */
   submit(
     port: Port,
-    after: Promise<void>,
     bytes: number,
-    work: () => Promise<Result>,
+    outcome: { readonly result: Result } | Promise<Result>,
     done: (result: Result) => void,
-  ): Promise<void> {
+  ): void {
     const { clock, deterministic } = this.#host;
+    const isFinished = !(outcome instanceof Promise);
     const request: Request = {
       port,
       bytes: bytes + REQUEST_BYTES,
       deadlineNs: deterministic ? clock.now() + LATENCY_NS : Number.NEGATIVE_INFINITY,
-      work,
       done,
       finished: undefined,
-      isFinished: false,
-      result: undefined,
+      isFinished,
+      result: isFinished ? outcome.result : undefined,
     };
-    const finished = after.then(async () => {
-      request.result = await request.work();
-      request.isFinished = true;
-      this.#host.finished();
-    });
-    request.finished = finished;
+    if (!isFinished) {
+      request.finished = outcome.then((result) => {
+        request.result = result;
+        request.isFinished = true;
+        this.#host.finished();
+      });
+    }
     this.#requests.push(request);
     if (deterministic && this.#requests.length === 1) this.#timer.arm(request.deadlineNs);
     this.#host.submitted();
-    return finished;
   }
 
   /** For ports: nobody waits for their requests any more. */
@@ -170,11 +209,20 @@ class SpareBuffers {
   }
 }
 
+/** Two ways of doing the same; either ends with a result, or throws. */
+interface Work {
+  /** While the guest waits. */
+  readonly now?: (() => Result) | undefined;
+  later(): Promise<Result>;
+}
+
 class Port implements BlockPort {
   readonly #backend: BlockBackend;
   readonly #queue: BlockQueue;
   /** The last request made is over. */
   #last: Promise<void> = Promise.resolve();
+  /** Requests that are not. */
+  #underWay = 0;
 
   constructor(backend: BlockBackend, queue: BlockQueue) {
     this.#backend = backend;
@@ -190,41 +238,76 @@ class Port implements BlockPort {
   }
 
   read(offset: number, length: number, done: (result: Uint8Array | BlockProblem) => void): void {
-    const work = async (): Promise<Result> => {
+    const { readNow } = this.#backend;
+    const now = (): Result => {
       const into = this.#queue.buffer(length);
-      return (await problemOf(this.#backend.read(offset, into))) ?? into;
+      this.#backend.readNow?.(offset, into);
+      return into;
     };
-    this.#submit(offset, length, work, done as (result: Result) => void);
+    const later = async (): Promise<Result> => {
+      const into = this.#queue.buffer(length);
+      await this.#backend.read(offset, into);
+      return into;
+    };
+    const refusal = this.#isInside(offset, length) ? undefined : 'io';
+    this.#submit(length, refusal, { now: readNow && now, later }, done as (result: Result) => void);
   }
 
   write(offset: number, bytes: Uint8Array, done: (problem: BlockProblem | undefined) => void): void {
-    const work = async (): Promise<Result> =>
-      this.#backend.readOnly ? 'read-only' : await problemOf(this.#backend.write(offset, bytes));
-    this.#submit(offset, bytes.length, work, done as (result: Result) => void);
+    const { writeNow } = this.#backend;
+    const now = (): Result => {
+      this.#backend.writeNow?.(offset, bytes);
+      return undefined;
+    };
+    const later = async (): Promise<Result> => {
+      await this.#backend.write(offset, bytes);
+      return undefined;
+    };
+    const isInside = this.#isInside(offset, bytes.length);
+    const refusal = !isInside ? 'io' : this.readOnly ? 'read-only' : undefined;
+    this.#submit(bytes.length, refusal, { now: writeNow && now, later }, done as (result: Result) => void);
   }
 
   flush(done: (problem: BlockProblem | undefined) => void): void {
-    this.#submit(0, 0, () => problemOf(this.#backend.flush()), done as (result: Result) => void);
+    const later = async (): Promise<Result> => {
+      await this.#backend.flush();
+      return undefined;
+    };
+    this.#submit(0, undefined, { later }, done as (result: Result) => void);
   }
 
   abandon(): void {
     this.#queue.abandon(this);
   }
 
-  #submit(offset: number, length: number, work: () => Promise<Result>, done: (result: Result) => void): void {
-    const isInside =
-      offset >= 0 && offset + length <= this.sizeBytes && offset % SECTOR_BYTES === 0 && length % SECTOR_BYTES === 0;
-    const bytes = isInside ? length : 0;
-    this.#last = this.#queue.submit(this, this.#last, bytes, isInside ? work : async () => 'io', done);
+  #isInside(offset: number, length: number): boolean {
+    const isWhole = offset % SECTOR_BYTES === 0 && length % SECTOR_BYTES === 0;
+    return isWhole && offset >= 0 && offset + length <= this.sizeBytes;
+  }
+
+  #submit(length: number, refusal: BlockProblem | undefined, work: Work, done: (result: Result) => void): void {
+    const bytes = refusal === undefined ? length : 0;
+    const { now, later } = refusal === undefined ? work : { now: () => refusal, later: async () => refusal };
+    if (now && this.#underWay === 0 && bytes <= LARGEST_NOW_BYTES && this.#queue.isPatient) {
+      this.#queue.submit(this, bytes, { result: this.#queue.waitFor(now) }, done);
+      return;
+    }
+    this.#underWay++;
+    const finished = this.#last.then(async () => {
+      try {
+        return await later();
+      } catch (error) {
+        return problemOf(error);
+      } finally {
+        this.#underWay--;
+      }
+    });
+    this.#last = finished.then(() => {});
+    this.#queue.submit(this, bytes, finished, done);
   }
 }
 
-/** How a request ended. Backends reject with BlockError; whatever else goes wrong in one is an I/O error to a guest. */
-async function problemOf(request: Promise<void>): Promise<BlockProblem | undefined> {
-  try {
-    await request;
-    return undefined;
-  } catch (error) {
-    return error instanceof BlockError ? error.problem : 'io';
-  }
+/** Why a request failed. Backends throw BlockErrors; whatever else goes wrong in one is an I/O error to a guest. */
+function problemOf(error: unknown): BlockProblem {
+  return error instanceof BlockError ? error.problem : 'io';
 }

@@ -118,6 +118,7 @@ export class Guest implements RunnableGuest {
         this.#cpu.vcpu.attention = true;
       },
       finished: () => this.#wake?.(),
+      nowMs: () => host.nowMs(),
     });
     this.#board = new PcBoard(
       {
@@ -349,7 +350,7 @@ export class Guest implements RunnableGuest {
       if (!this.#deliver()) continue;
       const idle = this.#isIdle();
       if (!idle) this.#runSlice();
-      else if (this.#end === undefined) await this.#waitWhileIdle();
+      else if (this.#end === undefined && !this.#blocks.isReady) await this.#waitWhileIdle();
       if (idle) profiler?.idled(this.#clock.now());
       this.#flushOutput();
       if (idle || this.#blocks.isBusy || host.nowMs() - heldSince > HOLD_MS) {

@@ -47,6 +47,19 @@ test('what is written is in the file, and read back', async () => {
   assert.equal(bytes.length, 64 * 512);
 });
 
+test('what is waited for is read and written alike', async () => {
+  const path = await image('waited-for');
+  const disk = await openDiskFile(path, writable);
+  disk.writeNow?.(512, new Uint8Array(1024).fill(0xab));
+  const into = new Uint8Array(1536);
+  disk.readNow?.(512, into);
+  assert.deepEqual([into[0], into[1023], into[1024]], [0xab, 0xab, 0]);
+  await truncate(path, 512);
+  assert.throws(() => disk.readNow?.(0, into), { name: 'BlockError', problem: 'io' });
+  await disk.close();
+  assert.throws(() => disk.readNow?.(0, into), { name: 'BlockError', problem: 'io' });
+});
+
 test('a flush of the guest is a flush on the host, and so is closing', async () => {
   const file = await open(await image('flushed'), 'r+');
   const prototype = Object.getPrototypeOf(file) as FileHandle;
@@ -116,6 +129,7 @@ test('a file that becomes shorter gives I/O errors', async () => {
 test('a full disk is told as such', { skip: !existsSync('/dev/full') }, async () => {
   const disk = new DiskFile(await open('/dev/full', 'r+'), 512, true);
   await assert.rejects(disk.write(0, new Uint8Array(512)), { name: 'BlockError', problem: 'full' });
+  assert.throws(() => disk.writeNow(0, new Uint8Array(512)), { name: 'BlockError', problem: 'full' });
   await disk.close();
 });
 

@@ -7,6 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
+import { readSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type BlockBackend, BlockError, type BlockProblem, SECTOR_BYTES } from '../../base/block.ts';
 import { VivariumError } from '../../base/errors.ts';
@@ -85,7 +86,15 @@ export class DiskFile implements BlockBackend {
   async read(offset: number, into: Uint8Array): Promise<void> {
     for (let done = 0; done < into.length; ) {
       const { bytesRead } = await attempt(this.#file.read(into, done, into.length - done, offset + done));
-      if (bytesRead === 0) throw new BlockError('io', 'The file has become shorter.');
+      if (bytesRead === 0) throw shorter();
+      done += bytesRead;
+    }
+  }
+
+  readNow(offset: number, into: Uint8Array): void {
+    for (let done = 0; done < into.length; ) {
+      const bytesRead = attemptNow(() => readSync(this.#file.fd, into, done, into.length - done, offset + done));
+      if (bytesRead === 0) throw shorter();
       done += bytesRead;
     }
   }
@@ -93,7 +102,15 @@ export class DiskFile implements BlockBackend {
   async write(offset: number, from: Uint8Array): Promise<void> {
     for (let done = 0; done < from.length; ) {
       const { bytesWritten } = await attempt(this.#file.write(from, done, from.length - done, offset + done));
-      if (bytesWritten === 0) throw new BlockError('full', 'The file takes no more.');
+      if (bytesWritten === 0) throw takesNoMore();
+      done += bytesWritten;
+    }
+  }
+
+  writeNow(offset: number, from: Uint8Array): void {
+    for (let done = 0; done < from.length; ) {
+      const bytesWritten = attemptNow(() => writeSync(this.#file.fd, from, done, from.length - done, offset + done));
+      if (bytesWritten === 0) throw takesNoMore();
       done += bytesWritten;
     }
   }
@@ -111,11 +128,26 @@ export class DiskFile implements BlockBackend {
   }
 }
 
+const shorter = (): BlockError => new BlockError('io', 'The file has become shorter.');
+const takesNoMore = (): BlockError => new BlockError('full', 'The file takes no more.');
+
 async function attempt<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    const problem: BlockProblem = FULL.has((error as NodeJS.ErrnoException).code ?? '') ? 'full' : 'io';
-    throw new BlockError(problem, reasonOf(error), { cause: error });
+    throw failed(error);
   }
+}
+
+function attemptNow<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+function failed(error: unknown): BlockError {
+  const problem: BlockProblem = FULL.has((error as NodeJS.ErrnoException).code ?? '') ? 'full' : 'io';
+  return new BlockError(problem, reasonOf(error), { cause: error });
 }
