@@ -21,6 +21,8 @@ const HEXTILE_FOREGROUND = 4;
 const HEXTILE_RECTANGLES = 8;
 const HEXTILE_COLOURED = 16;
 const MOST_RECTANGLES = 255;
+/** With more, a tile is a photograph. */
+const MOST_COLOURS = 32;
 
 /** No encoding here takes more than a byte for each tile besides its pixels. */
 export function largestEncoding({ width, height }: Rectangle, bytesPerPixel: number): number {
@@ -34,51 +36,70 @@ export const encodeRaw: Encode = (pixels, _size, writer, into, at) => {
 };
 
 export const encodeHextile: Encode = (pixels, { width, height }, writer, into, at) => {
+  const tile = new Tile(writer, into);
   let end = at;
   for (let y = 0; y < height; y += TILE) {
     for (let x = 0; x < width; x += TILE) {
-      const tile = new Tile(pixels, width, x, y, Math.min(TILE, width - x), Math.min(TILE, height - y));
-      end = tile.write(writer, into, end);
+      tile.read(pixels, y * width + x, width, Math.min(TILE, width - x), Math.min(TILE, height - y));
+      end = tile.write(end);
     }
   }
   return end;
 };
 
-class Tile {
-  readonly #values: Uint32Array;
-  readonly #width: number;
-  readonly #height: number;
+interface Colour {
+  readonly value: number;
+  count: number;
+}
 
-  constructor(pixels: Uint32Array, stride: number, x: number, y: number, width: number, height: number) {
+/** A tile at a time, so that thousands of them take no memory of their own. */
+class Tile {
+  readonly #writer: PixelWriter;
+  readonly #into: Uint8Array;
+  readonly #values = new Uint32Array(TILE * TILE);
+  /** What no rectangle covers yet. */
+  readonly #left = new Uint32Array(TILE * TILE);
+  #width = 0;
+  #height = 0;
+
+  constructor(writer: PixelWriter, into: Uint8Array) {
+    this.#writer = writer;
+    this.#into = into;
+  }
+
+  read(pixels: Uint32Array, from: number, stride: number, width: number, height: number): void {
     this.#width = width;
     this.#height = height;
-    this.#values = new Uint32Array(width * height);
-    for (let row = 0; row < height; row++) {
-      const from = (y + row) * stride + x;
-      this.#values.set(pixels.subarray(from, from + width), row * width);
+    for (let row = 0, to = 0; row < height; row++) {
+      for (let at = from + row * stride, end = at + width; at < end; at++) this.#values[to++] = pixels[at] as number;
     }
   }
 
+  get #length(): number {
+    return this.#width * this.#height;
+  }
+
   /** In rectangles on a background, unless its pixels as they are take less. */
-  write(writer: PixelWriter, into: Uint8Array, at: number): number {
-    const counts = this.#count();
-    const [background] = [...counts].reduce((most, colour) => (colour[1] > most[1] ? colour : most));
-    counts.delete(background);
-    if (counts.size === 0) {
+  write(at: number): number {
+    const colours = this.#colours();
+    if (colours === undefined) return this.#writeRaw(at);
+    const background = colours.reduce((most, colour) => (colour.count > most.count ? colour : most)).value;
+    const others = colours.filter(({ value }) => value !== background);
+    const writer = this.#writer;
+    const into = this.#into;
+    if (others.length === 0) {
       into[at] = HEXTILE_BACKGROUND;
       return writer.write(background, into, at + 1);
     }
-    const isColoured = counts.size > 1;
-    const rectangleBytes = 2 + (isColoured ? writer.bytesPerPixel : 0);
-    const coloursBytes = isColoured ? writer.bytesPerPixel : 2 * writer.bytesPerPixel;
-    const budget = this.#values.length * writer.bytesPerPixel - coloursBytes - 1;
-    const most = Math.min(MOST_RECTANGLES, Math.floor(budget / rectangleBytes));
-    const rectangles = counts.size > most ? undefined : this.#rectangles(background, most);
-    if (rectangles === undefined) return this.#writeRaw(writer, into, at);
+    const isColoured = others.length > 1;
+    let end = writer.write(background, into, at + 1);
+    if (!isColoured) end = writer.write((others[0] as Colour).value, into, end);
+    const rectanglesBytes = at + 1 + this.#length * writer.bytesPerPixel - (end + 1);
+    const most = Math.floor(rectanglesBytes / (2 + (isColoured ? writer.bytesPerPixel : 0)));
+    const rectangles = this.#rectangles(background, Math.min(MOST_RECTANGLES, most));
+    if (rectangles === undefined) return this.#writeRaw(at);
 
     into[at] = HEXTILE_BACKGROUND | HEXTILE_RECTANGLES | (isColoured ? HEXTILE_COLOURED : HEXTILE_FOREGROUND);
-    let end = writer.write(background, into, at + 1);
-    for (const foreground of isColoured ? [] : counts.keys()) end = writer.write(foreground, into, end);
     into[end++] = rectangles.length;
     for (const { x, y, width, height, value } of rectangles) {
       if (isColoured) end = writer.write(value, into, end);
@@ -88,34 +109,42 @@ class Tile {
     return end;
   }
 
-  #writeRaw(writer: PixelWriter, into: Uint8Array, at: number): number {
-    into[at] = HEXTILE_RAW;
+  #writeRaw(at: number): number {
+    this.#into[at] = HEXTILE_RAW;
     let end = at + 1;
-    for (const value of this.#values) end = writer.write(value, into, end);
+    for (let i = 0; i < this.#length; i++) end = this.#writer.write(this.#values[i] as number, this.#into, end);
     return end;
   }
 
-  /** How many pixels each colour has. */
-  #count(): Map<number, number> {
-    const counts = new Map<number, number>();
+  /** How many pixels each colour has; undefined with more of them than rectangles are good for. */
+  #colours(): Colour[] | undefined {
+    const colours: Colour[] = [];
     const values = this.#values;
-    for (let from = 0, to = 0; from < values.length; from = to) {
+    const length = this.#length;
+    for (let from = 0, to = 0; from < length; from = to) {
       const value = values[from] as number;
-      while (values[to] === value) to++;
-      counts.set(value, (counts.get(value) ?? 0) + to - from);
+      while (to < length && values[to] === value) to++;
+      let colour = colours.find((known) => known.value === value);
+      if (colour === undefined) {
+        if (colours.length === MOST_COLOURS) return undefined;
+        colour = { value, count: 0 };
+        colours.push(colour);
+      }
+      colour.count += to - from;
     }
-    return counts;
+    return colours;
   }
 
   /** Covers all but the background; undefined if that takes more than `most`. */
   #rectangles(background: number, most: number): (Rectangle & { readonly value: number })[] | undefined {
-    const left = this.#values.slice();
+    const left = this.#left;
+    left.set(this.#values);
     const [columns, rows] = [this.#width, this.#height];
     const found: (Rectangle & { readonly value: number })[] = [];
-    for (let at = 0; at < left.length; at++) {
+    for (let at = 0; at < this.#length; at++) {
       const value = left[at] as number;
       if (value === background) continue;
-      if (found.length === most) return undefined;
+      if (found.length >= most) return undefined;
       const [x, y] = [at % columns, Math.floor(at / columns)];
       let width = 1;
       while (x + width < columns && left[at + width] === value) width++;

@@ -77,22 +77,26 @@ export function readPixelFormat(bytes: Uint8Array): PixelFormat | undefined {
   return format;
 }
 
-/** Puts pixels into a format: from red, green, blue, alpha in memory order to values, and from values to bytes. */
+/**
+ * Puts pixels into a format: from red, green, blue, alpha in memory order to values, and from values to bytes. Values of
+ * big-endian formats have their bytes reversed already, so that the lowest always comes first.
+ */
 export class PixelWriter {
   readonly bytesPerPixel: number;
-  readonly #bigEndian: boolean;
   readonly #red: Uint32Array;
   readonly #green: Uint32Array;
   readonly #blue: Uint32Array;
 
-  constructor(format: PixelFormat) {
-    this.bytesPerPixel = format.bitsPerPixel / 8;
-    this.#bigEndian = format.bigEndian;
+  constructor({ bitsPerPixel, bigEndian, red, green, blue }: PixelFormat) {
+    this.bytesPerPixel = bitsPerPixel / 8;
     const table = ({ max, shift }: Channel): Uint32Array =>
-      Uint32Array.from({ length: BYTE + 1 }, (_, value) => Math.round((value * max) / BYTE) * 2 ** shift);
-    this.#red = table(format.red);
-    this.#green = table(format.green);
-    this.#blue = table(format.blue);
+      Uint32Array.from({ length: BYTE + 1 }, (_, value) => {
+        const placed = Math.round((value * max) / BYTE) * 2 ** shift;
+        return bigEndian ? reversed(placed, this.bytesPerPixel) : placed;
+      });
+    this.#red = table(red);
+    this.#green = table(green);
+    this.#blue = table(blue);
   }
 
   /** In place. */
@@ -107,8 +111,18 @@ export class PixelWriter {
 
   /** Writes a value that `convert` made; gives the place behind it. */
   write(value: number, into: Uint8Array, at: number): number {
-    const last = this.bytesPerPixel - 1;
-    for (let i = 0; i <= last; i++) into[at + i] = value >>> (8 * (this.#bigEndian ? last - i : i));
-    return at + last + 1;
+    into[at] = value;
+    if (this.bytesPerPixel === 1) return at + 1;
+    into[at + 1] = value >>> 8;
+    if (this.bytesPerPixel === 2) return at + 2;
+    into[at + 2] = value >>> 16;
+    into[at + 3] = value >>> 24;
+    return at + 4;
   }
+}
+
+function reversed(value: number, bytes: number): number {
+  let result = 0;
+  for (let i = 0; i < bytes; i++) result = result * 256 + ((value >>> (8 * i)) & BYTE);
+  return result;
 }
