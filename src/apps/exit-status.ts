@@ -22,7 +22,7 @@ export const EXIT_STATUS_HELP = `Exit status:
   2      bad usage or a bad input file
   4      the guest panicked or triple-faulted
   6      the time given with --timeout ran out
-  8      the host failed, for example a full disk while tracing
+  8      the host failed, for example a full disk while tracing, or a port in use
   10     the guest reset itself
   128+n  ended by signal n`;
 
