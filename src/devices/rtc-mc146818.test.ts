@@ -149,6 +149,33 @@ test('periodic interrupts come at the selected rate', () => {
   assert.ok(Math.abs(count - 1024) <= 1, String(count));
 });
 
+test('a period that ends while the flags are read makes an edge of its own', () => {
+  const clock = new TestClock();
+  const irq = new TestLine();
+  /** Time passes with every look at it. */
+  const now = (): number => {
+    clock.jump(0.3e6);
+    return clock.now();
+  };
+  const device = new RtcMc146818({
+    clock: { now, timer: (expired) => clock.timer(expired) },
+    irq,
+    wallClockMs: () => START,
+  });
+  for (const [index, value] of [[A, 0x26] as const, [B, 0x42] as const]) {
+    device.write(0, index);
+    device.write(1, value);
+  }
+  device.write(0, C);
+  for (let reads = 0; reads < 100; reads++) {
+    clock.advance(1e6);
+    assert.ok(irq.level);
+    const { edges } = irq;
+    device.read(1);
+    assert.equal(irq.edges, edges + (irq.level ? 1 : 0));
+  }
+});
+
 test('flags are there to be polled without any interrupt enabled', () => {
   const { clock, get } = rtc();
   assert.equal(clock.nextDeadlineNs(), Number.POSITIVE_INFINITY);

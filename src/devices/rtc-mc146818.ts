@@ -207,6 +207,8 @@ export class RtcMc146818 extends Device<StateOf<typeof rtcState>> implements IoH
     this.#update();
     const value = s.flags | (s.flags & s.b ? C_INTERRUPT : 0);
     s.flags = 0;
+    // What is flagged from here on, be it at this very moment, is an edge of its own.
+    this.#host.irq.set(false);
     this.#update();
     return value;
   }
