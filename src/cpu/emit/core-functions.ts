@@ -73,6 +73,8 @@ export class CoreFunctions {
   readonly jump: FunctionRef;
   /** Runs the operation given, which a region leaves to its handler. Tail-called. */
   readonly resume: FunctionRef;
+  /** A region's cold end (`translator/leaving.ts`): (place, offset, kind of flags, three inputs). Tail-called. */
+  readonly leaveRegion: FunctionRef;
   /** Monitor: (operation) the block with this counting operation has been entered often. */
   readonly hot: FunctionRef;
   /** The linked branch has no block yet: leaves to the run loop. (taken: 0 or 1) */
@@ -109,6 +111,7 @@ export class CoreFunctions {
     this.chain = space.reserve([32], []);
     this.jump = space.reserve([64], []);
     this.resume = space.reserve([], []);
+    this.leaveRegion = space.reserve([32, 32, 32, 64, 64, 64], []);
     this.hot = space.reserve([32], []);
     this.unlinked = space.reserve([32], []);
   }

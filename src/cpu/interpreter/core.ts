@@ -134,7 +134,7 @@ function isStale(m: CoreEmitter, block: Node): Node {
 }
 
 /** An offset cut to 32 bits outside 64-bit code. */
-function wrapIp(m: CoreEmitter, ip: Node): Node {
+export function wrapIp(m: CoreEmitter, ip: Node): Node {
   const size = m.and(m.get(vcpu.codeMode), m.number(CODE_SIZE_MASK));
   const mask = m.select(m.eq(size, m.number(CODE_64)), m.const(64, -1n), m.const(64, 0xffffffffn));
   return m.and(ip, mask);

@@ -17,6 +17,7 @@ import { CODE_MAP_BYTES } from '../layout.ts';
 import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
+import { defineLeaving } from '../translator/leaving.ts';
 import { type EngineChoice, NO_TRANSLATIONS, type TranslatorStats } from '../translator/statistics.ts';
 import { Translator } from '../translator/translator.ts';
 import { Blocks } from './blocks.ts';
@@ -98,6 +99,7 @@ export class Engine implements EmitterContext {
     defineAccesses(module, this, codeMap);
     defineInterpreterCore(module, this, this.#exports, places);
     definePseudoOperations(module, this, this.pseudo);
+    defineLeaving(module, this);
     module.instantiate();
     this.#module = undefined;
   }

@@ -97,7 +97,7 @@ export abstract class FlagEmitter extends SlotEmitter {
     const flags = this.flags;
     if (flags.where === 'slots') return 'in slots';
     if (flags.where === 'unknown') {
-      this.materialize();
+      this.#materialize();
       return 'in slots';
     }
     this.direct = true;
@@ -107,12 +107,14 @@ export abstract class FlagEmitter extends SlotEmitter {
     return 'stored';
   }
 
-  protected materialize(): void {
-    const kind = this.b.settled(this.#flagKind);
-    this.b.if(this.ne(kind, this.i32(NO_KIND)), () => {
-      const inputs = this.#flagInputs.map((variable) => this.b.settled(variable));
-      super.invoke(materializeFlags, [kind, ...inputs]);
-    });
+  /** Kind and inputs, which say what the flags are where nothing else is known. */
+  protected settledFlags(): Node[] {
+    return [this.#flagKind, ...this.#flagInputs].map((variable) => this.b.settled(variable));
+  }
+
+  #materialize(): void {
+    const [kind, ...inputs] = this.settledFlags() as [Node, ...Node[]];
+    this.b.if(this.ne(kind, this.i32(NO_KIND)), () => super.invoke(materializeFlags, [kind, ...inputs]));
   }
 
   // ---- Flags -------------------------------------------------------------------------------------------------------

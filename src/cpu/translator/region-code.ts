@@ -45,6 +45,8 @@ export interface RegionRequest {
   recordAt(block: PlannedBlock): number;
   /** Which flags a block must find in their slots. */
   needs(block: PlannedBlock): FlagNeed;
+  /** Whether control has hardly ever come to the offset. */
+  isRare(offset: number): boolean;
 }
 
 /** Emits the region's function into the builder. */
@@ -108,7 +110,7 @@ class RegionCode {
     const m = this.#m;
     const { blocks } = this.#request.plan;
     const entry = m.enter();
-    m.withColdEnd(this.#request.operations[0] as number, () => {
+    m.withColdEnd(() => {
       structured<Label>(this.#flow, {
         node: (number, go) => this.#block(blocks[number] as PlannedBlock, go),
         loop: (build) => this.#b.loop(build),
@@ -337,6 +339,10 @@ class RegionCode {
     const lastByte = (block.offsets[block.instructions.length] as number) - 1;
     if (pageOf(lastByte) !== pageOf(offset)) {
       this.#leaveTo(block, m.ipAt(offset));
+      return;
+    }
+    if (block.ending === 'conditional' && this.#request.isRare(offset)) {
+      m.leaveByLink(this.#request.link(), offset);
       return;
     }
     this.#writeBack(block);

@@ -16,13 +16,13 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import { type EmitterContext, NO_FAULT, type Straight } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import type { SegmentMode } from '../emit/instruction-emitter.ts';
-import { type Label, type List, LOAD32_16U, type Local, type Node } from '../emit/nodes.ts';
+import type { Label, List, Local, Node } from '../emit/nodes.ts';
 import type { Touch } from '../emit/routine-touch.ts';
-import { EXIT_BUDGET } from '../interpreter/exits.ts';
-import { OPERATION_BYTES, OPERATION_IP } from '../interpreter/operation.ts';
+import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { TLB_ADDEND, TLB_FETCH, TLB_READ, TLB_WRITE } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { FlagEmitter, type FlagNeed, type FlagState } from './flag-emitter.ts';
+import { PLACE_BUDGET, PLACE_LINK } from './leaving.ts';
 import { Declined } from './slot-emitter.ts';
 import { isFlagSlot, type Slot, SlotSet, slots } from './slots.ts';
 import { placeOf, type Window, type WindowState, Windows } from './windows.ts';
@@ -83,9 +83,9 @@ export class RegionEmitter extends FlagEmitter {
   readonly #ipBase: Variable;
   readonly #tlbBase: Variable;
   readonly #tlbTag: Variable;
-  /** Of the checkpoint, or with bit 0 set of a block that the budget does not cover; and its page. */
-  readonly #coldOperation: Variable;
-  readonly #coldPage: Variable;
+  /** How and where the cold end goes on (`leaving.ts`). */
+  readonly #coldPlace: Variable;
+  readonly #coldOffset: Variable;
   #cold!: Label;
   readonly #windows: Windows;
   /** The checkpoints before open windows. */
@@ -108,8 +108,8 @@ export class RegionEmitter extends FlagEmitter {
     this.#ipBase = builder.variable(64);
     this.#tlbBase = builder.variable(32);
     this.#tlbTag = builder.variable(64);
-    this.#coldOperation = builder.variable(32);
-    this.#coldPage = builder.variable(32);
+    this.#coldPlace = builder.variable(32);
+    this.#coldOffset = builder.variable(32);
   }
 
   // ---- The frame of the region -------------------------------------------------------------------------------------
@@ -140,38 +140,16 @@ export class RegionEmitter extends FlagEmitter {
     }
   }
 
-  /**
-   * Builds the body; cold ways out of it come to the end, and are emitted behind it. `firstOperation` tells the
-   * translator in which region a slice has ended.
-   */
-  withColdEnd(firstOperation: number, build: () => void): void {
+  /** Builds the body; cold ways out of it come to the end, and are emitted behind it. */
+  withColdEnd(build: () => void): void {
     this.b.block((end) => {
       this.#cold = end;
       build();
     });
     this.writeBack(this.everWritten, true);
-    this.materialize();
     this.storeBudget();
-    const page = this.sext(this.b.settled(this.#coldPage), 64);
-    const base = this.add(this.b.settled(this.#ipBase), page);
-    super.set(vcpu.ipBase, base);
-    const operation = this.b.settled(this.#coldOperation);
-    this.b.if(this.isZero(this.and(operation, this.i32(1))), () => {
-      super.set(vcpu.faultVector, this.i32(NO_FAULT));
-      super.set(vcpu.pendingDebug, this.i32(0));
-      this.b.tailCall(this.context.core.resume, [this.cpu, operation]);
-    });
-    const inPage = this.b.load(32, operation, OPERATION_IP - 1, LOAD32_16U);
-    const ip = this.add(base, this.zext(inPage, 64));
-    super.set(vcpu.rip, this.mode === 64 ? ip : this.and(ip, this.const(64, 0xffffffffn)));
-    super.set(vcpu.exitOperation, this.i32(firstOperation));
-    super.set(vcpu.regionBase, this.b.settled(this.#ipBase));
-    this.leaveFor(EXIT_BUDGET);
-  }
-
-  leaveFor(reason: number): void {
-    super.set(vcpu.exitReason, this.i32(reason));
-    this.b.return([]);
+    const place = [this.#coldPlace, this.#coldOffset].map((variable) => this.b.settled(variable));
+    this.b.tailCall(this.context.core.leaveRegion, [this.cpu, this.b.param(1), ...place, ...this.settledFlags()]);
   }
 
   storeBudget(): void {
@@ -185,13 +163,18 @@ export class RegionEmitter extends FlagEmitter {
   /** Takes the instructions of a block off the budget, or leaves before its first operation. */
   takeBudget(count: number, operation: number, offset: number): void {
     const left = this.sub(this.budget(), this.i32(count));
-    this.b.if(this.ltS(left, this.i32(0)), () => this.#leaveCold(operation | 1, pageStart(offset)));
+    this.b.if(this.ltS(left, this.i32(0)), () => this.#leaveCold(operation | PLACE_BUDGET, pageStart(offset)));
     this.b.assign(this.#budget, left);
   }
 
-  #leaveCold(operation: number, page: number): void {
-    if (page !== 0) this.b.assign(this.#coldPage, this.i32(page));
-    this.b.assign(this.#coldOperation, this.i32(operation));
+  /** Leaves for code at an offset in the same page, to which a link leads. */
+  leaveByLink(link: number, offset: number): void {
+    this.#leaveCold(link | PLACE_LINK, offset);
+  }
+
+  #leaveCold(place: number, offset: number): void {
+    if (offset !== 0) this.b.assign(this.#coldOffset, this.i32(offset));
+    this.b.assign(this.#coldPlace, this.i32(place));
     this.b.br(this.#cold);
   }
 

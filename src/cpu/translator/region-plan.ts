@@ -83,6 +83,8 @@ export interface CodeSource {
   };
   /** Offsets to which the indirect branch at this machine address has led of late, most often first. */
   seenTargets(machine: number): readonly number[];
+  /** Whether the code at this offset has hardly ever been entered. */
+  isRare(offset: number): boolean;
   /** Whether the instruction at this machine address is known not to translate. */
   declines(machine: number): boolean;
 }

@@ -110,8 +110,6 @@ export class Translator {
   readonly #regions = new Map<number, Region>();
   /** By key of any block in them. */
   readonly #users = new Map<number, Set<Region>>();
-  /** By address of their operations. */
-  readonly #byOperations = new Map<number, Region>();
   readonly #sites: BranchSites;
   readonly #declined = new Set<number>();
   /** By machine address, blocks that read flags which others have left. */
@@ -174,12 +172,11 @@ export class Translator {
   }
 
   /**
-   * A slice has ended, in the region with these operations, or before the block with this counting operation. No
-   * generated code is running.
+   * A slice has ended in the region, or before the block, with this counting operation. No generated code is running.
    */
   sliceEnded(vcpu: Vcpu, operation: number): void {
     const block = this.#engine.blocks.counted(operation);
-    const region = block === undefined ? this.#byOperations.get(operation) : this.#regions.get(blockKey(block));
+    const region = block && this.#regions.get(blockKey(block));
     this.#batching.sliceEnded(this.#waiting.length);
     if (region !== undefined) this.#sample(vcpu, region);
     this.flush();
@@ -298,6 +295,7 @@ export class Translator {
               return this.#sites.use(branch);
             },
             needs: (block) => this.#needOf(block.block),
+            isRare: source.isRare,
           }),
         );
         this.#module = module;
@@ -350,7 +348,6 @@ export class Translator {
     const { blocks } = region;
     // A narrow region of this head runs on until the wide one can start.
     if (!this.#regions.has(region.key)) this.#regions.set(region.key, region);
-    this.#byOperations.set(region.operations, region);
     this.#waiting.push(region);
     for (const key of blocks) {
       const users = this.#users.get(key);
@@ -391,13 +388,19 @@ export class Translator {
     const { blocks } = this.#engine;
     const frame = head.machine - head.start;
     const sequences = new Map<Block, ReturnType<typeof blocks.sequenceOf>>();
+    const known = (offset: number): Block | undefined => {
+      const page = Math.floor(offset / 4096) * 4096;
+      const pageFrame = page === 0 ? frame : this.#frameOf(view, page);
+      return pageFrame === undefined ? undefined : blocks.known(pageFrame + offset - page, head.mode);
+    };
     return {
       blockAt: (offset) => {
-        const page = Math.floor(offset / 4096) * 4096;
-        const pageFrame = page === 0 ? frame : this.#frameOf(view, page);
-        if (pageFrame === undefined) return undefined;
-        const block = blocks.known(pageFrame + offset - page, head.mode);
+        const block = known(offset);
         return block !== undefined && (block === head || this.#isWanted(block, wide)) ? block : undefined;
+      },
+      isRare: (offset) => {
+        const block = known(offset);
+        return block === undefined || !this.#isWanted(block, true);
       },
       instructionsOf: (block) => {
         let sequence = sequences.get(block);
@@ -471,7 +474,6 @@ export class Translator {
   #remove(region: Region): void {
     const { head, blocks } = region;
     if (this.#regions.get(region.key) === region) this.#regions.delete(region.key);
-    this.#byOperations.delete(region.operations);
     for (const key of blocks) {
       const users = this.#users.get(key);
       users?.delete(region);
