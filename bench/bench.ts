@@ -7,12 +7,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { debianDisk } from '../tests/debian/disk.ts';
 import { type Benchmark, type Contender, type Result, runBenchmark } from './benchmark.ts';
 import { figureBenchmarks, loopBenchmarks } from './benchmarks.ts';
 import { chart } from './chart.ts';
 import { fetch32BitKernel, fetchCloudKernel } from './debian.ts';
+import { DEBIAN_DISK } from './debian-disk.ts';
 import { buildInitramfs } from './initramfs.ts';
-import { findPeer, type GuestFiles, PEERS, type PeerName, startsWith } from './machines.ts';
+import { findPeer, type GuestFiles, PEERS, type PeerName, pcStartsWith, startsWith } from './machines.ts';
 import { understand } from './options.ts';
 import { PROGRAMS } from './programs.ts';
 import { json, markdown, type Report, text } from './report.ts';
@@ -49,6 +51,10 @@ const cloud = options.loops ? undefined : fetchCloudKernel(options.cache);
 if (cloud && 'missing' in cloud) console.log(`what needs Debian's kernel is left out: ${cloud.missing}`);
 const debianKernel = cloud && 'kernel' in cloud ? cloud.kernel : undefined;
 if (cloud && 'version' in cloud) versions.debianKernel = cloud.version;
+
+/** Made when it is first wanted: that takes a minute or two. */
+const disk = !options.loops && options.wants(DEBIAN_DISK) ? debianDisk() : undefined;
+if (disk && 'missing' in disk) console.log(`what needs Debian on a disk is left out: ${disk.missing}`);
 
 const machines = runsPrograms && debianKernel !== undefined ? machinesWith(debianKernel) : [];
 const setup = setupWith(versions);
@@ -95,7 +101,14 @@ const amounts = programs.map((program) =>
 const measured = machines.length > 0 ? await runRounds(amounts, machines, options.rounds, { running, failed }) : [];
 const results = programResults(new Map(measured));
 
-const setting = { directory, debianKernel, loopSeconds: options.quick ? 0.1 : 0.5, starts };
+const setting = {
+  directory,
+  debianKernel,
+  debianDisk: disk && 'image' in disk ? disk.image : undefined,
+  loopSeconds: options.quick ? 0.1 : 0.5,
+  starts,
+  pcStarts: pcStartsWith(options.engine),
+};
 const contenders: Contender[] = peers.has('qemu') ? ['vivarium', 'qemu'] : ['vivarium'];
 const benchmarks: Benchmark[] = options.loops ? loopBenchmarks(setting) : figureBenchmarks(setting);
 const figures: Result[] = [];

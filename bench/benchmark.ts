@@ -10,6 +10,8 @@ export interface Figure {
   readonly better: 'less' | 'more';
   /** Of Vivarium's median. */
   readonly atMost?: number;
+  /** Of the ratio: how many times QEMU's time. */
+  readonly atMostTimes?: number;
 }
 
 export interface Benchmark {

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Benchmark, Contender } from './benchmark.ts';
+import { DEBIAN_DISK, debianDiskBenchmark } from './debian-disk.ts';
 import { BEGIN_MARK, END_MARK, shortestImage } from './kernel.ts';
 import { LOOPS, type Loop } from './loops.ts';
 import type { GuestFiles, Start } from './machines.ts';
@@ -143,23 +144,27 @@ export interface Setting {
   readonly directory: string;
   /** Debian's cloud kernel, where there is one. */
   readonly debianKernel: string | undefined;
+  /** A disk with Debian, where there is one. */
+  readonly debianDisk: string | undefined;
   /** How long a loop takes at least. */
   readonly loopSeconds: number;
   readonly starts: Readonly<Record<Contender, Start>>;
+  readonly pcStarts: Readonly<Record<Contender, (image: string) => string[]>>;
 }
 
 /** Names, for --only. */
 export const DEBIAN_MEMORY = 'debian-memory';
-export const FIGURE_NAMES: readonly string[] = ['builtin', 'start', 'memory', DEBIAN_MEMORY];
+export const FIGURE_NAMES: readonly string[] = ['builtin', 'start', 'memory', DEBIAN_MEMORY, DEBIAN_DISK];
 export const LOOP_NAMES: readonly string[] = LOOPS.map(({ name }) => name);
 
 export function figureBenchmarks(setting: Setting): Benchmark[] {
-  const { debianKernel } = setting;
+  const { debianKernel, debianDisk, pcStarts } = setting;
   return [
     prompt(setting),
     start(setting),
     memory('memory', 'built-in guest', BUILT_IN_KERNEL, setting),
     ...(debianKernel ? [memory(DEBIAN_MEMORY, 'Debian cloud kernel', debianKernel, setting)] : []),
+    ...(debianDisk ? [debianDiskBenchmark(debianDisk, pcStarts)] : []),
   ];
 }
 

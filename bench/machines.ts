@@ -57,6 +57,22 @@ export function startsWith(engine: string | undefined): Record<MachineName, Star
   };
 }
 
+/** A PC that boots from an IDE disk, whose image stays as it is, with a network card and a screen nobody looks at. */
+export function pcStartsWith(engine: string | undefined): Record<'vivarium' | 'qemu', (image: string) => string[]> {
+  return {
+    vivarium: (image) => [
+      ...[process.execPath, VIVARIUM, 'run', '--memory', `${MEMORY_MIB}M`, '--nic', 'user'],
+      ...['--disk', image, '--snapshot'],
+      ...(engine ? ['--engine', engine] : []),
+    ],
+    qemu: (image) => [
+      ...[QEMU, '-M', 'pc', '-accel', 'tcg', '-cpu', 'qemu64', '-m', `${MEMORY_MIB}M`, '-nodefaults'],
+      ...['-display', 'none', '-vga', 'std', '-serial', 'stdio', '-nic', 'user,model=e1000'],
+      ...['-drive', `file=${image},format=raw,if=ide,snapshot=on`],
+    ],
+  };
+}
+
 export type Found = { readonly version: string } | { readonly missing: string };
 
 /** Each peer's version, or what is missing. */
