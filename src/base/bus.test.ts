@@ -83,3 +83,26 @@ test('overlapping ranges are refused', () => {
   assert.throws(() => bus.map(0x13, 4, new Ram()), /overlap/);
   bus.map(0x14, 4, new Ram());
 });
+
+test('many accesses at once reach what takes them, where it takes them in one piece', () => {
+  const bus = new Bus();
+  const log: string[] = [];
+  const handler = {
+    widest: 2 as const,
+    read: () => 0,
+    write: () => {},
+    readMany: (offset: number, size: number, bytes: Uint8Array) => log.push(`r${size}@${offset}*${bytes.length}`) > 0,
+    writeMany: (offset: number, size: number, bytes: Uint8Array) => log.push(`w${size}@${offset}*${bytes.length}`) < 0,
+  };
+  bus.map(0x10, 4, handler);
+  bus.map(0x20, 4, new Ram());
+  const bytes = new Uint8Array(8);
+  assert.equal(bus.readMany(0x11, 2, bytes), true);
+  assert.equal(bus.writeMany(0x12, 1, bytes), false);
+  assert.deepEqual(log, ['r2@1*8', 'w1@2*8']);
+  assert.equal(bus.readMany(0x13, 2, bytes), false, 'across the end');
+  assert.equal(bus.readMany(0x10, 4, bytes), false, 'wider than the device');
+  assert.equal(bus.writeMany(0x20, 1, bytes), false, 'a device without');
+  assert.equal(bus.readMany(0x30, 1, bytes), false, 'nobody');
+  assert.equal(log.length, 2);
+});

@@ -18,6 +18,13 @@ export interface IoHandler {
   readonly widest?: AccessSize;
   read(offset: number, size: AccessSize): number;
   write(offset: number, value: number, size: AccessSize): void;
+  /**
+   * Fast path of repeated string instructions: `bytes` are filled, or taken, as by accesses of `size` at `offset`, one
+   * after the other. False, with nothing done, where that is for `read` and `write` to do. Must not change what addresses
+   * lead to.
+   */
+  readMany?(offset: number, size: AccessSize, bytes: Uint8Array): boolean;
+  writeMany?(offset: number, size: AccessSize, bytes: Uint8Array): boolean;
 }
 
 interface Range {
@@ -58,8 +65,8 @@ export class Bus {
   }
 
   read(address: number, size: AccessSize): number {
-    const range = this.#find(address);
-    if (range && size <= range.widest && address + size <= range.end) {
+    const range = this.#whole(address, size);
+    if (range) {
       return truncate(range.handler.read(address - range.base, size), size);
     }
     if (size === 1) return 0xff;
@@ -68,14 +75,32 @@ export class Bus {
   }
 
   write(address: number, value: number, size: AccessSize): void {
-    const range = this.#find(address);
-    if (range && size <= range.widest && address + size <= range.end) {
+    const range = this.#whole(address, size);
+    if (range) {
       range.handler.write(address - range.base, truncate(value, size), size);
     } else if (size !== 1) {
       const half = (size >> 1) as AccessSize;
       this.write(address, value, half);
       this.write(address + half, value >>> (half * 8), half);
     }
+  }
+
+  /** As `IoHandler.readMany`. */
+  readMany(address: number, size: AccessSize, bytes: Uint8Array): boolean {
+    const range = this.#whole(address, size);
+    return range?.handler.readMany?.(address - range.base, size, bytes) ?? false;
+  }
+
+  /** As `IoHandler.writeMany`. */
+  writeMany(address: number, size: AccessSize, bytes: Uint8Array): boolean {
+    const range = this.#whole(address, size);
+    return range?.handler.writeMany?.(address - range.base, size, bytes) ?? false;
+  }
+
+  /** The range that takes such an access in one piece. */
+  #whole(address: number, size: AccessSize): Range | undefined {
+    const range = this.#find(address);
+    return range && size <= range.widest && address + size <= range.end ? range : undefined;
   }
 
   #find(address: number): Range | undefined {

@@ -125,6 +125,8 @@ export const XM = 19;
 export type HostCall =
   | 'portRead' // (port: 32, bytes: 32) -> 32
   | 'portWrite' // (port: 32, bytes: 32, value: 32)
+  | 'portReadMany' // (port: 32, bytes: 32, machine address: 32, length in bytes: 32) -> 32: 1 when done, else nothing was
+  | 'portWriteMany' // the same
   | 'cpuid' // reads EAX and ECX, writes EAX..EDX in the state
   | 'rdmsr' // (index: 32) -> 32: 1 when unknown (#GP); the value is in the state's `msrValue`
   | 'wrmsr' // (index: 32, value: 64) -> 32: 1 when refused (#GP)

@@ -2,6 +2,9 @@
 export interface Monitor {
   portRead(port: number, bytes: 1 | 2 | 4): number;
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  /** Fast path: as so many accesses of `bytes` each, one after the other; false, with nothing done, where there is none. */
+  portReadMany(port: number, bytes: 1 | 2 | 4, into: Uint8Array): boolean;
+  portWriteMany(port: number, bytes: 1 | 2 | 4, from: Uint8Array): boolean;
   /** Guest-physical address, below 2^52. `bytes` is 1, 2, 4 or 8. */
   deviceRead(physical: number, bytes: number): bigint;
   deviceWrite(physical: number, bytes: number, value: bigint): void;

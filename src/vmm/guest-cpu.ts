@@ -214,6 +214,20 @@ export class GuestCpu implements Monitor, SampledCpu {
     this.#checkTimers();
   }
 
+  portReadMany(port: number, bytes: AccessSize, into: Uint8Array): boolean {
+    if (!this.#parts.board.ports.readMany(port, bytes, into)) return false;
+    this.#checkTimers();
+    this.#record('I/O port', () => `in ${hex(port)} ${bytes}, ${into.length / bytes} times`);
+    return true;
+  }
+
+  portWriteMany(port: number, bytes: AccessSize, from: Uint8Array): boolean {
+    if (!this.#parts.board.ports.writeMany(port, bytes, from)) return false;
+    this.#checkTimers();
+    this.#record('I/O port', () => `out ${hex(port)} ${bytes}, ${from.length / bytes} times`);
+    return true;
+  }
+
   deviceRead(physical: number, bytes: number): bigint {
     const size = bytes as AccessSize | 8;
     const value =

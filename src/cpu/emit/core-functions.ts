@@ -13,6 +13,8 @@ type AccessType = (typeof accessTypes)[number];
 export const hostSignatures: Readonly<Record<HostCall, { params: readonly Type[]; results: readonly Type[] }>> = {
   portRead: { params: [32, 32], results: [32] },
   portWrite: { params: [32, 32, 32], results: [] },
+  portReadMany: { params: [32, 32, 32, 32], results: [32] },
+  portWriteMany: { params: [32, 32, 32, 32], results: [32] },
   cpuid: { params: [], results: [] },
   rdmsr: { params: [32], results: [32] },
   wrmsr: { params: [32, 64], results: [32] },

@@ -68,6 +68,8 @@ export class Engine implements EmitterContext {
   #module: ModuleBuilder | undefined;
   readonly #touches = new Map<Routine, Touch>();
   readonly translator: Translator | undefined;
+  /** A page, on its way from or to a port. */
+  readonly #portData = new Uint8Array(4096);
   /** By address of the vCPU block. */
   readonly #vcpus = new Map<number, Vcpu>();
 
@@ -114,6 +116,18 @@ export class Engine implements EmitterContext {
       portWrite: (base: number, port: number, bytes: number, value: number) => {
         vcpu(base).portBreakpoint(port, bytes);
         vcpu(base).monitor.portWrite(port, bytes as 1 | 2 | 4, value >>> 0);
+      },
+      // By way of a buffer: a device may have machine memory grow, and move, meanwhile.
+      portReadMany: (base: number, port: number, bytes: number, machine: number, length: number) => {
+        const into = this.#portData.subarray(0, length);
+        if (!vcpu(base).monitor.portReadMany(port, bytes as 1 | 2 | 4, into)) return 0;
+        this.memory.u8.set(into, machine >>> 0);
+        return 1;
+      },
+      portWriteMany: (base: number, port: number, bytes: number, machine: number, length: number) => {
+        const from = this.#portData.subarray(0, length);
+        from.set(this.memory.u8.subarray(machine >>> 0, (machine >>> 0) + length));
+        return vcpu(base).monitor.portWriteMany(port, bytes as 1 | 2 | 4, from) ? 1 : 0;
       },
       cpuid: (base: number) => vcpu(base).monitor.cpuid(),
       rdmsr: (base: number, index: number) => (vcpu(base).monitor.readMsr(index >>> 0) ? 0 : 1),

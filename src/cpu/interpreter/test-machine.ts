@@ -25,6 +25,8 @@ export const NO_EXECUTE = 1n << 63n;
 export interface TestDevices {
   portRead?(port: number, bytes: number): number;
   portWrite?(port: number, bytes: number, value: number): void;
+  portReadMany?(port: number, bytes: number, into: Uint8Array): boolean;
+  portWriteMany?(port: number, bytes: number, from: Uint8Array): boolean;
   deviceRead?(physical: number, bytes: number): bigint;
   deviceWrite?(physical: number, bytes: number, value: bigint): void;
 }
@@ -137,6 +139,14 @@ export class TestMachine implements Monitor {
 
   portWrite(port: number, bytes: number, value: number): void {
     this.devices.portWrite?.(port, bytes, value);
+  }
+
+  portReadMany(port: number, bytes: number, into: Uint8Array): boolean {
+    return this.devices.portReadMany?.(port, bytes, into) ?? false;
+  }
+
+  portWriteMany(port: number, bytes: number, from: Uint8Array): boolean {
+    return this.devices.portWriteMany?.(port, bytes, from) ?? false;
   }
 
   deviceRead(physical: number, bytes: number): bigint {

@@ -1,5 +1,5 @@
 /**
- * String instructions: SDM Vol. 1 §7.3.9 "String Operations". INS and OUTS are system instructions.
+ * String instructions: SDM Vol. 1 §7.3.9 "String Operations". INS and OUTS are in `system/ports.ts`, and work alike.
  *
  * One execution of a repeated instruction handles one chunk and, where elements are left, ends as one to be run again:
  * interrupts are taken between chunks, and each counts as an instruction. The size of a chunk is architectural here,
@@ -19,12 +19,12 @@ import { anySet } from './system/modes.ts';
 import { FLAG_DF, FLAG_TF } from './system/rflags.ts';
 import { unsigned, type Width } from './widths.ts';
 
-const PAGE = 4096;
+export const PAGE = 4096;
 /** Elements done one by one after which the run loop gets a look at the time: some microseconds' worth. */
 const MANY_ELEMENTS = 512;
 
 /** One execution of a string instruction: what it works with, known when decoded. */
-interface StringOperation {
+export interface StringOperation {
   readonly m: Algebra;
   readonly element: Width;
   /** Which pointers it moves: RSI, RDI. */
@@ -34,7 +34,7 @@ interface StringOperation {
   readonly step: Value;
 }
 
-function stringOperation(m: Algebra, element: Width, pointers: readonly number[]): StringOperation {
+export function stringOperation(m: Algebra, element: Width, pointers: readonly number[]): StringOperation {
   const width = m.addressSize;
   const bytes = element / 8;
   const backwards = anySet(m, m.get(vcpu.rflags), FLAG_DF);
@@ -47,11 +47,11 @@ function stringOperation(m: Algebra, element: Width, pointers: readonly number[]
   };
 }
 
-function source({ m }: StringOperation): Address {
+export function source({ m }: StringOperation): Address {
   return m.at(m.dataSegment, m.getGpr(RSI, m.addressSize));
 }
 
-function destination({ m }: StringOperation): Address {
+export function destination({ m }: StringOperation): Address {
   return m.at(ES, m.getGpr(RDI, m.addressSize));
 }
 
@@ -74,7 +74,7 @@ function elementsInPage({ m, element, backwards }: StringOperation, pointer: num
   return m.select(backwards, downwards, forwards);
 }
 
-function minimum(m: Algebra, a: Value, b: Value): Value {
+export function minimum(m: Algebra, a: Value, b: Value): Value {
   return m.select(m.ltU(a, b), a, b);
 }
 
@@ -102,7 +102,7 @@ function clearUpperHalves({ m }: StringOperation, registers: readonly number[]):
  * once after the first element, which has shown that the page can be reached: it may do some of the elements that are
  * left and returns how many it did.
  */
-function repeat(operation: StringOperation, body: () => void, fast?: (left: Value) => Value): void {
+export function repeat(operation: StringOperation, body: () => void, fast?: (left: Value) => Value): void {
   const { m } = operation;
   if (m.repeat === 'none') {
     body();
@@ -195,7 +195,7 @@ function withinPage(m: Algebra, linear: Value, bytes: Value): Value {
 }
 
 /** After a fast path over `count` elements. */
-function advance({ m, element, pointers }: StringOperation, count: Value): void {
+export function advance({ m, element, pointers }: StringOperation, count: Value): void {
   const bytes = m.shl(count, Math.log2(element / 8));
   for (const pointer of pointers) m.setGpr(pointer, m.add(m.getGpr(pointer, m.addressSize), bytes));
   countDown(m, count);

@@ -63,6 +63,51 @@ test('the data register is 8, 16 and 32 bits wide', () => {
   assert.equal(rig.in(PRIMARY), 0x01);
 });
 
+test('many reads or writes of the data register at once are as many one by one', () => {
+  for (const size of [1, 2, 4] as const) {
+    const [one, many] = [new TestIde(), new TestIde()];
+    const both = [one, many] as const;
+    const states = (): unknown[] => both.map((rig) => [rig.status(), rig.irqs[0].edges, rig.ide.save()]);
+    for (const write of [false, true]) {
+      for (const rig of both) {
+        rig.command(ata.SET_MULTIPLE_MODE, 0, 2);
+        rig.command(write ? ata.WRITE_MULTIPLE : ata.READ_MULTIPLE, 100, 7);
+        rig.wait();
+      }
+      // Up to an interrupt, beyond one, from and to odd places, and beyond the end.
+      for (const bytes of [1024, 1028, 20, 1000, 4096, 64].map((length) => length - (length % size))) {
+        const data = Uint8Array.from({ length: bytes }, (_, i) => i * 7);
+        if (write) {
+          assert.ok(many.bus.writeMany(PRIMARY, size, data));
+          const view = new DataView(data.buffer);
+          for (let i = 0; i < bytes; i += size) {
+            one.out(PRIMARY, size === 1 ? data[i] : size === 2 ? view.getUint16(i, true) : view.getUint32(i, true), size);
+          }
+        } else {
+          assert.ok(many.bus.readMany(PRIMARY, size, data));
+          for (let i = 0; i < bytes; i += size) {
+            const value = one.in(PRIMARY, size);
+            for (let j = 0; j < size; j++) assert.equal(data[i + j], (value >>> (8 * j)) & 0xff);
+          }
+        }
+        for (const rig of both) rig.wait();
+        const [expected, actual] = states();
+        assert.deepEqual(actual, expected);
+      }
+    }
+    assert.deepEqual(many.disk.bytes, one.disk.bytes);
+  }
+});
+
+test('many accesses at once to other registers, or where no device is, are not taken', () => {
+  const rig = new TestIde();
+  const bytes = new Uint8Array(64);
+  assert.equal(rig.bus.readMany(PRIMARY + ata.STATUS, 1, bytes), false);
+  assert.equal(rig.bus.writeMany(PRIMARY + ata.COMMAND, 1, bytes), false);
+  rig.out(PRIMARY + ata.DEVICE, ata.DEVICE_1);
+  assert.equal(rig.bus.readMany(PRIMARY, 2, bytes), false);
+});
+
 test('READ MULTIPLE: as many sectors an interrupt as are set, the rest at the end', () => {
   const rig = new TestIde();
   rig.command(ata.SET_MULTIPLE_MODE, 0, 8);

@@ -34,6 +34,16 @@ export class IdeChannel {
   readonly command: IoHandler = {
     read: (offset, size) => this.#read(offset, size),
     write: (offset, value, size) => this.#write(offset, value, size),
+    readMany: (offset, size, bytes) => {
+      if (offset !== ata.DATA || !this.#host.isDecoded()) return false;
+      this.#selected?.readDataMany(size, bytes);
+      return this.#selected !== undefined;
+    },
+    writeMany: (offset, size, bytes) => {
+      if (offset !== ata.DATA || !this.#host.isDecoded()) return false;
+      this.#selected?.writeDataMany(size, bytes);
+      return this.#selected !== undefined;
+    },
   };
   /** One port. */
   readonly control: IoHandler = {

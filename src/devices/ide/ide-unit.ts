@@ -226,9 +226,51 @@ export abstract class IdeUnit {
     const end = Math.min(s.position + size, s.stop);
     for (let at = s.position, shift = 0; at < end; at++, shift += 8) into[at] = value >>> shift;
     s.position = end;
-    if (end !== s.stop) return;
+    if (end === s.stop) this.#given();
+  }
+
+  /** As `readData` again and again until `into` is full. */
+  readDataMany(size: number, into: Uint8Array): void {
+    const s = this.state;
+    for (let done = 0; done < into.length; ) {
+      const due = s.phase === PHASE_DATA_IN ? Math.min(s.stop - s.position, into.length - done) : 0;
+      const whole = due - (due % size);
+      if (whole > 0) {
+        into.set(s.buffer.subarray(s.position, s.position + whole), done);
+        s.position += whole;
+        done += whole;
+        if (s.position === s.stop) this.#taken();
+      } else {
+        const value = this.readData(size);
+        for (let i = 0; i < size; i++, done++) into[done] = value >>> (8 * i);
+      }
+    }
+  }
+
+  /** As `writeData` again and again until all of `from` is written. */
+  writeDataMany(size: number, from: Uint8Array): void {
+    const s = this.state;
+    for (let done = 0; done < from.length; ) {
+      const due = s.phase === PHASE_DATA_OUT ? Math.min(s.stop - s.position, from.length - done) : 0;
+      const whole = due - (due % size);
+      if (whole > 0) {
+        s.buffer.set(from.subarray(done, done + whole), s.position);
+        s.position += whole;
+        done += whole;
+        if (s.position === s.stop) this.#given();
+      } else {
+        let value = 0;
+        for (let i = 0; i < size; i++, done++) value |= (from[done] as number) << (8 * i);
+        this.writeData(value, size);
+      }
+    }
+  }
+
+  /** The host has written what was due. */
+  #given(): void {
+    const s = this.state;
     if (s.phase === PHASE_PACKET) this.packetWritten();
-    else if (end < s.length) this.#askForData(true);
+    else if (s.position < s.length) this.#askForData(true);
     else this.#store();
   }
 

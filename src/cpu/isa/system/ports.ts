@@ -1,14 +1,24 @@
 /**
- * IN, OUT, INS, OUTS: SDM Vol. 1 chapter 19 "Input/Output". A repeated INS or OUTS handles one element at each
- * execution.
+ * IN, OUT, INS, OUTS: SDM Vol. 1 chapter 19 "Input/Output". A repeated INS or OUTS handles a chunk at each execution, as
+ * the other string instructions do (`../strings.ts`): the device sees its elements one after the other, and interrupts
+ * are taken behind the last of them.
  */
 
-import { type Address, type Algebra, defineRoutine, ES, GP, TR, type Value } from '../../algebra.ts';
-import { RCX, RDI, RDX, RSI, vcpu } from '../../state.ts';
+import { type Algebra, defineRoutine, ES, GP, TR, type Value } from '../../algebra.ts';
+import { RDI, RDX, RSI, vcpu } from '../../state.ts';
 import { defineInstruction, type Instruction } from '../instruction.ts';
-import { widthOf } from '../widths.ts';
-import { anySet, ioPrivilegeLevel, isProtectedMode, isVirtual8086 } from './modes.ts';
-import { FLAG_DF } from './rflags.ts';
+import {
+  advance,
+  destination,
+  minimum,
+  PAGE,
+  repeat,
+  type StringOperation,
+  source,
+  stringOperation,
+} from '../strings.ts';
+import { unsigned, widthOf } from '../widths.ts';
+import { ioPrivilegeLevel, isProtectedMode, isVirtual8086 } from './modes.ts';
 
 /** Place of the I/O map's base address in the TSS, and least limit of a TSS that has one. */
 const TSS_IO_MAP = 102;
@@ -75,46 +85,67 @@ const OUT = defineInstruction({
   },
 });
 
-function step(m: Algebra, register: number, width: PortWidth): void {
-  const bytes = m.const(m.addressSize, width / 8);
-  const backwards = anySet(m, m.get(vcpu.rflags), FLAG_DF);
-  m.setGpr(register, m.add(m.getGpr(register, m.addressSize), m.select(backwards, m.neg(bytes), bytes)));
+/** Bytes from the offset on that an expand-up segment has, or a flat one. */
+function isInSegment(m: Algebra, segment: number, offset: Value, bytes: Value): Value {
+  if (m.mode === 64) return m.const(1, 1);
+  const limit = m.getAt(vcpu.segmentLimit, segment);
+  const expandsDown = m.bit(m.getAt(vcpu.segmentAccess, segment), 2);
+  const end = m.add(unsigned(m, offset, 64), m.zext(bytes, 64));
+  const fits = m.leU(end, m.add(m.zext(limit, 64), m.const(64, 1)));
+  return m.or(m.eq(limit, m.const(32, -1)), m.and(m.not(expandsDown), fits));
 }
 
-/** Runs `element` once; repeated, while rCX is not 0. */
-function repeat(m: Algebra, element: () => void): void {
-  if (m.repeat === 'none') {
-    element();
-    return;
-  }
+/**
+ * Fast path: the elements of a forward chunk that lie in one page as one request, where the device takes it and memory can
+ * be reached directly. An exit for each element would take a hundred times as long.
+ */
+function transferChunk(operation: StringOperation, port: Value, left: Value, access: 'read' | 'write'): Value {
+  const { m, element, backwards, pointers } = operation;
   const width = m.addressSize;
-  m.if(m.ne(m.getGpr(RCX, width), m.const(width, 0)), () => {
-    element();
-    const left = m.sub(m.getGpr(RCX, width), m.const(width, 1));
-    m.setGpr(RCX, left);
-    m.if(m.ne(left, m.const(width, 0)), () => m.again());
+  const shift = Math.log2(element / 8);
+  const done = m.variable(m.const(width, 0));
+  const offset = m.getGpr(pointers[0] as number, width);
+  const segment = access === 'write' ? ES : m.dataSegment;
+  const whole = m.shl(unsigned(m, left, 32), shift);
+  const possible = m.and(m.not(backwards), isInSegment(m, segment, offset, whole));
+  m.if(m.and(possible, m.ne(left, m.const(width, 0))), () => {
+    const address = access === 'write' ? destination(operation) : source(operation);
+    const linear = m.linear(address, element / 8, access);
+    const room = m.sub(m.const(32, PAGE), m.and(m.trunc(linear, 32), m.const(32, PAGE - 1)));
+    const count = minimum(m, left, unsigned(m, m.shr(room, shift), width));
+    const bytes = m.shl(unsigned(m, count, 32), shift);
+    const machine = m.machineAddress(linear, access);
+    m.if(m.and(m.ne(machine, m.const(32, 0)), m.ne(bytes, m.const(32, 0))), () => {
+      const call = access === 'write' ? 'portReadMany' : 'portWriteMany';
+      const isDone = m.host(call, port, m.const(32, element / 8), machine, bytes);
+      m.if(m.ne(isDone, m.const(32, 0)), () => {
+        advance(operation, count);
+        m.assign(done, count);
+      });
+    });
   });
+  return m.use(done);
 }
 
 function input(m: Algebra, width: PortWidth): void {
   const port = m.zext(m.getGpr(RDX, 16), 32);
   m.call(checkPorts, port, m.const(32, width / 8));
-  repeat(m, () => {
-    const address: Address = m.at(ES, m.getGpr(RDI, m.addressSize));
+  const operation = stringOperation(m, width, [RDI]);
+  const element = (): void => {
+    const address = destination(operation);
     // A port must not be read where its value cannot be kept.
     m.probeWrite(address, width / 8);
     m.store(address, portRead(m, port, width));
-    step(m, RDI, width);
-  });
+  };
+  repeat(operation, element, (left) => transferChunk(operation, port, left, 'write'));
 }
 
 function output(m: Algebra, width: PortWidth): void {
   const port = m.zext(m.getGpr(RDX, 16), 32);
   m.call(checkPorts, port, m.const(32, width / 8));
-  repeat(m, () => {
-    portWrite(m, port, m.load(width, m.at(m.dataSegment, m.getGpr(RSI, m.addressSize))));
-    step(m, RSI, width);
-  });
+  const operation = stringOperation(m, width, [RSI]);
+  const element = (): void => portWrite(m, port, m.load(width, source(operation)));
+  repeat(operation, element, (left) => transferChunk(operation, port, left, 'read'));
 }
 
 /** Of the operand size; 64 bits count as 32. */

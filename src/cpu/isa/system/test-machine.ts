@@ -79,6 +79,8 @@ export class TestMachine {
   readonly cpu: Vcpu;
   readonly mode: Mode;
   readonly portWrites: { port: number; value: number; bytes: number }[] = [];
+  /** What answers, rather than the ports' numbers. */
+  ports: Partial<Pick<Monitor, 'portRead' | 'portReadMany' | 'portWriteMany'>> = {};
   readonly #memory: MachineMemory;
   readonly #ram: number;
 
@@ -102,8 +104,10 @@ export class TestMachine {
 
   #monitor(): Monitor {
     return {
-      portRead: (port, bytes) => (port * 0x01010101) >>> (32 - 8 * bytes),
+      portRead: (port, bytes) => this.ports.portRead?.(port, bytes) ?? (port * 0x01010101) >>> (32 - 8 * bytes),
       portWrite: (port, bytes, value) => void this.portWrites.push({ port, value, bytes }),
+      portReadMany: (port, bytes, into) => this.ports.portReadMany?.(port, bytes, into) ?? false,
+      portWriteMany: (port, bytes, from) => this.ports.portWriteMany?.(port, bytes, from) ?? false,
       deviceRead: () => 0n,
       deviceWrite: () => {},
       cpuid: () => {},
