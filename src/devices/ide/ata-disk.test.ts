@@ -81,7 +81,11 @@ test('many reads or writes of the data register at once are as many one by one',
           assert.ok(many.bus.writeMany(PRIMARY, size, data));
           const view = new DataView(data.buffer);
           for (let i = 0; i < bytes; i += size) {
-            one.out(PRIMARY, size === 1 ? data[i] : size === 2 ? view.getUint16(i, true) : view.getUint32(i, true), size);
+            one.out(
+              PRIMARY,
+              size === 1 ? data[i] : size === 2 ? view.getUint16(i, true) : view.getUint32(i, true),
+              size,
+            );
           }
         } else {
           assert.ok(many.bus.readMany(PRIMARY, size, data));
