@@ -158,10 +158,15 @@ export abstract class InstructionEmitter extends Emitter {
 
   #operandLinear(operand: Operand, access: 'read' | 'write'): Node {
     const bytes = bytesOf(operand.type as Type);
-    const linear = this.linear(this.memory(operand), bytes, access);
-    if (operand.type === 128 && this.decoded.form.aligned) {
+    const address = this.memory(operand);
+    if (operand.type !== 128 || !this.decoded.form.aligned) return this.linear(address, bytes, access);
+    const check = (linear: Value): void =>
       this.if(this.ne(this.and(linear, this.const(64, 15)), this.const(64, 0)), () => this.raise(GP, 0));
-    }
+    // Processors look at alignment before the limit, which matters through SS: #GP(0), not #SS(0).
+    const early = this.mode !== 64 && this.#throughStack();
+    if (early) check(this.add(this.zext(address.offset, 64), this.getAt(vcpu.segmentBase, SS)));
+    const linear = this.linear(address, bytes, access);
+    if (!early) check(linear);
     return linear;
   }
 

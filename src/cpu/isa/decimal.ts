@@ -96,6 +96,16 @@ const AAD = defineInstruction({
   },
 });
 
+/** AL becomes FFH or 0 by CF. Opcode D6 is reserved, but no processor finds it invalid. */
+const SALC = defineInstruction({
+  name: 'SALC',
+  sdm: 'Vol. 3B §22.15 "Undefined Opcodes"',
+  forms: ['D6 i64'],
+  semantics(m) {
+    m.setGpr(RAX, m.select(m.getFlag('CF'), m.const(8, 0xff), m.const(8, 0)));
+  },
+});
+
 export const decimal: readonly Instruction[] = [
   adjustUnpacked('AAA', 'Vol. 2A "AAA - ASCII Adjust After Addition"', '37 i64', (m, a, by) => m.add(a, by)),
   adjustUnpacked('AAS', 'Vol. 2A "AAS - ASCII Adjust AL After Subtraction"', '3F i64', (m, a, by) => m.sub(a, by)),
@@ -115,4 +125,5 @@ export const decimal: readonly Instruction[] = [
   ),
   AAM,
   AAD,
+  SALC,
 ];

@@ -23,10 +23,12 @@ const BOUND = defineInstruction({
   semantics(m, index, limits) {
     const width = m.operandSize;
     const address = m.memory(limits);
-    const lower = m.load(width, address);
-    const upper = m.load(width, m.offset(address, width / 8));
     const value = m.read(index);
-    m.if(m.or(m.ltS(value, lower), m.ltS(upper, value)), () => m.raise(BR));
+    const lower = m.load(width, address);
+    m.if(m.ltS(value, lower), () => m.raise(BR));
+    // Processors read the upper limit only now, which shows where it cannot be read.
+    const upper = m.load(width, m.offset(address, width / 8));
+    m.if(m.ltS(upper, value), () => m.raise(BR));
   },
 });
 

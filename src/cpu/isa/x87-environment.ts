@@ -141,14 +141,17 @@ function loadEnvironment(m: Algebra, address: Address): () => void {
 const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /**
- * Checks an image for reading or writing. Processors try its first byte, then its last one: that is what CR2 tells when
+ * Checks an image for reading or writing. Processors try its first word, then its last byte: that is what CR2 tells when
  * only the page of the latter is amiss.
  */
 function probe(m: Algebra, address: Address, bytes: number, access: 'read' | 'write'): void {
-  for (const offset of [0, bytes - 1]) {
-    const end = m.offset(address, offset);
-    if (access === 'write') m.probeWrite(end, 1);
-    else m.load(8, end);
+  const end = m.offset(address, bytes - 1);
+  if (access === 'write') {
+    m.probeWrite(address, 2);
+    m.probeWrite(end, 1);
+  } else {
+    m.load(16, address);
+    m.load(8, end);
   }
 }
 

@@ -159,11 +159,9 @@ export class Execution extends Context implements Algebra {
       operand.type === 128 &&
       this.#decoded.form.aligned &&
       (uncheckedLinear(this.state, segment as Segment, bitsOf(offset)) & 15n) !== 0n;
-    // Processors look at alignment before canonical form, which matters through SS: #GP(0), not #SS(0).
-    if (misaligned && this.mode === 64) throw new GuestFault(GP, 0);
-    const linear = this.linearAt(address, bytesOf(typeOf(operand)), access);
+    // Processors look at alignment before limit and canonical form, which matters through SS: #GP(0), not #SS(0).
     if (misaligned) throw new GuestFault(GP, 0);
-    return linear;
+    return this.linearAt(address, bytesOf(typeOf(operand)), access);
   }
 
   // ---- Stack -----------------------------------------------------------------------------------------------------------

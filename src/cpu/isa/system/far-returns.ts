@@ -147,7 +147,7 @@ const returnFar = defineRoutine({
   body(m, bytes, released) {
     const stack = new Stack(m, bytes);
     // Processors read CS first.
-    const selector = m.trunc(stack.peek(1), 16);
+    const selector = stack.peekSelector(1);
     const offset = stack.peek(0);
     stack.drop(2);
     const release = m.zext(released, 64);
@@ -180,10 +180,10 @@ const returnFar = defineRoutine({
   },
 });
 
-/** What every IRET pops; processors read CS last. */
+/** What every IRET pops; processors read the flags first and CS last. */
 function popFrame(m: Algebra, stack: Stack): { offset: Value; selector: Value; image: Value } {
-  const offset = stack.peek(0);
   const image = m.trunc(stack.peek(2), 32);
+  const offset = stack.peek(0);
   const selector = m.trunc(stack.peek(1), 16);
   stack.drop(3);
   return { offset, selector, image };

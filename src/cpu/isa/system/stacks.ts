@@ -98,6 +98,14 @@ export class Stack {
     return value;
   }
 
+  /** The selector in the low half of the value `index` places further on: no more is read of it. */
+  peekSelector(index: number): Value {
+    const m = this.#m;
+    const distance = m.mul(m.zext(this.#bytes, 64), m.const(64, index));
+    const [value] = m.call(readStack, m.and(m.add(m.use(this.#top), distance), this.#mask), m.const(32, 2));
+    return m.trunc(value, 16);
+  }
+
   /** Leaves out `count` values. */
   drop(count: number): void {
     const m = this.#m;

@@ -119,7 +119,8 @@ const ARPL = defineInstruction({
   sdm: 'Vol. 2A "ARPL - Adjust RPL Field of Segment Selector"',
   forms: ['63 /r Ew,Gw prot i64'],
   semantics(m, dst, src) {
-    const selector = m.readForWrite(dst);
+    // Memory that is not to be changed need not be writable.
+    const selector = m.read(dst);
     const rpl = m.and(m.read(src), m.const(16, 3));
     const raised = m.ltU(m.and(selector, m.const(16, 3)), rpl);
     m.if(raised, () => m.write(dst, m.or(m.and(selector, m.const(16, 0xfffc)), rpl)));

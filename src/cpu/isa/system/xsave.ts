@@ -127,8 +127,9 @@ function restore(name: string, form: string, wide: boolean): Instruction {
     forms: [form],
     semantics(m, from) {
       const address = area(m, from, 'read');
-      // Both ends can be read, so all of it can: nothing below faults but for what is in the area.
-      for (const offset of [AREA_BYTES - 1, 0]) m.load(8, m.offset(address, offset));
+      // Processors look at the header first. Both ends can be read, so all of it can: nothing below faults but for what is
+      // in the area.
+      for (const offset of [XCOMP_BV, 0]) m.load(64, m.offset(address, offset));
       const components = requested(m);
       const saved = m.load(64, m.offset(address, XSTATE_BV));
       const format = m.load(64, m.offset(address, XCOMP_BV));
