@@ -24,14 +24,13 @@ export function runVectors(
   engine: VectorEngine,
   file: VectorFile,
   wanted: (form: Form) => boolean,
-  sample: (vector: VectorCase) => boolean = () => true,
+  sample?: (vector: VectorCase) => boolean,
 ): Agreement {
   const forms = new Set<Form>();
   const wrong = new Map<string, number>();
   const shown: string[] = [];
   let cases = 0;
-  for (const vector of file.cases(wanted)) {
-    if (!sample(vector)) continue;
+  for (const vector of file.cases(wanted, sample)) {
     const { form } = vector;
     forms.add(form);
     cases++;

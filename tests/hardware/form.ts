@@ -5,7 +5,11 @@ import type { DataType } from './inputs/values.ts';
 export const NO_REGISTER = -1;
 export const RIP_REGISTER = 16;
 
-export type Segment = 'none' | 'fs' | 'gs';
+/** The segment that an address is in; outside 64-bit mode it is always named, whether by a prefix or by default. */
+export type Segment = 'none' | 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
+
+/** Code size outside 64-bit mode. */
+export type LegacyMode = 16 | 32;
 
 /** The memory operand of one encoding. Implicit operands (strings, XLAT) have no base and no index here. */
 export interface MemoryShape {
@@ -29,6 +33,8 @@ export interface Encoding {
 export type Unit = 'gpr' | 'x87' | 'mmx' | 'sse' | 'all';
 
 export interface Form {
+  /** Protected mode with 16- or 32-bit code; absent for 64-bit mode. */
+  readonly mode?: LegacyMode;
   /** Unique and readable, such as `ADD r/m32, r32 (memory, LOCK)`. */
   readonly name: string;
   readonly mnemonic: string;

@@ -40,7 +40,7 @@ export class ReferenceVectorEngine implements VectorEngine {
 
   load(input: VectorInput): void {
     input.pages.forEach((page, i) => void this.#memory.pages[i].set(page.bytes));
-    enterState(this.#memory.state, input.state);
+    enterState(this.#memory.state, input.state, input.mode);
   }
 
   step(): { readonly fault?: Fault | undefined } {

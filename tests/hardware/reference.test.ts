@@ -11,9 +11,9 @@ import { openVectors, vectorGroups } from './vectors.ts';
 describe('the reference agrees with hardware', () => {
   const decoder = new Decoder(instructions);
   const engine = new ReferenceVectorEngine(decoder);
-  const isDefined = ({ mnemonic, encodings }: Form): boolean =>
+  const isDefined = ({ mnemonic, encodings, mode }: Form): boolean =>
     mnemonic === INVALID ||
-    encodings.every(({ code }) => decoder.decode(code, 0, code.length, 64, true) instanceof Decoded);
+    encodings.every(({ code }) => decoder.decode(code, 0, code.length, mode ?? 64, true) instanceof Decoded);
 
   for (const group of vectorGroups()) {
     it(`on ${group}`, () => {

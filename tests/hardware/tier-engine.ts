@@ -3,16 +3,19 @@
  * exceptions delivered through the interrupt descriptor table, whose gates lead to HLT.
  */
 
-import { Decoded } from '../../src/cpu/decode/decoded.ts';
+import { CS } from '../../src/cpu/algebra.ts';
+import { type CodeMode, Decoded } from '../../src/cpu/decode/decoded.ts';
+import type { HandlerMode } from '../../src/cpu/interpreter/handler.ts';
 import { NO_EXECUTE, PRESENT, TestMachine, USER, WRITABLE } from '../../src/cpu/interpreter/test-machine.ts';
 import { MachineMemory } from '../../src/cpu/machine-memory.ts';
 import { StateBlock } from '../../src/cpu/reference/state-block.ts';
 import { architecturalState, vcpu } from '../../src/cpu/state.ts';
 import type { EngineChoice } from '../../src/cpu/translator/statistics.ts';
 import { CODE, PAGE, PAGES } from './layout.ts';
+import { descriptorOf, FLAT } from './segments.ts';
 import { MachineState } from './state.ts';
 import { enterState, HANDLERS, leaveState, SYSTEM, systemPages, undeliver } from './vcpu.ts';
-import type { Fault, Form, VectorEngine, VectorInput, VectorOutput } from './vectors.ts';
+import type { Fault, VectorCase, VectorEngine, VectorInput, VectorOutput } from './vectors.ts';
 
 /** Guest-physical addresses of the vectors' pages, of the supervisor's and of the handlers. */
 const WINDOW = 0x10000;
@@ -90,23 +93,33 @@ export class VectorMachine {
     return undeliver(this.state, (linear) => this.machine.read64(SUPERVISOR + Number(linear - SYSTEM)));
   }
 
-  /** Up to 15 bytes of code. */
+  /** Up to 15 bytes of code at a linear address. */
   codeAt(rip: bigint): Uint8Array {
     const { machine } = this;
     const start = WINDOW + Number(rip) - CODE;
     return Uint8Array.from({ length: LONGEST }, (_, i) => machine.memory.u8[machine.machine(start + i)] as number);
   }
 
-  /** Gives the instruction at `rip` a block of its own. */
+  /** Gives the instruction at a linear address a block of its own. */
   isolate(rip: bigint): void {
     const { machine } = this;
     machine.engine.blocks.split(machine.machine(WINDOW + Number(rip) - CODE));
   }
 }
 
+/** In the words of the interpreter: which variant of a handler a case needs, branches within a page apart. */
+function handlerMode({ mode, state }: VectorInput): HandlerMode {
+  if (mode === undefined) return { flat: false, stackAddressSize: 64, linked: false };
+  const [es, , ss, ds] = state.selectors;
+  const flat = [es, ss, ds].every((selector) => selector === FLAT);
+  return { flat, stackAddressSize: descriptorOf(ss)?.big ? 32 : 16, linked: false };
+}
+
 export class TierVectorEngine implements VectorEngine {
   readonly #vectors: VectorMachine;
   readonly #outputState = new MachineState();
+  #mode: CodeMode = 64;
+  #codeBase = 0n;
 
   constructor(tiers: EngineChoice) {
     this.#vectors = new VectorMachine(tiers);
@@ -117,21 +130,23 @@ export class TierVectorEngine implements VectorEngine {
     return this.#vectors.machine.engine.translatorStats.translations;
   }
 
-  /** Generates the handlers of these forms' instructions at one go, which is faster than one by one. */
-  prepare(forms: readonly Form[]): void {
+  /** Generates the handlers of these cases' instructions at one go, which is faster than one by one. */
+  prepare(cases: Iterable<VectorCase>): void {
     const { engine } = this.#vectors.machine;
-    for (const { code } of forms.flatMap(({ encodings }) => encodings)) {
-      const decoded = engine.decoder.decode(code, 0, code.length, 64, true);
-      if (decoded instanceof Decoded) engine.handler(decoded, { flat: false, stackAddressSize: 64, linked: false });
+    for (const { code, input } of cases) {
+      const decoded = engine.decoder.decode(code, 0, code.length, input.mode ?? 64, true);
+      if (decoded instanceof Decoded) engine.handler(decoded, handlerMode(input));
     }
     engine.flush();
   }
 
   load(input: VectorInput): void {
     this.#vectors.setPages(input.pages.map(({ bytes }) => bytes));
-    enterState(this.#vectors.state, input.state);
+    enterState(this.#vectors.state, input.state, input.mode);
+    this.#mode = input.mode ?? 64;
+    this.#codeBase = input.mode === undefined ? 0n : this.#vectors.state.get(vcpu.segmentBase, CS);
     // Blocks that the budget of a step does not cover are never translated.
-    if (this.#vectors.machine.engine.translator !== undefined) this.#vectors.isolate(input.state.rip);
+    if (this.#vectors.machine.engine.translator !== undefined) this.#vectors.isolate(this.#codeBase + input.state.rip);
     this.#vectors.enter();
   }
 
@@ -145,7 +160,8 @@ export class TierVectorEngine implements VectorEngine {
 
   /** A repeated instruction that stays where it is has iterations left. */
   #isRepeated(rip: bigint): boolean {
-    const decoded = this.#vectors.machine.engine.decoder.decode(this.#vectors.codeAt(rip), 0, LONGEST, 64, true);
+    const code = this.#vectors.codeAt(this.#codeBase + rip);
+    const decoded = this.#vectors.machine.engine.decoder.decode(code, 0, LONGEST, this.#mode, true);
     return decoded instanceof Decoded && decoded.repeat !== 'none';
   }
 

@@ -1,8 +1,8 @@
 /**
  * The state of a vector as fields of a vCPU, for engines that keep their state so: what the vectors take for granted
- * (64-bit mode at CPL 3, as Linux sets it up), and the way in and out.
+ * (64-bit mode or compatibility mode at CPL 3, as Linux sets it up), and the way in and out.
  *
- *     SYSTEM           GDT        SYSTEM + 0x1000  IDT        SYSTEM + 0x2000  TSS, then the stack of CPL 0
+ *     SYSTEM           GDT        SYSTEM + 0x800   LDT        SYSTEM + 0x1000  IDT        SYSTEM + 0x2000  TSS, then the stack of CPL 0
  *     HANDLERS + 16 n  where gate n leads; nothing is there
  *
  * An engine that delivers exceptions ends at a handler: `undeliver` reads the vector from its address and takes the
@@ -12,13 +12,16 @@
 import { CS, ES, FS, GS, LDTR, SS, TR } from '../../src/cpu/algebra.ts';
 import { packedFlags, type StateFields, unpackFlags } from '../../src/cpu/reference/state-block.ts';
 import { RSP, vcpu } from '../../src/cpu/state.ts';
+import type { LegacyMode } from './form.ts';
 import { GDT, GDT_LIMIT, PAGE, USER_GATES } from './layout.ts';
+import { accessOf, descriptorOf, encodeDescriptor, LDT } from './segments.ts';
 import type { MachineState } from './state.ts';
 import type { Fault } from './vectors.ts';
 
 /** Linear address of the supervisor's pages. */
 export const SYSTEM = 0xffff_8000_0000_0000n;
 export const SYSTEM_PAGES = 3;
+const LDT_BASE = SYSTEM + 0x800n;
 const IDT = SYSTEM + 0x1000n;
 const TSS = SYSTEM + 0x2000n;
 const STACK_TOP = SYSTEM + 0x3000n;
@@ -43,9 +46,11 @@ const TOP_SHIFT = 11;
 const TOP_MASK = 7 << TOP_SHIFT;
 const FIXED_RFLAGS = 2;
 
+const LDT_SELECTOR = 0x50n;
 const DATA_ACCESS = 0xc0f3n;
 const CODE64_ACCESS = 0xa0fbn;
 const BUSY_TSS_ACCESS = 0x8bn;
+const LDT_ACCESS = 0x82n;
 const UNUSABLE = 0x1_0000n;
 
 /** Descriptors of flat segments by kind, without DPL (SDM Vol. 3A §3.4.5 "Segment Descriptors"), accessed. */
@@ -62,6 +67,9 @@ export function systemPages(): Uint8Array[] {
   for (const { selector, dpl, kind } of GDT) {
     view.setBigUint64(selector, DESCRIPTORS[kind] | (BigInt(dpl) << 45n), true);
   }
+  LDT.forEach((descriptor, entry) => {
+    view.setBigUint64(Number(LDT_BASE - SYSTEM) + 8 * entry, encodeDescriptor(descriptor), true);
+  });
   for (let vector = 0; vector < IDT_GATES; vector++) {
     const offset = HANDLERS + BigInt(16 * vector);
     const dpl = (USER_GATES as readonly number[]).includes(vector) ? 3 : 0;
@@ -79,8 +87,22 @@ export function systemPages(): Uint8Array[] {
   return Array.from({ length: SYSTEM_PAGES }, (_, i) => bytes.subarray(i * PAGE, (i + 1) * PAGE));
 }
 
-/** Everything a vector says nothing of, and then the vector's state. */
-export function enterState(fields: StateFields, state: MachineState): void {
+/** Outside 64-bit mode: segments as their selectors name them, and the local table. */
+function enterSegments(fields: StateFields, state: MachineState): void {
+  for (let segment = ES; segment <= GS; segment++) {
+    const descriptor = descriptorOf(state.selectors[segment]);
+    fields.set(vcpu.segmentBase, BigInt(descriptor?.base ?? 0), segment);
+    fields.set(vcpu.segmentLimit, BigInt(descriptor?.limit ?? 0), segment);
+    fields.set(vcpu.segmentAccess, descriptor === undefined ? UNUSABLE : BigInt(accessOf(descriptor)), segment);
+  }
+  fields.set(vcpu.segmentSelector, LDT_SELECTOR, LDTR);
+  fields.set(vcpu.segmentAccess, LDT_ACCESS, LDTR);
+  fields.set(vcpu.segmentBase, LDT_BASE, LDTR);
+  fields.set(vcpu.segmentLimit, BigInt(8 * LDT.length - 1), LDTR);
+}
+
+/** Everything a vector says nothing of, and then the vector's state; of 64-bit mode, if no other mode is given. */
+export function enterState(fields: StateFields, state: MachineState, mode?: LegacyMode): void {
   fields.set(vcpu.cr0, CR0);
   fields.set(vcpu.cr4, CR4);
   fields.set(vcpu.efer, EFER);
@@ -111,6 +133,7 @@ export function enterState(fields: StateFields, state: MachineState): void {
   for (let i = 0; i < 6; i++) fields.set(vcpu.segmentSelector, BigInt(state.selectors[i]), i);
   fields.set(vcpu.segmentBase, state.fsBase, FS);
   fields.set(vcpu.segmentBase, state.gsBase, GS);
+  if (mode !== undefined) enterSegments(fields, state);
   const top = (state.status & TOP_MASK) >> TOP_SHIFT;
   fields.set(vcpu.fcw, BigInt(state.control));
   fields.set(vcpu.fsw, BigInt(state.status & ~TOP_MASK));

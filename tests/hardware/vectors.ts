@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { compare, type Mismatch } from './compare.ts';
-import { caseCount, type Form } from './form.ts';
+import { caseCount, type Form, type LegacyMode } from './form.ts';
 import { CaseInputs } from './inputs/inputs.ts';
 import { type Access, PAGE, PAGES, WINDOW_BYTES } from './layout.ts';
 import { MachineState } from './state.ts';
@@ -29,6 +29,8 @@ export interface VectorPage {
 
 /** The machine before the instruction. See `layout.ts` for the descriptor table and what else is assumed. */
 export interface VectorInput {
+  /** Code size outside 64-bit mode; the segments are those of `segments.ts` that the selectors name. */
+  readonly mode: LegacyMode | undefined;
   readonly state: MachineState;
   readonly pages: readonly VectorPage[];
 }
@@ -58,9 +60,9 @@ export interface VectorEngine {
   /** Take over registers, page contents and permissions. */
   load(input: VectorInput): void;
   /**
-   * Run one instruction, to its end (a REP instruction: all iterations), at CPL 3 in 64-bit mode. A fault is reported
+   * Run one instruction, to its end (a REP instruction: all iterations), at CPL 3 in the input's mode. A fault is reported
    * and not delivered: the state stays as its handler would find it, with RIP at the instruction for faults and behind
-   * it for INT3, INT1 and INT n with an open gate. A branch completes even where its target cannot be fetched.
+   * it for INT3, INT1, INTO and INT n with an open gate. A branch completes even where its target cannot be fetched.
    */
   step(): { readonly fault?: Fault | undefined };
   read(): VectorOutput;
@@ -99,13 +101,15 @@ export class VectorFile {
     return this.forms.reduce((sum, form) => sum + caseCount(form), 0);
   }
 
-  /** All cases of the forms that `wanted` accepts, in file order. */
-  *cases(wanted: (form: Form) => boolean = () => true): Generator<VectorCase> {
+  /** All cases in the sample, of the forms that `wanted` accepts, in file order. */
+  *cases(
+    wanted: (form: Form) => boolean = () => true,
+    sample: (vector: VectorCase) => boolean = () => true,
+  ): Generator<VectorCase> {
     const reader = new VectorFileReader(this.#compressed);
     const inputs = new CaseInputs();
     const answer: Answer = { fault: undefined, state: new MachineState(), window: new Uint8Array(WINDOW_BYTES) };
     const inputPages = splitPages(inputs.window).map((bytes, i) => ({ ...PAGES[i], bytes }));
-    const input = { state: inputs.state, pages: inputPages };
     const output = { state: answer.state, pages: splitPages(answer.window) };
     for (const form of this.forms) {
       const included = wanted(form);
@@ -114,15 +118,10 @@ export class VectorFile {
         reader.answer(inputs, answer);
         if (!included) continue;
         const { fault } = answer;
-        yield {
-          form,
-          index,
-          code: inputs.encoding.code,
-          input,
-          output,
-          fault,
-          operandAddress: inputs.operandAddress(),
-        };
+        const input = { mode: form.mode, state: inputs.state, pages: inputPages };
+        const { code } = inputs.encoding;
+        const vector = { form, index, code, input, output, fault, operandAddress: inputs.operandAddress() };
+        if (sample(vector)) yield vector;
       }
     }
     if (!reader.atEnd) throw new Error('the vector file holds more answers than cases');

@@ -2,11 +2,12 @@
  * Draws the input of every case again from the names and numbers in the vector file. The recorder's driver and the
  * reader share this code, so that only what the processor answered has to be stored.
  */
-import type { Encoding, Form } from '../form.ts';
-import { INVALID, RIP_REGISTER } from '../form.ts';
-import { CODE, FS_BASE, GS_BASE, PAGE, SELECTORS, WINDOW_BYTES, windowOffset } from '../layout.ts';
+import type { Encoding, Form, LegacyMode } from '../form.ts';
+import { INVALID, NO_REGISTER, RIP_REGISTER } from '../form.ts';
+import { CODE, DATA, FS_BASE, GS_BASE, PAGE, SELECTORS, WINDOW_BYTES, windowOffset } from '../layout.ts';
+import { descriptorOf, STACK32, startingSelectors } from '../segments.ts';
 import { DIRECTION, MachineState, ST_OFFSET, XMM_OFFSET } from '../state.ts';
-import { aim, linearAddress, pickTarget } from './memory.ts';
+import { aim, linearAddress, pickTarget, segmentBase } from './memory.ts';
 import { hashName, Prng } from './prng.ts';
 import { setups } from './setups.ts';
 import { type DataType, writeData, writeInteger } from './values.ts';
@@ -22,6 +23,10 @@ const FIXED_FLAGS = 0x202;
 /** A period that no power of two divides, so that a wrong address shows, and short, so that copies compress. */
 const BACKGROUND_PERIOD = 251;
 const LARGEST_OPERAND = 1024;
+/** Setups of instructions that address memory by fixed registers. */
+const IMPLICIT_OPERAND = /^(string|xlat|masked-move)/;
+const LAST_32 = 0xffff_ffffn;
+const [ES, SS, DS, FS, GS] = [0, 2, 3, 4, 5];
 
 export class CaseInputs {
   readonly random = new Prng();
@@ -81,9 +86,59 @@ export class CaseInputs {
     for (let i = 0; i < 16; i++) writeInteger(random, this.stateView, 8 * i);
     if (random.chance(15)) state.gpr[random.below(16)] = state.gpr[random.below(16)];
     state.rflags = FIXED_FLAGS | form.flags | (random.u32() & ARITHMETIC) | (random.chance(6) ? DIRECTION : 0);
+    if (form.mode !== undefined) this.#pickSegments(form.mode);
     this.#fillUnit();
-    this.#place();
+    this.#placeCode();
     setups[form.setup](this);
+    if (form.mode !== undefined) this.#narrow(form.mode);
+  }
+
+  /** Outside 64-bit mode: eight registers of 32 bits, and bases as the selectors have loaded them. */
+  #narrow(mode: LegacyMode): void {
+    const { state } = this;
+    for (let i = 0; i < 16; i++) state.gpr[i] = i < 8 ? state.gpr[i] & LAST_32 : 0n;
+    state.fsBase = segmentBase('fs', state, mode);
+    state.gsBase = segmentBase('gs', state, mode);
+  }
+
+  /**
+   * Outside 64-bit mode: flat data segments, or those that offsets of 16 bits reach. What the encoding fixes decides
+   * where registers cannot make up for it.
+   */
+  #pickSegments(mode: LegacyMode): void {
+    const { random, state } = this;
+    const { memory } = this.encoding;
+    const isFixed = memory !== undefined && memory.base === NO_REGISTER && memory.index === NO_REGISTER;
+    let flat = random.chance(mode === 32 ? 70 : 20);
+    if (memory?.addressBits === 16) flat = false;
+    else if (isFixed && !IMPLICIT_OPERAND.test(this.form.setup)) flat = true;
+    state.selectors.set(startingSelectors(mode, flat));
+    if (!flat && random.chance(mode === 32 ? 50 : 15)) state.selectors[SS] = STACK32;
+    if (random.chance(4)) state.selectors[random.pick([ES, DS, FS, GS])] = 0;
+  }
+
+  get mode(): LegacyMode | undefined {
+    return this.form.mode;
+  }
+
+  /** What the offsets of code count from. */
+  get codeBase(): bigint {
+    return this.mode === undefined ? 0n : segmentBase('cs', this.state, this.mode);
+  }
+
+  /** Point a stack or frame pointer at a linear address, as far as the stack's address size allows; where it then is. */
+  pointStack(register: number, target: bigint): bigint {
+    const { state, mode } = this;
+    if (mode === undefined) {
+      state.gpr[register] = target;
+      return target;
+    }
+    const stack = descriptorOf(state.selectors[SS]);
+    const bits = stack?.big ? 32 : 16;
+    const base = BigInt(stack?.base ?? 0);
+    const offset = BigInt.asUintN(bits, target - base);
+    state.gpr[register] = offset | (bits === 16 ? BigInt(this.random.u32() & 0xffff) << 16n : 0n);
+    return BigInt.asUintN(32, base + offset);
   }
 
   #fillUnit(): void {
@@ -112,23 +167,34 @@ export class CaseInputs {
   }
 
   /** Put the code in the middle of a page, across two pages, at the end of the last, or across that end. */
-  #place(): void {
+  #placeCode(): void {
     const { random, encoding, state } = this;
     const length = encoding.code.length;
     // How many bytes of an invalid opcode are fetched before it is found to be invalid depends on the model.
-    const kind = random.below(this.form.mnemonic === INVALID ? 98 : 100);
+    const kind = random.below(this.form.mnemonic !== INVALID ? 100 : this.mode === undefined ? 98 : 96);
     const crossing = 1 + random.below(Math.max(1, length - 1));
     let address = CODE + 0x100 + random.below(PAGE - 0x200);
     if (encoding.memory?.base === RIP_REGISTER) address = RIP_RELATIVE_BASE;
     else if (kind >= 98) address = CODE + 2 * PAGE - crossing;
     else if (kind >= 96) address = CODE + 2 * PAGE - length;
     else if (kind >= 90) address = CODE + PAGE - crossing;
-    state.rip = BigInt(address);
-    this.write(state.rip, encoding.code);
+    state.rip = BigInt(address) - this.codeBase;
+    this.#place(BigInt(address), encoding.code);
+  }
+
+  /** Write over the last bytes of the instruction. */
+  patchCode(bytes: Uint8Array): void {
+    const { code } = this.encoding;
+    this.#place(this.codeBase + this.state.rip + BigInt(code.length - bytes.length), bytes);
+  }
+
+  /** Place bytes into the mapped data pages; outside 64-bit mode, operands in the code are what is there. */
+  write(address: bigint, bytes: Uint8Array): void {
+    if (this.mode === undefined || address >= DATA - PAGE) this.#place(address, bytes);
   }
 
   /** Place bytes into the mapped pages, whatever their access; bytes elsewhere are dropped. */
-  write(address: bigint, bytes: Uint8Array): void {
+  #place(address: bigint, bytes: Uint8Array): void {
     const start = windowOffset(address);
     if (start >= 0 && windowOffset(address + BigInt(bytes.length - 1)) === start + bytes.length - 1) {
       this.window.set(bytes, start);
@@ -167,13 +233,14 @@ export class CaseInputs {
   aimOperand(target?: bigint): bigint | undefined {
     const { memory, code } = this.encoding;
     if (memory === undefined) return undefined;
-    aim(this.random, memory, this.state, target ?? pickTarget(this.random, Math.max(1, this.form.memoryBytes)));
-    return linearAddress(memory, this.state, code.length);
+    const wanted = target ?? pickTarget(this.random, Math.max(1, this.form.memoryBytes));
+    aim(this.random, memory, this.state, wanted, this.mode);
+    return linearAddress(memory, this.state, code.length, this.mode);
   }
 
   /** Where the explicit memory operand lies as registers now stand. */
   operandAddress(): bigint | undefined {
     const { memory, code } = this.encoding;
-    return memory === undefined ? undefined : linearAddress(memory, this.state, code.length);
+    return memory === undefined ? undefined : linearAddress(memory, this.state, code.length, this.mode);
   }
 }

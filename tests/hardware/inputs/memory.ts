@@ -1,6 +1,7 @@
 /** Where memory operands lie, and the register values that make an addressing mode point there. */
-import { type MemoryShape, NO_REGISTER, RIP_REGISTER, type Segment } from '../form.ts';
+import { type LegacyMode, type MemoryShape, NO_REGISTER, RIP_REGISTER, type Segment } from '../form.ts';
 import { CODE, DATA, DATA_END, FS_BASE, GS_BASE, PAGE, READ_ONLY } from '../layout.ts';
+import { descriptorOf, SEGMENT_NUMBERS } from '../segments.ts';
 import type { MachineState } from '../state.ts';
 import type { Prng } from './prng.ts';
 
@@ -45,28 +46,42 @@ export function pickBranchTarget(random: Prng): bigint {
   return random.pick(NON_CANONICAL);
 }
 
-export function segmentBase(segment: Segment): bigint {
+/** A segment's base, by the selector that the state has for it outside 64-bit mode. */
+export function segmentBase(segment: Segment, state: MachineState, mode: LegacyMode | undefined): bigint {
+  if (mode !== undefined) return BigInt(descriptorOf(state.selectors[SEGMENT_NUMBERS[segment]])?.base ?? 0);
   return segment === 'fs' ? FS_BASE : segment === 'gs' ? GS_BASE : 0n;
 }
 
 /** Linear address of a memory operand in a state. */
-export function linearAddress(shape: MemoryShape, state: MachineState, codeLength: number): bigint {
+export function linearAddress(
+  shape: MemoryShape,
+  state: MachineState,
+  codeLength: number,
+  mode: LegacyMode | undefined,
+): bigint {
   let sum = shape.displacement;
   if (shape.base === RIP_REGISTER) sum += state.rip + BigInt(codeLength);
   else if (shape.base !== NO_REGISTER) sum += state.gpr[shape.base];
   if (shape.index !== NO_REGISTER) sum += state.gpr[shape.index] * BigInt(shape.scale);
-  return BigInt.asUintN(64, BigInt.asUintN(shape.addressBits, sum) + segmentBase(shape.segment));
+  const base = segmentBase(shape.segment, state, mode);
+  return BigInt.asUintN(mode === undefined ? 64 : 32, BigInt.asUintN(shape.addressBits, sum) + base);
 }
 
 /**
  * Set base and index so that the operand lies at `target`, or close above it where a scaled index alone cannot do that.
- * Address-size bits beyond 32 stay random with 32-bit addressing.
+ * Register bits beyond the size of an address stay random.
  */
-export function aim(random: Prng, shape: MemoryShape, state: MachineState, target: bigint): void {
+export function aim(
+  random: Prng,
+  shape: MemoryShape,
+  state: MachineState,
+  target: bigint,
+  mode: LegacyMode | undefined,
+): void {
   const { base, index, addressBits } = shape;
   const scale = BigInt(shape.scale);
-  const wanted = BigInt.asUintN(addressBits, target - segmentBase(shape.segment) - shape.displacement);
-  const high = addressBits === 32 ? BigInt(random.u32()) << 32n : 0n;
+  const wanted = BigInt.asUintN(addressBits, target - segmentBase(shape.segment, state, mode) - shape.displacement);
+  const high = addressBits === 64 ? 0n : BigInt(random.u32()) << BigInt(addressBits);
   if (base === RIP_REGISTER || (base === NO_REGISTER && index === NO_REGISTER)) return;
   if (base === NO_REGISTER) {
     state.gpr[index] = ((wanted + scale - 1n) / scale) | high;

@@ -16,6 +16,8 @@ import { enter, indirect, leave, pop, push, ret } from './stack.ts';
 import { strings, xlat } from './strings.ts';
 import {
   absentSelector,
+  bound,
+  farImmediate,
   farIndirect,
   farPointer,
   farReturn,
@@ -76,6 +78,8 @@ export const setups: Readonly<Record<string, Setup>> = {
   'pop-selector': popSelector,
   'far-pointer': farPointer,
   'far-indirect': farIndirect,
+  'far-immediate': farImmediate,
+  bound,
   'far-return': farReturn(false),
   'interrupt-return': farReturn(true),
   'segment-base': segmentBaseValue,

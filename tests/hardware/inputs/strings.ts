@@ -8,8 +8,9 @@ import { RAX, RBX, RCX, RDI, RSI, type Setup } from './setup.ts';
 export function setPointer(inputs: CaseInputs, register: number, target: bigint, overridable: boolean): void {
   const { random, state, encoding } = inputs;
   const bits = encoding.memory?.addressBits ?? 64;
-  const base = overridable ? segmentBase(encoding.memory?.segment ?? 'none') : 0n;
-  const high = bits === 32 ? BigInt(random.u32()) << 32n : 0n;
+  const fixed = inputs.mode === undefined ? 'none' : 'es';
+  const base = segmentBase(overridable ? (encoding.memory?.segment ?? 'none') : fixed, state, inputs.mode);
+  const high = bits === 64 ? 0n : BigInt(random.u32()) << BigInt(bits);
   state.gpr[register] = BigInt.asUintN(bits, target - base) | high;
 }
 
@@ -28,9 +29,8 @@ function pickCount(inputs: CaseInputs): bigint {
   else if (kind < 21) count = BigInt(random.below(150));
   else if (kind < 23) count = BigInt(random.below(1200));
   else count = random.u64() >> BigInt(random.below(32));
-  return inputs.encoding.memory?.addressBits === 32 && random.chance(70)
-    ? (count & 0xffff_ffffn) | (BigInt(random.u32()) << 32n)
-    : count;
+  const bits = inputs.encoding.memory?.addressBits ?? 64;
+  return bits < 64 && random.chance(70) ? BigInt.asUintN(bits, count) | (BigInt(random.u32()) << BigInt(bits)) : count;
 }
 
 /** MOVS, CMPS, STOS, LODS, SCAS: pointers, direction, a count, and data in which the comparisons find something. */

@@ -1,5 +1,6 @@
 /** Operands of x87, MMX and SSE instructions, and the images that restore their state. */
 import { DATA } from '../layout.ts';
+import { DATA_SELECTOR, SEGMENT_NUMBERS } from '../segments.ts';
 import { ST_OFFSET, XMM_OFFSET } from '../state.ts';
 import { plain } from './integer.ts';
 import { RAX, RDI, RDX, type Setup } from './setup.ts';
@@ -15,7 +16,9 @@ import {
 
 /** MASKMOVQ and MASKMOVDQU: inside writable memory, some byte selected; faults of masked bytes depend on the model. */
 export const maskedMove: Setup = (inputs) => {
-  const { random, encoding, form, state, stateView } = inputs;
+  const { random, encoding, form, state, stateView, mode } = inputs;
+  const segment = encoding.memory?.segment;
+  if (mode !== undefined && segment !== undefined) state.selectors[SEGMENT_NUMBERS[segment]] = DATA_SELECTOR;
   setPointer(inputs, RDI, BigInt(DATA + 16 + random.below(0x1f00)), true);
   const mask = encoding.registers[1];
   if (form.unit === 'sse') {

@@ -1,5 +1,5 @@
 /**
- * The instruction forms to record: every opcode that the iced-x86 tables know for 64-bit user code, split into register
+ * The instruction forms to record: every opcode that the iced-x86 tables know for user code of a size, split into register
  * and memory operands and into plain, LOCK, REP and REPNE. The list owes nothing to Vivarium's own decoder.
  * Encodings that no assembler writes are in `raw-forms.ts`.
  */
@@ -9,7 +9,18 @@ import { hashName, Prng } from '../inputs/prng.ts';
 import { ALIGNMENT_CHECK } from '../state.ts';
 import { type EncodingRequest, encode, type Variant } from './encode.ts';
 import { hasMemoryOnly, hasRegisterOrMemory, operandKinds } from './operand-kinds.ts';
-import { dataType, effort, type Group, groupOf, immediateRule, ruleOf, slotBytes, unitOf } from './rules.ts';
+import {
+  type Bits,
+  dataType,
+  effort,
+  type Group,
+  groupOf,
+  immediateRule,
+  legacyEffort,
+  ruleOf,
+  slotBytes,
+  unitOf,
+} from './rules.ts';
 
 export interface GroupedForm {
   readonly group: Group;
@@ -70,6 +81,7 @@ const LEFT_OUT: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^Xgetbv$|^Xsetbv$/, 'depends on XCR0'],
   [/^Bswap_r16$/, 'undefined result'],
   [/^Fs?tp_sti_D|^Fstpnce_sti$/, 'undocumented alias'],
+  [/^Popw_CS$/, 'of the 8086 alone'],
 ];
 
 function featureOf(code: Code): string | undefined {
@@ -77,29 +89,34 @@ function featureOf(code: Code): string | undefined {
   return FEATURES.get(names.join('+'));
 }
 
-function isCandidate(name: string, info: OpCodeInfo): boolean {
-  if (!info.isInstruction || !info.mode64 || !info.intelDecoder64 || info.fwait) return false;
+function existsIn(bits: Bits, info: OpCodeInfo): boolean {
+  if (bits === 64) return info.mode64 && info.intelDecoder64;
+  return bits === 32 ? info.mode32 && info.intelDecoder32 : info.mode16 && info.intelDecoder16;
+}
+
+function isCandidate(name: string, info: OpCodeInfo, bits: Bits): boolean {
+  if (!info.isInstruction || !existsIn(bits, info) || info.fwait) return false;
   if (info.encoding !== EncodingKind.Legacy && info.encoding !== EncodingKind.VEX) return false;
   return !LEFT_OUT.some(([pattern]) => pattern.test(name));
 }
 
 /** Opcodes that are recorded with RFLAGS.AC set, too. */
 const ALIGNMENT_CHECKED =
-  /^(Mov_r\d+_rm\d+|Mov_rm\d+_r\d+|Add_rm\d+_r\d+|Xchg_rm\d+_r\d+|Push_r64|Pop_r64|Retnq|Call_rel32_64|Leaveq|Lods[wdq]_\w+|Stos[wdq]_\w+|Mov[au]ps_xmmm?128_xmm|Mov[au]ps_xmm_xmmm128|Movdqu_\w+|Addps_\w+|Movs[sd]_xmm_xmmm\d+|Movq_mm_mmm64|F(ld|stp)_m\d+fp|Fild_m\d+int|Fldcw_m2byte|Ldmxcsr_m32|Bts_rm32_r32|Crc32_r32_rm32|Cmpxchg8b_m64|Cvtsi2sd_xmm_rm32)$/;
+  /^(Mov_r\d+_rm\d+|Mov_rm\d+_r\d+|Add_rm\d+_r\d+|Xchg_rm\d+_r\d+|Push_r(32|64)|Pop_r(32|64)|Retn[dq]|Call_rel32_(32|64)|Leave[dq]|Pusha[wd]|Popad|Bound_\w+|Les_\w+|Lods[wdq]_\w+|Stos[wdq]_\w+|Mov[au]ps_xmmm?128_xmm|Mov[au]ps_xmm_xmmm128|Movdqu_\w+|Addps_\w+|Movs[sd]_xmm_xmmm\d+|Movq_mm_mmm64|F(ld|stp)_m\d+fp|Fild_m\d+int|Fldcw_m2byte|Ldmxcsr_m32|Bts_rm32_r32|Crc32_r32_rm32|Cmpxchg8b_m64|Cvtsi2sd_xmm_rm32)$/;
 
 /** All forms, in the order of the opcode tables. */
-export function listForms(): GroupedForm[] {
+export function listForms(bits: Bits): GroupedForm[] {
   const forms: GroupedForm[] = [];
   for (const [name, code] of Object.entries(Code)) {
     if (typeof code !== 'number') continue;
     const info = CodeExt.opCode(code);
-    if (!isCandidate(name, info)) continue;
+    if (!isCandidate(name, info, bits)) continue;
     const feature = featureOf(code);
     if (feature === undefined) continue;
     const variants: Variant[] = hasRegisterOrMemory(info)
       ? ['register', 'memory']
       : [hasMemoryOnly(info) ? 'memory' : 'none'];
-    for (const variant of variants) forms.push(...expand({ name, code, info, feature, variant }));
+    for (const variant of variants) forms.push(...expand({ name, code, info, feature, variant, bits }));
   }
   return forms;
 }
@@ -110,6 +127,7 @@ interface Opcode {
   readonly info: OpCodeInfo;
   readonly feature: string;
   readonly variant: Variant;
+  readonly bits: Bits;
 }
 
 interface Modifiers {
@@ -142,18 +160,21 @@ function expand(opcode: Opcode): GroupedForm[] {
   return forms;
 }
 
-function build({ name, code, info, feature, variant }: Opcode, modifiers: Modifiers): GroupedForm {
+function build({ name, code, info, feature, variant, bits }: Opcode, modifiers: Modifiers): GroupedForm {
   const kinds = operandKinds(info);
   const rule = ruleOf(name);
   const setup = modifiers.setup ?? rule.setup;
   const unit = unitOf(name, feature, kinds);
   const data = rule.data ?? dataType(name);
   const operands = variant === 'none' ? '' : ` ${variant}`;
-  const fullName = `${info.instructionString} [${info.opCodeString}]${operands}${modifiers.suffix}`;
+  const size = bits === 64 ? '' : `, ${bits}-bit code`;
+  const fullName = `${info.instructionString} [${info.opCodeString}]${operands}${modifiers.suffix}${size}`;
   const random = new Prng();
   random.seed(hashName(fullName), ENCODING_SEED);
-  const [count, repeat] = effort({ variant, info, unit, data, setup, kinds });
+  const subject = { variant, info, unit, data, setup, kinds };
+  const [count, repeat] = bits === 64 ? effort(subject) : legacyEffort(subject);
   const request: EncodingRequest = {
+    bits,
     code,
     variant,
     lock: modifiers.lock ?? false,
@@ -161,16 +182,17 @@ function build({ name, code, info, feature, variant }: Opcode, modifiers: Modifi
     immediate: immediateRule(name),
   };
   const form: Form = {
+    ...(bits === 64 ? {} : { mode: bits }),
     name: fullName,
     mnemonic: info.instructionString.split(' ')[0],
     feature,
     unit,
     data,
     setup,
-    memoryBytes: slotBytes(setup, info),
+    memoryBytes: slotBytes(setup, info, bits),
     flags: modifiers.flags ?? 0,
     repeat,
     encodings: Array.from({ length: count }, () => encode(random, request)),
   };
-  return { group: groupOf(name, info, unit, setup), form };
+  return { group: groupOf(name, info, unit, setup, bits), form };
 }

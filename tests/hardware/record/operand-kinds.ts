@@ -27,8 +27,14 @@ export function memoryBytes(info: OpCodeInfo): number {
   return MemorySizeExt.size(info.memorySize);
 }
 
+/** Registers that an operand kind draws from in a mode. Outside 64-bit mode there are eight of each. */
+export function registerFile(kind: Kind, bits: 16 | 32 | 64): { first: Register; count: number } | undefined {
+  const file = registerFile64(kind);
+  return file && bits !== 64 ? { ...file, count: 8 } : file;
+}
+
 /** First register of the file that an operand kind draws from and its size, or undefined. */
-export function registerFile(kind: Kind): { first: Register; count: number } | undefined {
+function registerFile64(kind: Kind): { first: Register; count: number } | undefined {
   switch (kind) {
     case Kind.r8_or_mem:
     case Kind.r8_reg:

@@ -131,12 +131,21 @@ const ACCEPTED: readonly Accepted[] = [
 ];
 
 /** Longer than 15 bytes: #GP(0) (SDM Vol. 3A §6.15, interrupt 13). */
-const TOO_LONG = [`${'66'.repeat(15)}90`, `${'2E'.repeat(14)}01C8`, `${'64'.repeat(15)}90`, `${'F3'.repeat(15)}A4`];
+export const TOO_LONG = [
+  `${'66'.repeat(15)}90`,
+  `${'2E'.repeat(14)}01C8`,
+  `${'64'.repeat(15)}90`,
+  `${'F3'.repeat(15)}A4`,
+];
 
-const INTERRUPTS = [0, 1, 2, 3, 5, 6, 8, 13, 14, 16, 17, 18, 20, 32, 33, 64, 127, 129, 200, 239, 255];
+export const INTERRUPTS = [0, 1, 2, 3, 5, 6, 8, 13, 14, 16, 17, 18, 20, 32, 33, 64, 127, 129, 200, 239, 255];
+
+export function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+}
 
 function encodingOf(hex: string, base?: number, addressBits = 64): Encoding {
-  const code = Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+  const code = bytesOf(hex);
   const shape = { index: NO_REGISTER, scale: 1, displacement: 0n, addressBits, segment: 'none' } as const;
   return { code, registers: [], memory: base === undefined ? undefined : { base, ...shape } };
 }
@@ -174,8 +183,11 @@ function acceptedForm(accepted: Accepted): GroupedForm {
   return form(accepted.code, { name, mnemonic: name.split(' ')[0], repeat, accepted });
 }
 
+/** What is invalid in all modes, but for the bytes that are REX prefixes in 64-bit mode. */
+export const INVALID_EVERYWHERE = [EMPTY_CELLS, WRONG_OPERAND, VEX_INVALID, LOCK_INVALID, ALWAYS_INVALID].join(' ');
+
 export function listRawForms(): GroupedForm[] {
-  const invalid = [NOT_IN_64_BIT_MODE, EMPTY_CELLS, WRONG_OPERAND, VEX_INVALID, LOCK_INVALID, ALWAYS_INVALID].join(' ');
+  const invalid = `${NOT_IN_64_BIT_MODE} ${INVALID_EVERYWHERE}`;
   return [
     ...[...new Set(invalid.split(' '))].map((hex) => form(hex, { name: INVALID, mnemonic: INVALID, repeat: 3 })),
     ...TOO_LONG.map((hex) => form(hex, { name: INVALID, mnemonic: INVALID, repeat: 6 })),

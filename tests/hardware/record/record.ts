@@ -2,7 +2,8 @@
  * Records all vectors on this machine's processor: draws the cases, runs the recorder over them, twice, and packs the
  * answers. See `README.md`; `record.sh` builds the recorder and calls this.
  *
- * Cases file:   the contents of all pages, then per case { u32 size of the record, u16 patches, u16 code length, state,
+ * Cases file:   u32 number of local descriptors, then { u32 entry, base, limit, bits } of each; the contents of all pages;
+ *               per case { u32 size of the record, u16 patches, u16 code length, state,
  *               patches of { u16 offset, u16 length, bytes } }.
  * Answers file: per case { u32 size of the record, u16 runs, u8 faulted, u8 vector, u64 error code, u64 CR2, state,
  *               runs of { u16 offset, u16 length, bytes } }.
@@ -15,13 +16,16 @@ import { join } from 'node:path';
 import { caseCount, type Form } from '../form.ts';
 import { CaseInputs } from '../inputs/inputs.ts';
 import { WINDOW_BYTES, windowOffset } from '../layout.ts';
+import { userDescriptors } from '../segments.ts';
 import { MachineState, STATE_BYTES } from '../state.ts';
 import { undefinedFlags, undefinedMemory, undefinedStatus } from '../undefined.ts';
 import { type Answer, predict, VectorFileWriter } from '../vector-file.ts';
 import { type GroupedForm, listForms } from './forms.ts';
 import { listRawForms } from './raw-forms.ts';
+import { listRawLegacyForms } from './raw-legacy-forms.ts';
 import type { Group } from './rules.ts';
 
+const DESCRIPTOR_WORDS = 4;
 const CASE_HEADER = 8;
 const ANSWER_HEADER = 24;
 const RUN_HEADER = 4;
@@ -35,6 +39,10 @@ const PRESENT = 1;
 function writeCases(path: string, forms: readonly Form[]): void {
   const file = openSync(path, 'w');
   const inputs = new CaseInputs();
+  // 64-bit mode has none, so that selectors of a local table name nothing.
+  const descriptors = forms[0]?.mode === undefined ? new Uint32Array() : userDescriptors();
+  writeSync(file, Uint32Array.of(descriptors.length / DESCRIPTOR_WORDS));
+  writeSync(file, descriptors);
   writeSync(file, inputs.background);
   for (const form of forms) {
     const parts: Buffer[] = [];
@@ -128,7 +136,9 @@ function processorName(): string {
 const [recorder, directory, ...only] = process.argv.slice(2);
 const scratch = mkdtempSync(join(tmpdir(), 'vectors-'));
 const groups = new Map<Group, Form[]>();
-for (const { group, form } of [...listForms(), ...listRawForms()] satisfies GroupedForm[]) {
+const all: GroupedForm[] = [...listForms(64), ...listRawForms()];
+for (const mode of [32, 16] as const) all.push(...listForms(mode), ...listRawLegacyForms(mode));
+for (const { group, form } of all) {
   if (only.length === 0 || only.includes(group)) groups.set(group, [...(groups.get(group) ?? []), form]);
 }
 for (const [group, forms] of groups) {

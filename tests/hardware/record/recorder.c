@@ -1,6 +1,9 @@
 /*
  * Runs instructions on the processor and writes down what they did.
  *
+ * Cases outside 64-bit mode have segments of a local descriptor table; the kernel returns from the handler to whatever
+ * CS and SS are in its frame.
+ *
  * Usage: recorder CASES ANSWERS. CASES is made by record.ts; both formats are described there.
  *
  * Each case is one instruction. Its complete register state is put into the signal frame of a handler, and returning
@@ -12,6 +15,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <asm/ldt.h>
 #include <immintrin.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +25,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/ucontext.h>
 #include <unistd.h>
@@ -208,8 +213,9 @@ static void prepare(ucontext_t *context) {
   fx->xstate_bv = 3; /* x87 and SSE from this image, the rest in its initial state */
   __asm__ volatile("mov %0, %%es\n mov %1, %%ds" : : "r"(state->selectors[0]), "r"(state->selectors[3]));
   __asm__ volatile("mov %0, %%fs\n mov %1, %%gs" : : "r"(state->selectors[4]), "r"(state->selectors[5]));
-  _writefsbase_u64(state->fs_base);
-  _writegsbase_u64(state->gs_base);
+  /* Loading other selectors has set the base. */
+  if (state->selectors[4] < 4) _writefsbase_u64(state->fs_base);
+  if (state->selectors[5] < 4) _writegsbase_u64(state->gs_base);
 }
 
 /* NT, AC and ID survive into the handler, and the kernel keeps the handler's when it returns. */
@@ -245,6 +251,7 @@ static void on_timeout(int signal) {
   _writefsbase_u64(host_fs);
   (void)signal;
   uint64_t rip = current ? current->state.rip : 0;
+  if (rip < CODE_BYTES) rip += CODE; /* in a segment that begins with the code */
   const uint8_t *code = rip >= CODE && rip < CODE + CODE_BYTES ? window + (rip - CODE) : window;
   char text[64] = "recorder: endless case: ";
   for (int i = 0, at = strlen(text); i < 16; i++, at += 2) {
@@ -282,6 +289,23 @@ static void map_window(void) {
   for (uint64_t at = DATA; at < READ_ONLY; at += PAGE) *(volatile uint8_t *)at = 0;
 }
 
+struct descriptor {
+  uint32_t entry, base, limit, bits;
+};
+
+static void set_descriptor(const struct descriptor *descriptor) {
+  uint32_t bits = descriptor->bits;
+  struct user_desc wanted = {.entry_number = descriptor->entry,
+                             .base_addr = descriptor->base,
+                             .limit = descriptor->limit,
+                             .seg_32bit = bits & 1,
+                             .contents = bits >> 1 & 3,
+                             .read_exec_only = bits >> 3 & 1,
+                             .limit_in_pages = bits >> 4 & 1,
+                             .seg_not_present = bits >> 5 & 1};
+  if (syscall(SYS_modify_ldt, 1, &wanted, sizeof wanted) != 0) fail("recorder: modify_ldt refuses a descriptor");
+}
+
 static const uint8_t *read_cases(const char *path) {
   int file = open(path, O_RDONLY);
   struct stat stat;
@@ -291,9 +315,11 @@ static const uint8_t *read_cases(const char *path) {
   }
   uint8_t *bytes = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
   if (bytes == MAP_FAILED) fail("recorder: cannot map the cases");
-  /* The file starts with the background. */
-  background = bytes;
-  next_case = bytes + WINDOW_BYTES;
+  uint32_t descriptors = *(uint32_t *)bytes;
+  const struct descriptor *descriptor = (const struct descriptor *)(bytes + sizeof descriptors);
+  for (uint32_t i = 0; i < descriptors; i++) set_descriptor(descriptor + i);
+  background = (uint8_t *)(descriptor + descriptors);
+  next_case = background + WINDOW_BYTES;
   cases_end = bytes + stat.st_size;
   return bytes;
 }

@@ -5,8 +5,13 @@ import type { DataType } from '../inputs/values.ts';
 import type { EncodingRequest, Variant } from './encode.ts';
 import { memoryBytes } from './operand-kinds.ts';
 
-/** A file of vectors. */
-export type Group = 'integer' | 'string' | 'x87' | 'mmx' | 'sse' | 'system';
+/** Code size: 64-bit mode, or protected mode with 32- or 16-bit code. */
+export type Bits = 16 | 32 | 64;
+
+type Subset = 'integer' | 'string' | 'x87' | 'mmx' | 'sse' | 'system';
+
+/** A file of vectors: those of 64-bit mode have no suffix. */
+export type Group = Subset | `${Subset}-${16 | 32}`;
 
 export interface Rule {
   readonly setup: string;
@@ -21,11 +26,13 @@ const SETUPS: readonly (readonly [pattern: RegExp, rule: Rule])[] = [
   [/^I?[Dd]iv_rm/, { setup: 'divide' }],
   [/^Bt[src]?_rm\d+_r\d+$/, { setup: 'bit-offset' }],
   [/^VEX_(Bzhi|Bextr|Shlx|Shrx|Sarx)_/, { setup: 'control' }],
-  [/^(Loop|Loope|Loopne|Jecxz|Jrcxz)_/, { setup: 'counter' }],
-  [/^(Push[wq]?_(FS|GS|r\d|imm)|Push_|Pushf|Call_rel)/, { setup: 'push' }],
-  [/^Pop[wq]?_(FS|GS)$/, { setup: 'pop-selector' }],
-  [/^(Pop_|Popf)/, { setup: 'pop' }],
-  [/^(Call|Jmp)_rm64$/, { setup: 'indirect' }],
+  [/^(Loop|Loope|Loopne|Jcxz|Jecxz|Jrcxz)_/, { setup: 'counter' }],
+  [/^(Push[wdq]?_([ECSDFG]S|r\d|imm)|Push_|Push[fa]|Call_rel)/, { setup: 'push' }],
+  [/^Pop[wdq]?_([ESDFG]S)$/, { setup: 'pop-selector' }],
+  [/^(Pop_|Pop[fa])/, { setup: 'pop' }],
+  [/^(Call|Jmp)_rm(16|32|64)$/, { setup: 'indirect' }],
+  [/^(Call|Jmp)_ptr/, { setup: 'far-immediate' }],
+  [/^Bound_/, { setup: 'bound' }],
   [/^(Call|Jmp)_m16/, { setup: 'far-indirect' }],
   [/^Retn/, { setup: 'ret' }],
   [/^Retf/, { setup: 'far-return' }],
@@ -54,7 +61,7 @@ const SETUPS: readonly (readonly [pattern: RegExp, rule: Rule])[] = [
   [/^Fprem1?$/, { setup: 'x87-near' }],
   [/^Mov_Sreg_/, { setup: 'selector' }],
   [/^(Lar|Lsl|Verr|Verw|Lldt|Ltr)_/, { setup: 'absent-selector' }],
-  [/^L[sfg]s_/, { setup: 'far-pointer' }],
+  [/^L[sfgde]s_/, { setup: 'far-pointer' }],
   [/^Wr[fg]sbase/, { setup: 'segment-base' }],
   [/^(Lea_|Nop_|Reservednop|Prefetch|Clflush|Clwb|Invlpg)/, { setup: 'address-only' }],
 ];
@@ -88,9 +95,14 @@ export function unitOf(name: string, feature: string, kinds: readonly Kind[]): U
 }
 
 const SYSTEM =
-  /^(Mov_\w*Sreg|Mov_\w*[cd]r|L[sfg]s_|(Pop|Push)[wq]?_[FG]S|Lar|Lsl|Ver[rw]|Retf|Iret|(Call|Jmp)_m16|(Rd|Wr)[fg]sbase|In_|Int1|Int3|Outs?[bwd]?_)/;
+  /^(Mov_\w*Sreg|Mov_\w*[cd]r|L[sfgde]s_|(Pop|Push)[wdq]?_[ECSDFG]S|Arpl|Lar|Lsl|Ver[rw]|Retf|Iret|(Call|Jmp)_(m16|ptr)|(Rd|Wr)[fg]sbase|In_|Int1|Int3|Outs?[bwd]?_)/;
 
-export function groupOf(name: string, info: OpCodeInfo, unit: Unit, setup: string): Group {
+export function groupOf(name: string, info: OpCodeInfo, unit: Unit, setup: string, bits: Bits): Group {
+  const subset = subsetOf(name, info, unit, setup);
+  return bits === 64 ? subset : `${subset}-${bits}`;
+}
+
+function subsetOf(name: string, info: OpCodeInfo, unit: Unit, setup: string): Subset {
   if (info.isPrivileged || !info.cpl3 || info.isInputOutput || SYSTEM.test(name)) return 'system';
   if (unit === 'x87' || unit === 'all') return 'x87';
   if (unit === 'mmx' || unit === 'sse') return unit;
@@ -100,13 +112,17 @@ export function groupOf(name: string, info: OpCodeInfo, unit: Unit, setup: strin
 /** The FXSAVE image and the header. */
 const XSAVE_BYTES = 576;
 
+/** Setups of near returns and saved frame pointers, which have the operand's size outside 64-bit mode. */
+const FRAMES: ReadonlySet<string> = new Set(['indirect', 'ret', 'enter', 'leave', 'far-immediate']);
+
 /** Size of the memory operand, or of what the stack instructions push and pop. */
-export function slotBytes(setup: string, info: OpCodeInfo): number {
+export function slotBytes(setup: string, info: OpCodeInfo, bits: Bits): number {
   const explicit = memoryBytes(info);
   if (setup === 'push' || setup === 'pop' || setup === 'pop-selector') {
     if (explicit !== 0) return explicit;
-    return info.operandSize === 16 ? 2 : 8;
+    return info.operandSize === 16 ? 2 : bits === 64 ? 8 : 4;
   }
+  if (bits !== 64 && FRAMES.has(setup)) return info.operandSize / 8;
   if (setup === 'far-return' || setup === 'interrupt-return') return info.operandSize / 8;
   return setup === 'xsave' || setup === 'xrstor' ? XSAVE_BYTES : explicit;
 }
@@ -150,6 +166,26 @@ export function effort({ variant, info, unit, data, setup, kinds }: Subject): Ef
   if (unit === 'gpr') return immediate ? [8, 8] : [6, 12];
   return immediate ? [14, 6] : data === 'int' ? [5, 14] : [6, 18];
 }
+
+/** Outside 64-bit mode: less of what only the operands decide, for the operations are those of 64-bit mode. */
+export function legacyEffort(subject: Subject): Effort {
+  const { variant, info, unit, setup, kinds } = subject;
+  if (info.isPrivileged || info.isInputOutput) return effort(subject);
+  if (setup === 'fx-image' || setup === 'environment' || unit === 'all') return [6, 4];
+  if (setup.startsWith('string')) return setup.includes('rep') ? [8, 8] : [8, 4];
+  if (setup === 'address-only') return [6, 3];
+  if (LEGACY_STATE.has(setup)) return kinds.length === 0 ? [1, 60] : [8, 10];
+  if (unit !== 'gpr') return variant === 'memory' ? [6, 2] : kinds.length === 0 ? [1, 10] : [3, 3];
+  if (variant === 'memory') return [9, 4];
+  return kinds.length === 0 ? [1, 40] : [6, 5];
+}
+
+/** Setups of instructions that load segments or move the stack: what they do depends on the mode most. */
+const LEGACY_STATE: ReadonlySet<string> = new Set(
+  'push pop indirect ret enter leave selector absent-selector pop-selector far-pointer far-indirect far-immediate far-return interrupt-return bound counter'.split(
+    ' ',
+  ),
+);
 
 function x87Effort(variant: Variant, kinds: readonly Kind[]): Effort {
   if (variant === 'memory') return [8, 14];
