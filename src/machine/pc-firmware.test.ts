@@ -108,7 +108,7 @@ test('fw_cfg has all that SeaBIOS asks for', () => {
   const names = Array.from({ length: count }, () => String.fromCharCode(...read(64).slice(8)).replace(/\0.*$/s, ''));
   for (const name of [
     ...['etc/e820', 'etc/acpi/rsdp', 'etc/acpi/tables', 'etc/table-loader'],
-    ...['etc/smbios/smbios-anchor', 'etc/smbios/smbios-tables', 'pci1234,1111.rom'],
+    ...['etc/smbios/smbios-anchor', 'etc/smbios/smbios-tables', 'pci1234,1111.rom', 'bootorder'],
   ]) {
     assert.ok(names.includes(name), name);
   }

@@ -36,7 +36,9 @@ import type { ResetControl } from '../devices/reset-control.ts';
 import type { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { PciVga } from '../devices/vga/pci-vga.ts';
 import { VGA_WINDOW, VGA_WINDOW_BYTES } from '../devices/vga/vga.ts';
+import { FLOPPY_CONTROLLER } from './acpi/dsdt.ts';
 import { acpiFiles } from './acpi/tables.ts';
+import { BOOT_ORDER_FILE, bootOrderFile } from './boot-order.ts';
 import { type E820Entry, memoryMap } from './memory-map.ts';
 import * as at from './pc-layout.ts';
 import { smbiosFiles } from './smbios.ts';
@@ -67,6 +69,7 @@ export interface FirmwarePc {
   readonly e820: readonly E820Entry[];
   readonly videoMemory: VideoMemory;
   readonly vgaBios: Uint8Array;
+  /** Those of a kind are started from in the order in which they are here. */
   readonly drives: readonly BoardDrive[];
   readonly nics: readonly BoardNic[];
   readonly bootOrder: BootOrder;
@@ -209,7 +212,7 @@ export class PciDevices {
     ports.map(at.DMA_SECOND_PORT, 32, dma.second);
     const drives = this.#attachments('floppy', 2, (drive) => this.#drive(drive));
     const irq = this.#board.irq(at.FLOPPY_IRQ);
-    const fdc = this.#board.part('fdc', new Fdc82077({ clock, irq, dma: dma.channel(2), drives }));
+    const fdc = this.#board.part('fdc', new Fdc82077({ clock, irq, dma: dma.channel(at.FLOPPY_DMA), drives }));
     ports.map(at.FLOPPY_PORT, 6, fdc.registers);
     ports.map(at.FLOPPY_CHANGE_PORT, 1, fdc.changeLine);
   }
@@ -244,7 +247,8 @@ export class PciDevices {
   // ---- What firmware is told ---------------------------------------------------------------------------------------
 
   #firmware(): void {
-    const { memory, e820, vgaBios, bootOrder, bootMenuMs } = this.#host;
+    const { memory, e820, vgaBios, drives, nics, bootOrder, bootMenuMs } = this.#host;
+    const floppies = drives.filter(({ bus }) => bus === 'floppy');
     const fw = this.#board.part('fw-cfg', new FwCfg({ memory }));
     this.#board.ports.map(at.FW_CFG_PORT, 2, fw.registers);
     this.#board.ports.map(at.FW_CFG_DMA_PORT, 8, fw.dma);
@@ -254,17 +258,20 @@ export class PciDevices {
     const map = new StructWriter();
     for (const { base, length, type } of e820) if (base >= MIB || base === 0) map.u64(base, length).u32(type);
     fw.file('etc/e820', map.finish());
-    const tables = [...acpiFiles({ cpuCount: 1, hasPci: true }), ...smbiosFiles(memoryMap(memory.sizeBytes))];
+    const devices = floppies.length > 0 ? [FLOPPY_CONTROLLER] : [];
+    const acpi = acpiFiles({ cpuCount: 1, hasPci: true, devices });
+    const tables = [...acpi, ...smbiosFiles(memoryMap(memory.sizeBytes))];
     for (const { name, bytes } of tables) fw.file(name, bytes);
     fw.file('pci1234,1111.rom', vgaBios);
     fw.file('etc/show-boot-menu', Uint8Array.of(bootMenuMs === undefined ? 0 : 1, 0));
     if (bootMenuMs !== undefined) fw.file('etc/boot-menu-wait', new StructWriter().u32(bootMenuMs).finish());
+    const nicSlots = NIC_SLOTS.slice(0, nics.length);
+    fw.file(BOOT_ORDER_FILE, bootOrderFile(bootOrder, { drives, ahciSlot: AHCI_SLOT, nicSlots }));
     const codes = [...bootOrder].map((letter) => BOOT_CODES[letter] ?? 0);
     const { rtc } = this.#board;
     rtc.setByte(CMOS_BOOT_ORDER, (codes[0] ?? 0) | ((codes[1] ?? 0) << 4));
     rtc.setByte(CMOS_BOOT_FLAGS, (codes[2] ?? 0) << 4);
     this.#describeMemory(memory.sizeBytes);
-    const floppies = this.#host.drives.filter(({ bus }) => bus === 'floppy');
     const types = floppies.map(({ unit, medium }) => floppyFormat(medium?.sizeBytes ?? 0).driveType << (unit ? 0 : 4));
     rtc.setByte(
       CMOS_FLOPPIES,

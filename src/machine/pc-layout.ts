@@ -37,6 +37,7 @@ export const IDE_PORTS = [
 ] as const;
 export const FLOPPY_PORT = 0x3f0;
 export const FLOPPY_CHANGE_PORT = 0x3f7;
+export const FLOPPY_DMA = 2;
 export const FW_CFG_PORT = 0x510;
 export const FW_CFG_DMA_PORT = 0x514;
 export const PCI_ADDRESS_PORT = 0xcf8;

@@ -33,6 +33,7 @@ const ROOT_CHARACTER = 0x5c;
 const IO_PORT_DESCRIPTOR = 0x47;
 const DECODES_16_BITS = 1;
 const IRQ_NO_FLAGS_DESCRIPTOR = 0x22;
+const DMA_DESCRIPTOR = 0x2a;
 const END_TAG = 0x79;
 
 /** An unsigned integer below 2^32. */
@@ -168,6 +169,11 @@ export function fixedMemory(base: number, length: number): Aml {
 /** An ISA interrupt: edge-triggered, active high, not shared. */
 export function irq(number: number): Aml {
   return [IRQ_NO_FLAGS_DESCRIPTOR, ...littleEndian(1 << number, 2)];
+}
+
+/** A channel of the 8237 that transfers bytes at compatible speed, and is no bus master (§6.4.2.2 "DMA Descriptor"). */
+export function dma(channel: number): Aml {
+  return [DMA_DESCRIPTOR, 1 << channel, 0];
 }
 
 /** `\` and names of four characters (shorter ones are filled up with `_`), joined by dots. */

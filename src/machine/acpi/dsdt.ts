@@ -9,6 +9,10 @@ import {
   COM1_PORT,
   COM2_IRQ,
   COM2_PORT,
+  FLOPPY_CHANGE_PORT,
+  FLOPPY_DMA,
+  FLOPPY_IRQ,
+  FLOPPY_PORT,
   I8042_PORT,
   KEYBOARD_IRQ,
   MOUSE_IRQ,
@@ -19,6 +23,7 @@ import {
 import {
   type Aml,
   device,
+  dma,
   eisaId,
   integer,
   ioPorts,
@@ -45,6 +50,8 @@ export interface AcpiDevice {
   readonly uniqueId?: number;
   readonly ports: PortRange | readonly PortRange[];
   readonly irq?: number;
+  /** Channel of the 8237. */
+  readonly dma?: number;
 }
 
 export interface PortRange {
@@ -74,6 +81,18 @@ export const PCI_BOARD_DEVICES: readonly AcpiDevice[] = [
   { name: 'MOU', hardwareId: 'PNP0F13', ports: [], irq: MOUSE_IRQ },
 ];
 
+/** On a board that has drives for it: with the controller alone, systems would look for them in vain, and at length. */
+export const FLOPPY_CONTROLLER: AcpiDevice = {
+  name: 'FDC0',
+  hardwareId: 'PNP0700',
+  ports: [
+    { base: FLOPPY_PORT + 2, length: 4 },
+    { base: FLOPPY_CHANGE_PORT, length: 1 },
+  ],
+  irq: FLOPPY_IRQ,
+  dma: FLOPPY_DMA,
+};
+
 export function dsdt(devices: readonly AcpiDevice[], hasPci = false): Uint8Array {
   const s5 = packageOf(integer(SLEEP_TYPE_S5), integer(0), integer(0), integer(0));
   const pci = hasPci ? [...pciRoot(), ...hpetDevice()] : [];
@@ -81,10 +100,14 @@ export function dsdt(devices: readonly AcpiDevice[], hasPci = false): Uint8Array
   return acpiTable('DSDT', REVISION, Uint8Array.from(body));
 }
 
-function describe({ name: deviceName, hardwareId, uniqueId, ports, irq: line }: AcpiDevice): Aml {
+function describe({ name: deviceName, hardwareId, uniqueId, ports, irq: line, dma: channel }: AcpiDevice): Aml {
   const isEisa = /^[A-Z]{3}[0-9A-F]{4}$/.test(hardwareId);
   const ranges = [ports].flat().map(({ base, length }) => ioPorts(base, length));
-  const resources = [...ranges, ...(line === undefined ? [] : [irq(line)])];
+  const resources = [
+    ...ranges,
+    ...(line === undefined ? [] : [irq(line)]),
+    ...(channel === undefined ? [] : [dma(channel)]),
+  ];
   return device(
     deviceName,
     name('_HID', isEisa ? eisaId(hardwareId) : text(hardwareId)),

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SLEEP_TYPE_S5 } from '../../devices/acpi-pm.ts';
 import { TestMemory } from '../test-memory.ts';
 import { integer } from './aml.ts';
+import { FLOPPY_CONTROLLER } from './dsdt.ts';
 import { writeAcpiTables } from './tables.ts';
 
 function tables(cpuCount = 1, devices: Parameters<typeof writeAcpiTables>[1]['devices'] = []) {
@@ -100,6 +101,15 @@ test('the DSDT has the power-off state and the devices of the board and of its u
   }
   assert.ok(includes(0x47, 1, 0x34, 0x12, 0x34, 0x12, 0, 4));
   assert.ok(includes(0x0c, 0x41, 0xd0, 0x05, 0x01), 'PNP0501');
+});
+
+test('the floppy controller is described with its ports, interrupt and DMA channel', () => {
+  const { memory, table, find } = tables(1, [FLOPPY_CONTROLLER]);
+  const dsdt = table(memory.u32(find('FACP') + 40));
+  const includes = (...bytes: number[]) => dsdt.some((_, i) => bytes.every((byte, j) => dsdt[i + j] === byte));
+  assert.ok(includes(0x0c, 0x41, 0xd0, 0x07, 0x00), 'PNP0700');
+  const ports = [0x47, 1, 0xf2, 0x03, 0xf2, 0x03, 0, 4, 0x47, 1, 0xf7, 0x03, 0xf7, 0x03, 0, 1];
+  assert.ok(includes(...ports, 0x22, 0x40, 0, 0x2a, 0x04, 0, 0x79));
 });
 
 test('tables that do not fit are a bug that is reported', () => {
