@@ -1,11 +1,15 @@
 /** `--display`: where the screen of a PC is shown, and from where its keyboard and mouse are used. */
 
+import type { ReadStream, WriteStream } from 'node:tty';
 import { InvalidArgumentError } from 'commander';
+import { VivariumError } from '../base/errors.ts';
+import { TerminalDisplay } from '../host/node/terminal-display.ts';
 import { VncServer } from '../host/node/vnc-server.ts';
 import type { RunnableGuest } from '../vmm/guest-options.ts';
 
 export type DisplayOption =
   | { readonly kind: 'none' }
+  | { readonly kind: 'terminal' }
   /** Without a port, the first that is free from 5900 on; port 0 is any that is free. */
   | { readonly kind: 'vnc'; readonly port?: number };
 
@@ -20,13 +24,32 @@ const LAST_PORT = 65_535;
 const MOST_NOTICES = 10;
 
 export function parseDisplay(text: string): DisplayOption {
-  if (text === 'none' || text === 'vnc') return { kind: text };
+  if (text === 'none' || text === 'terminal' || text === 'vnc') return { kind: text };
   const port = Number(/^vnc=:(\d{1,5})$/.exec(text)?.[1]);
   if (port <= LAST_PORT) return { kind: 'vnc', port };
-  throw new InvalidArgumentError('Write none, vnc, or vnc=:PORT with a TCP port such as 5901.');
+  throw new InvalidArgumentError('Write none, terminal, vnc, or vnc=:PORT with a TCP port such as 5901.');
 }
 
-/** `notice` is told lines for the user. */
+/**
+ * The terminal's whole, for the screen of a PC: where that is asked for, and where nothing is said and a person sits at
+ * a terminal that can show it. Throws a VivariumError where it was asked for and there is none.
+ */
+export function terminalDisplayFor(
+  option: DisplayOption | undefined,
+  input: ReadStream,
+  output: WriteStream & { fd: number },
+): TerminalDisplay | undefined {
+  const isTerminal = input.isTTY && output.isTTY;
+  const isAsked = option?.kind === 'terminal';
+  if (isAsked && !isTerminal) {
+    const message = '--display terminal needs a terminal as standard input and output.';
+    throw new VivariumError({ kind: 'bad-option' }, message);
+  }
+  const isDefault = option === undefined && isTerminal && process.env.TERM !== 'dumb';
+  return isAsked || isDefault ? new TerminalDisplay(output) : undefined;
+}
+
+/** Of a display beside the terminal; `notice` is told lines for the user. */
 export function displayFor(
   option: DisplayOption | undefined,
   name: string,

@@ -56,6 +56,8 @@ const MISTAKES: readonly (readonly [words: string, says: RegExp])[] = [
   ['--boot c', /--boot needs a PC/],
   ['--snapshot', /--snapshot needs a PC/],
   ['--screenshot a.png', /--screenshot needs a PC/],
+  ['--serial a', /--serial needs a PC/],
+  ['--disk a --serial -', /Write the name of a file\./],
   ['--disk a --forward tcp::1-:2', /--forward needs a network card: add --nic user\./],
   ['--disk a --open tcp:1', /--open needs a network card/],
   ['--disk a --pcap b', /--pcap needs a network card/],

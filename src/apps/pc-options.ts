@@ -33,6 +33,7 @@ export interface PcOptions {
   readonly forwards: readonly Forward[];
   readonly opened: readonly OpenedService[];
   readonly pcap?: string;
+  readonly serial?: string;
   readonly screenshot?: string;
   readonly display?: DisplayOption;
 }
@@ -59,6 +60,7 @@ interface Given {
   readonly forward?: readonly Forward[];
   readonly open?: readonly OpenedService[];
   readonly pcap?: string;
+  readonly serial?: string;
   readonly screenshot?: string;
   readonly display?: DisplayOption;
 }
@@ -113,6 +115,11 @@ function picture(file: string): string {
   return file;
 }
 
+function serial(file: string): string {
+  if (file === '' || file === '-') throw new InvalidArgumentError('Write the name of a file.');
+  return file;
+}
+
 /** Adds them to a command. */
 export function addPcOptions(command: Command): void {
   command
@@ -140,10 +147,12 @@ export function addPcOptions(command: Command): void {
     )
     .option('--pcap <file>', 'write what the network carries to a new file, a pcap capture')
     .option(
-      '--display <none|vnc[=:port]>',
-      'show the screen to VNC clients of this machine, at the first free port from 5900 on or at the TCP port given',
+      '--display <none|terminal|vnc[=:port]>',
+      'show the screen in the terminal (what is done at one if nothing is said), or to VNC clients of this machine, at ' +
+        'the first free port from 5900 on or at the TCP port given',
       parseDisplay,
     )
+    .option('--serial <file>', 'write what comes from the first serial port to a new file', serial)
     .option('--screenshot <file.png>', 'write the screen to a file, at the end and on the signal USR2', picture);
 }
 
@@ -155,13 +164,15 @@ function firstOf(options: Readonly<Record<string, boolean>>): string | undefined
 /** A whole PC, if these options ask for one; a sentence if they contradict each other. */
 export function pcOptions(given: Given, others: DirectOptions): PcOptions | string | undefined {
   const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
-  const { cdrom, bios, boot: letters, bootMenu: bootMenuMs, snapshot = false, pcap, screenshot, display } = given;
+  const { cdrom, bios, boot: letters, bootMenu: bootMenuMs, snapshot = false } = given;
+  const { pcap, serial, screenshot, display } = given;
   const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
   const needsPc = {
     nic: nics.length > 0,
     boot: letters !== undefined,
     'boot-menu': bootMenuMs !== undefined,
     snapshot,
+    serial: serial !== undefined,
     screenshot: screenshot !== undefined,
     display: display !== undefined && display.kind !== 'none',
   };
@@ -204,6 +215,7 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     ...(letters !== undefined && { boot: letters }),
     ...(bootMenuMs !== undefined && { bootMenuMs }),
     ...(pcap !== undefined && { pcap }),
+    ...(serial !== undefined && { serial }),
     ...(screenshot !== undefined && { screenshot }),
     ...(display !== undefined && { display }),
   };

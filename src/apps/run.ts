@@ -3,15 +3,16 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleOutput } from '../host/node/console-output.ts';
+import { openNew } from '../host/node/new-file.ts';
 import { gatherInput, passInput } from '../host/node/piped-input.ts';
 import { gunzip, nodePlatform } from '../host/node/platform.ts';
 import { onEndingSignals } from '../host/node/signals.ts';
-import { Terminal } from '../host/node/terminal.ts';
+import { Terminal, type TerminalSize } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
 import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { guestName, openControl } from './control.ts';
-import { displayFor } from './display.ts';
+import { displayFor, terminalDisplayFor } from './display.ts';
 import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
@@ -33,6 +34,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   let trace: TraceFile | undefined;
   let guest: RunnableGuest;
   let startedMs = 0;
+  let output: ConsoleOutput | undefined;
 
   function fail(reason: Ending): void {
     failure ??= reason;
@@ -44,20 +46,23 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     return statisticsTable({ guest: guest.stats(), engine, wallMs, memoryBytes, stateHash });
   }
 
-  const output = new ConsoleOutput(stdout, {
+  const outputEvents = {
     full: () => session.pauseFor('output'),
     drained: () => session.resumeFrom('output'),
     closed: () => fail({ by: 'closed-output' }),
     failed: (reason: string) => fail({ by: 'host', message: `The guest's output cannot be written: ${reason}.` }),
-  });
+  };
+  const terminalDisplay = options.pc && terminalDisplayFor(options.pc.display, stdin, stdout);
+  const events = {
+    input: (bytes: Uint8Array) => (terminalDisplay ? terminalDisplay.input(bytes) : guest.sendConsole(bytes)),
+    leave: () => session.end({ by: 'user' }),
+    statistics: () => terminal?.notice(statistics()),
+    // Of the built-in guest, which looks for it there.
+    resize: (size: TerminalSize) => inputPort === 'second serial' && guest.sendSecondSerial(resizeLine(size)),
+    hangup: () => session.end({ by: 'signal', number: 1 }),
+  };
   const terminal = stdin.isTTY
-    ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, {
-        input: (bytes) => guest.sendConsole(bytes),
-        leave: () => session.end({ by: 'user' }),
-        statistics: () => terminal?.notice(statistics()),
-        resize: (size) => guest.sendSecondSerial(resizeLine(size)),
-        hangup: () => session.end({ by: 'signal', number: 1 }),
-      })
+    ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, events, terminalDisplay)
     : undefined;
 
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
@@ -86,7 +91,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
       paced: terminal !== undefined,
       seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
       optionalDevices: options.devices,
-      onConsole: (bytes) => output.write(bytes),
+      onConsole: (bytes) => output?.write(bytes),
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
@@ -98,6 +103,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
 
     await pc?.listen();
     await display?.start(guest);
+    const { screen, keyboard } = guest;
+    if (screen !== undefined && keyboard !== undefined) terminalDisplay?.show({ screen, keyboard });
     await profile?.open();
     if (options.trace) {
       trace = await TraceFile.create(options.trace.file, {
@@ -106,6 +113,11 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
         failed: (error) => fail({ by: 'host', message: error.message }),
       });
     }
+    const serial = options.pc?.serial;
+    const file = serial === undefined ? undefined : await openNew(serial, 'log of the serial port');
+    // Where the terminal shows the screen, it cannot show this as well.
+    const stream = file ? file.createWriteStream() : terminalDisplay ? undefined : stdout;
+    output = stream && new ConsoleOutput(stream, outputEvents);
   } catch (error) {
     // What refuses to run leaves no file behind.
     display?.close();
@@ -139,7 +151,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   let ending: Ending;
   try {
     ending = await session.run(guest);
-    const written = output.flush();
+    const written = output?.flush();
     await (ending.by === 'signal' ? Promise.race([written, sleep(LAST_WORDS_MS)]) : written);
   } finally {
     clearTimeout(timer);

@@ -205,8 +205,9 @@ test('lines of ours stand in for the screen until it is shown again', () => {
   const screen = new TestScreen();
   screen.write(0, 0, 'screen');
   const { frame, terminal, look } = shown(screen);
-  terminal.write(frame.showLines(['one', 'two', 'x'.repeat(100), ...new Array(50).fill('more')]));
+  terminal.write(frame.showLines(['one', 'two', 'x'.repeat(100), ...new Array(50).fill('more')], ['end']));
   assert.deepEqual(terminal.text.slice(0, 3), ['one', 'two', 'x'.repeat(80)]);
+  assert.deepEqual(terminal.text.slice(23), ['more', 'end']);
   look();
   assert.deepEqual([terminal.text[0], terminal.text[1]], ['screen', '']);
 });

@@ -39,11 +39,13 @@ export class TerminalFrame {
     return this.#update(undefined);
   }
 
-  /** As `show`, of lines of ours. */
-  showLines(lines: readonly string[]): string {
+  /** As `show`, of lines of ours, as many as there is room for, and those at the end in any case. */
+  showLines(lines: readonly string[], end: readonly string[] = []): string {
     this.#generation = undefined;
     this.#cells.clear();
-    for (const [row, line] of lines.slice(0, this.#cells.rows).entries()) {
+    const room = this.#cells.rows - end.length;
+    const shown = room > 0 ? [...lines.slice(0, room), ...end] : lines.slice(0, this.#cells.rows);
+    for (const [row, line] of shown.entries()) {
       for (let column = 0; column < Math.min(line.length, this.#cells.columns); column++) {
         this.#cells.put(column, row, line.charCodeAt(column), WHITE, 0);
       }

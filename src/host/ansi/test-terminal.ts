@@ -1,7 +1,5 @@
 /** A terminal for tests: it understands what frames are made of, and nothing else. */
 
-import assert from 'node:assert/strict';
-
 /** Behind its Escape. */
 const SEQUENCE = /\[(\?)?([\d;]*)([A-Za-z])/y;
 
@@ -44,7 +42,7 @@ export class TestTerminal {
       }
       SEQUENCE.lastIndex = i + 1;
       const [all, mark, parameters, final] = SEQUENCE.exec(text) ?? [];
-      assert(all !== undefined, `unknown sequence in ${JSON.stringify(text.slice(i, i + 20))}`);
+      if (all === undefined) throw new Error(`unknown sequence in ${JSON.stringify(text.slice(i, i + 20))}`);
       this.#sequence(mark === '?', parameters as string, final as string);
       i += all.length + 1;
     }
@@ -61,11 +59,12 @@ export class TestTerminal {
     }
     if (final === 'H') {
       const [row = 1, column = 1] = numbers;
-      assert(row >= 1 && row <= this.rows && column >= 1 && column <= this.columns);
+      const isThere = row >= 1 && row <= this.rows && column >= 1 && column <= this.columns;
+      if (!isThere) throw new Error(`there is no place ${parameters}`);
       this.#at = (row - 1) * this.columns + column - 1;
       return;
     }
-    assert.equal(final, 'm');
+    if (final !== 'm') throw new Error(`unknown control function ${final}`);
     this.#select(numbers);
   }
 

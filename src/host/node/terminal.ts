@@ -25,6 +25,17 @@ export interface TerminalEvents {
   hangup(): void;
 }
 
+/** What has the whole terminal for itself while the guest runs, rather than the guest's console. */
+export interface FullScreen {
+  /** The terminal is ours, for the first time or again. */
+  enter(): void;
+  /** The terminal is given back, now. */
+  leave(): void;
+  resize(): void;
+  /** Lines for the user. */
+  notice(text: string): void;
+}
+
 /** The types of `process.stdin` and `process.stdout` at a terminal. */
 type Keyboard = ReadStream & { fd: number };
 type Screen = WriteStream & { fd: number };
@@ -37,6 +48,7 @@ export class Terminal {
   readonly #screen: Screen | undefined;
   readonly #keys = new EscapeKeys();
   readonly #events: TerminalEvents;
+  readonly #display: FullScreen | undefined;
   #isRaw = false;
   readonly #restore = (): void => this.restore();
   readonly #suspend = (): void => {
@@ -46,10 +58,11 @@ export class Terminal {
   readonly #continue = (): void => this.#enterRaw();
 
   /** `screen` is the terminal that shows the guest, if it is one: only that has a size and wants tidying. */
-  constructor(input: Keyboard, screen: Screen | undefined, events: TerminalEvents) {
+  constructor(input: Keyboard, screen: Screen | undefined, events: TerminalEvents, display?: FullScreen) {
     this.#input = input;
     this.#screen = screen;
     this.#events = events;
+    this.#display = display;
   }
 
   get size(): TerminalSize | undefined {
@@ -67,6 +80,7 @@ export class Terminal {
     this.#input.on('end', () => this.#events.hangup());
     this.#input.on('error', () => this.#events.hangup());
     this.#screen?.on('resize', () => {
+      this.#display?.resize();
       const size = this.size;
       if (size !== undefined) this.#events.resize(size);
     });
@@ -74,7 +88,8 @@ export class Terminal {
 
   /** Lines for the user, between the guest's. */
   notice(text: string): void {
-    process.stderr.write(this.#isRaw ? `\r\n${text.replaceAll('\n', '\r\n')}` : text);
+    if (this.#isRaw && this.#display !== undefined) this.#display.notice(text);
+    else process.stderr.write(this.#isRaw ? `\r\n${text.replaceAll('\n', '\r\n')}` : text);
   }
 
   /** Gives the terminal back as it was. May be called at any time, and more than once. */
@@ -83,6 +98,7 @@ export class Terminal {
     this.#isRaw = false;
     try {
       this.#input.setRawMode(false);
+      this.#display?.leave();
       if (this.#screen !== undefined) writeSync(this.#screen.fd, TIDY);
     } catch {
       // The terminal is gone; there is nothing to restore.
@@ -101,6 +117,7 @@ export class Terminal {
     // Node's raw mode still turns each line feed into CR LF, which garbles programs that move the cursor down with it.
     // Leaving raw mode undoes this, too. Where there is no stty, only those programs suffer.
     spawnSync('stty', ['-opost'], { stdio: [this.#input.fd, 'ignore', 'ignore'] });
+    this.#display?.enter();
   }
 
   #typed(bytes: Uint8Array): void {
