@@ -34,6 +34,7 @@ for i in 1 2 3 4; do dd if=/dev/urandom of=/disk/$i bs=64k count=32 2>/dev/null 
 before=$(cat /disk/[1-4] | md5sum); umount /disk; mount -t ext4 /dev/$second /disk
 [ "$before" = "$(cat /disk/[1-4] | md5sum)" ] && echo "files are as they were"
 umount /disk
+echo "driver for $(cat /sys/bus/acpi/devices/PNP0700:00/modalias)"
 echo "floppy $(dd if=/dev/fd0 bs=18k 2>/dev/null | md5sum | cut -c 1-32), $(dmesg | grep -o '82077')"
 head -c 2048 /dev/zero | tr '\\0' Q | dd of=/dev/fd0 bs=512 seek=100 2>/dev/null
 sync
@@ -71,6 +72,7 @@ test("Linux's drivers read and write disks, queueing commands, discs and floppy 
     `read ${md5(pattern.subarray(0, PART_BYTES))}`,
     `disc ${md5(disc.subarray(0, 64 * 2048))}`,
     'files are as they were',
+    'driver for acpi:PNP0700:',
     `floppy ${md5(floppyPattern)}, 82077`,
     '0',
     '',
