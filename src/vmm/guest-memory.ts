@@ -211,13 +211,21 @@ export class FrameTable implements GuestMemory {
 
   write(address: number, from: Uint8Array): boolean {
     if (!this.#isRam(address, from.length)) return false;
-    this.#pieces(address, from.length, (page, offset, start, length) => {
-      const entry = this.assign(page * PAGE_BYTES, true);
-      const machine = ((entry & FRAME_MASK) >>> 0) + offset;
-      this.#memory.u8.set(from.subarray(start, start + length), machine);
-      if ((entry & FRAME_CODE) !== 0) this.codeWritten(machine, length);
-    });
+    // Fast path: disks scatter what they read to single pages.
+    if ((address % PAGE_BYTES) + from.length <= PAGE_BYTES) this.#writeInPage(address, from);
+    else {
+      this.#pieces(address, from.length, (page, offset, start, length) => {
+        this.#writeInPage(page * PAGE_BYTES + offset, from.subarray(start, start + length));
+      });
+    }
     return true;
+  }
+
+  #writeInPage(address: number, from: Uint8Array): void {
+    const entry = this.assign(address, true);
+    const machine = ((entry & FRAME_MASK) >>> 0) + (address % PAGE_BYTES);
+    this.#memory.u8.set(from, machine);
+    if ((entry & FRAME_CODE) !== 0) this.codeWritten(machine, from.length);
   }
 
   #pieces(
