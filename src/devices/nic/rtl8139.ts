@@ -1,42 +1,30 @@
 /**
  * RTL8139C+ Fast Ethernet controller (Realtek data sheets RTL8139C(L) rev. 1.4, January 2002, and RTL8139C(L)+ rev. 1.6),
- * in C mode (rtl8139-c-mode.ts) and C+ mode (rtl8139-plus-mode.ts), with a 93C46 that holds its address.
+ * in C mode (rtl8139-c-mode.ts) and C+ mode (rtl8139-plus-mode.ts), with a 93C46 that holds its address
+ * (rtl8139-configuration.ts).
  *
  * Sending takes no time, and the link is up at 100 Mb/s, full duplex. A frame for which there is no room is refused, and
  * asked for again when the driver has made some; so nothing is missed.
  * Deviation: TCTR, which counts at the PCI clock, counts at 33 MHz of virtual time.
- * Not modelled: early receive and transmit interrupts, MPC (nothing is missed), power management and wake-up, the boot ROM, flow control
- * frames, VPD, the other modes of the PHY's registers (PHY1_PARM to PHY2_PARM), frames with errors.
+ * Not modelled: early receive and transmit interrupts, MPC (nothing is missed), power management and wake-up, the boot ROM,
+ * flow control frames, VPD, the other modes of the PHY's registers (PHY1_PARM to PHY2_PARM), frames with errors.
  */
 
 import type { AccessSize, IoHandler } from '../../base/bus.ts';
 import { isFrame, type NetworkDevice } from '../../base/network.ts';
 import { Device } from '../device.ts';
 import { PciConfig } from '../pci/pci-config.ts';
-import { Eeprom93c46 } from './eeprom-93c46.ts';
-import { isAddressedTo, isBroadcast, isMulticast, mirroredDestinationHash, padded } from './ethernet.ts';
+import { padded } from './ethernet.ts';
 import type { NicHost } from './nic-host.ts';
 import { CMode } from './rtl8139-c-mode.ts';
+import { DEVICE_8139, Rtl8139Configuration, VENDOR_REALTEK } from './rtl8139-configuration.ts';
+import { countReceived, matchOf } from './rtl8139-filter.ts';
 import { NORMAL_QUEUE, PlusMode, PRIORITY_QUEUE } from './rtl8139-plus-mode.ts';
 import * as rtl from './rtl8139-state.ts';
 import { Rtl8139Timer } from './rtl8139-timer.ts';
 
-const VENDOR_REALTEK = 0x10ec;
-const DEVICE_8139 = 0x8139;
 const REVISION_C_PLUS = 0x20;
 const CLASS_ETHERNET = 0x02_0000;
-
-/** Pins of 9346CR. */
-const PIN_OUT = 0x01;
-const PIN_IN = 0x02;
-const PIN_CLOCK = 0x04;
-const PIN_SELECT = 0x08;
-const EEM_SHIFT = 6;
-
-const CONFIG1_WRITABLE = 0xf3;
-const CONFIG3_WRITABLE = 0x7c;
-const CONFIG4_WRITABLE = 0xb7;
-const MSR_FLOW_CONTROL = 0xc0;
 
 const POLL_PRIORITY = 0x80;
 const POLL_NORMAL = 0x40;
@@ -48,7 +36,7 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
   readonly config: PciConfig;
   onReady: (() => void) | undefined;
   readonly #host: NicHost;
-  readonly #eeprom: Eeprom93c46;
+  readonly #configuration: Rtl8139Configuration;
   readonly #timer: Rtl8139Timer;
   readonly #cMode: CMode;
   readonly #plusMode: PlusMode;
@@ -81,13 +69,13 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
       raise: (causes) => this.#raise(causes),
       transmit: (frame) => this.#transmit(frame),
     };
-    this.#eeprom = new Eeprom93c46(this.state.eeprom[0]);
+    this.#configuration = new Rtl8139Configuration(this.state);
     this.#cMode = new CMode(core);
     this.#plusMode = new PlusMode(core);
     this.#timer = new Rtl8139Timer(core);
-    this.#programEeprom();
+    this.#configuration.programEeprom(host.mac);
     this.#softReset();
-    this.#loadFromEeprom();
+    this.#configuration.load();
   }
 
   get mac(): Uint8Array {
@@ -99,7 +87,7 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
     super.reset();
     this.state.eeprom[0].words.set(words);
     this.#softReset();
-    this.#loadFromEeprom();
+    this.#configuration.load();
   }
 
   protected override derive(): void {
@@ -107,23 +95,6 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
     this.#timer.arm();
     this.#refused = true;
     this.#offerRoom();
-  }
-
-  /** What a factory writes into it: words 0 to 4 are the identity, 7 to 9 the address. */
-  #programEeprom(): void {
-    const { words } = this.state.eeprom[0];
-    words.set([rtl.EEPROM_ID, VENDOR_REALTEK, DEVICE_8139, VENDOR_REALTEK, DEVICE_8139]);
-    const { mac } = this.#host;
-    for (let i = 0; i < 3; i++) words[rtl.EEPROM_MAC_WORD + i] = mac[2 * i] | (mac[2 * i + 1] << 8);
-  }
-
-  #loadFromEeprom(): void {
-    const { eeprom, idr } = this.state;
-    for (let i = 0; i < 3; i++) {
-      const word = eeprom[0].words[rtl.EEPROM_MAC_WORD + i];
-      idr[2 * i] = word;
-      idr[2 * i + 1] = word >> 8;
-    }
   }
 
   /** Data sheet §6.7 "Command Register", RST: transmitter and receiver; addresses stay as they are. */
@@ -212,7 +183,7 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
       case 0x48:
         return this.#timer.count();
       case 0x50:
-        return this.#readEepromControl() | (s.config1 << 16);
+        return this.#configuration.readEepromControl() | (s.config1 << 16);
       case 0x54:
         return s.timerInterrupt;
       case 0x58:
@@ -295,22 +266,21 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
         this.#timer.restart();
         return;
       case 0x50:
-        if (mask & 0xff) this.#writeEepromControl(value & 0xff);
-        if (this.#isConfigWritable())
-          s.config1 = this.#mergeConfig(s.config1, merged(s.config1 << 16) >>> 16, CONFIG1_WRITABLE);
+        if (mask & 0xff) this.#configuration.writeEepromControl(value & 0xff);
+        this.#configuration.writeConfig1(merged(s.config1 << 16) >>> 16);
         return;
       case 0x54:
         s.timerInterrupt = merged(s.timerInterrupt);
         this.#timer.arm();
         return;
       case 0x58:
-        this.#writeConfig3And4(merged(s.flowControl | (s.config3 << 8) | (s.config4 << 16)));
+        this.#configuration.writeConfig3And4(merged(s.flowControl | (s.config3 << 8) | (s.config4 << 16)));
         return;
       case 0x5c:
         s.multipleInterrupt = merged(s.multipleInterrupt) & 0xffff;
         return;
       case 0x60:
-        if (mask & 0xffff_0000) this.#writePhyControl(merged(s.bmcr << 16) >>> 16);
+        if (mask & 0xffff_0000) this.#configuration.writePhyControl(merged(s.bmcr << 16) >>> 16);
         return;
       case 0x64:
         s.anar = merged(s.anar << 16) >>> 16;
@@ -343,10 +313,6 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
     for (let i = 0; i < 4 && at + i < into.length; i++) {
       if ((mask >>> (8 * i)) & 0xff) into[at + i] = value >>> (8 * i);
     }
-  }
-
-  #mergeConfig(old: number, value: number, writable: number): number {
-    return (old & ~writable) | (value & writable);
   }
 
   #isPlusSender(): boolean {
@@ -392,39 +358,6 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
     if (value & POLL_INTERRUPT) this.#raise(rtl.INT_SOFTWARE);
   }
 
-  #isConfigWritable(): boolean {
-    return this.state.eepromControl >> EEM_SHIFT === rtl.EEM_CONFIG_WRITE;
-  }
-
-  #writeConfig3And4(value: number): void {
-    const s = this.state;
-    s.flowControl = value & MSR_FLOW_CONTROL;
-    if (!this.#isConfigWritable()) return;
-    s.config3 = this.#mergeConfig(s.config3, value >>> 8, CONFIG3_WRITABLE);
-    s.config4 = this.#mergeConfig(s.config4, value >>> 16, CONFIG4_WRITABLE);
-  }
-
-  #readEepromControl(): number {
-    const { eepromControl } = this.state;
-    const drivesPins = eepromControl >> EEM_SHIFT === rtl.EEM_PROGRAM;
-    return (eepromControl & ~PIN_OUT) | (drivesPins && this.#eeprom.dataOut ? PIN_OUT : 0);
-  }
-
-  #writeEepromControl(value: number): void {
-    const s = this.state;
-    s.eepromControl = value;
-    if (value >> EEM_SHIFT === rtl.EEM_PROGRAM) {
-      this.#eeprom.drive((value & PIN_SELECT) !== 0, (value & PIN_CLOCK) !== 0, (value & PIN_IN) !== 0);
-    } else if (value >> EEM_SHIFT === rtl.EEM_AUTOLOAD) {
-      this.#loadFromEeprom();
-      s.eepromControl = rtl.EEM_NORMAL;
-    }
-  }
-
-  #writePhyControl(value: number): void {
-    this.state.bmcr = value & rtl.BMCR_RESET ? rtl.BMCR_INITIAL : value & rtl.BMCR_WRITABLE;
-  }
-
   /** TSAD: TOK, TUN, TABT and OWN of the four descriptors. */
   #descriptorSummary(): number {
     const bits = [rtl.TSD_OWN, rtl.TSD_ABORTED, rtl.TSD_UNDERRUN, rtl.TSD_OK];
@@ -442,39 +375,19 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
 
   receive(frame: Uint8Array): boolean {
     if (!isFrame(frame) || !this.#isListening()) return true;
-    const match = this.#match(frame);
+    const match = matchOf(frame, this.state);
     if (match === undefined) return true;
     const whole = padded(frame);
     const taken = this.#isPlusReceiver() ? this.#plusMode.receive(whole, match) : this.#cMode.hasRoom(whole.length);
     this.#refused ||= !taken;
     if (!taken) return false;
     if (!this.#isPlusReceiver()) this.#cMode.receive(whole, match);
-    this.#count(match);
+    countReceived(this.state, match);
     return true;
   }
 
   #isListening(): boolean {
     return (this.state.command & rtl.CR_RECEIVER) !== 0 && this.config.busMaster;
-  }
-
-  #match(frame: Uint8Array): rtl.Match | undefined {
-    const { rcr, idr, mar } = this.state;
-    const all = (rcr & rtl.RCR_ALL_PHYSICAL) !== 0;
-    if (isBroadcast(frame)) return all || rcr & rtl.RCR_BROADCAST ? 'broadcast' : undefined;
-    if (isMulticast(frame)) {
-      const hash = mirroredDestinationHash(frame);
-      const listed = rcr & rtl.RCR_MULTICAST && mar[hash >> 3] & (1 << (hash & 7));
-      return all || listed ? 'multicast' : undefined;
-    }
-    return all || (rcr & rtl.RCR_MINE && isAddressedTo(frame, idr)) ? 'physical' : undefined;
-  }
-
-  #count(match: rtl.Match): void {
-    const s = this.state;
-    s.received = (s.received + 1) >>> 0;
-    if (match === 'physical') s.receivedMine = (s.receivedMine + 1) >>> 0;
-    else if (match === 'broadcast') s.receivedBroadcast = (s.receivedBroadcast + 1) >>> 0;
-    else s.receivedMulticast = (s.receivedMulticast + 1) >>> 0;
   }
 
   #transmit(frame: Uint8Array): void {
