@@ -136,7 +136,8 @@ export type HostCall =
   | 'invalidatePage' // (linear: 64)
   | 'invalidateContext' // (kind: 32, pcid: 32, linear: 64) as INVPCID's types 0-3
   | 'readCr8' // -> 64
-  | 'writeCr8'; // (value: 64), below 16
+  | 'writeCr8' // (value: 64), below 16
+  | 'numericError'; // FERR#: an x87 exception waits to be handled, with CR0.NE clear
 
 export interface Algebra {
   // ---- What is known at decode time ----------------------------------------------------------------------------

@@ -15,6 +15,8 @@ export interface Monitor {
   /** Task priority, 0 to 15. */
   readCr8(): number;
   writeCr8(priority: number): void;
+  /** FERR#: an x87 exception waits to be handled, and CR0.NE is clear. */
+  numericError(): void;
   /** Time-stamp counter before the guest's offset. */
   tsc(): bigint;
   random(): bigint;

@@ -91,6 +91,8 @@ const architectural = {
   fds: [16],
   fip: [64],
   fdp: [64],
+  /** IGNNE# is asserted: 1 from the board's answer to an error that FERR# told of until the error is gone. */
+  ignoreNumericErrors: [32],
   mxcsr: [32],
   /** Instructions retired since power-on. */
   instructions: [64],

@@ -22,6 +22,7 @@ import { HPET_BYTES, Hpet } from './hpet.ts';
 import { I8042 } from './i8042.ts';
 import { IOAPIC_PINS, Ioapic82093 } from './ioapic-82093.ts';
 import { LocalApic } from './local-apic.ts';
+import { NumericError } from './numeric-error.ts';
 import { PcTestdev, TESTDEV_LINES, TESTDEV_MEMORY_BYTES } from './pc-testdev.ts';
 import { Pic8259 } from './pic-8259.ts';
 import { Pit8254 } from './pit-8254.ts';
@@ -207,6 +208,10 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
       },
       outlives: ['lint'],
     };
+  },
+  NumericError() {
+    const device = new NumericError({ irq: unconnected, ignoreErrors: nothing });
+    return { device, ranges: [[device, 1]], stir: () => device.raise() };
   },
   PcTestdev() {
     const irqs = Array.from({ length: TESTDEV_LINES }, () => unconnected);

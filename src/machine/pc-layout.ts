@@ -20,6 +20,7 @@ export const COM2_IRQ = 3;
 export const COM1_IRQ = 4;
 export const FLOPPY_IRQ = 6;
 export const RTC_IRQ = 8;
+export const NUMERIC_ERROR_IRQ = 13;
 export const IDE_IRQS = [14, 15] as const;
 export const MOUSE_IRQ = 12;
 /** What PCI interrupts can be routed to, and nobody on the ISA bus uses. */
@@ -64,6 +65,7 @@ export const PM_TIMER_PORT = 0x608;
 export const RESET_PORT = 0xcf9;
 /** What resets the machine when written there. */
 export const RESET_VALUE = 0x06;
+export const NUMERIC_ERROR_PORT = 0xf0;
 export const TESTDEV_LINES_PORT = 0x2000;
 export const TESTDEV_MEMORY_BASE = 0xff00_0000;
 

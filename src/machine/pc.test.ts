@@ -18,6 +18,7 @@ const PORTS: readonly Range[] = [
   [at.RTC_PORT, 2],
   [at.SYSTEM_CONTROL_A_PORT, 1],
   [at.PIC_SLAVE_PORT, 2],
+  [at.NUMERIC_ERROR_PORT, 1],
   [at.COM2_PORT, 8],
   [at.COM1_PORT, 8],
   [at.PIC_ELCR_PORT, 2],

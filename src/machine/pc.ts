@@ -19,6 +19,7 @@ import { HPET_BYTES, Hpet } from '../devices/hpet.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { Ioapic82093 } from '../devices/ioapic-82093.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
+import { NumericError } from '../devices/numeric-error.ts';
 import { PcTestdev, TESTDEV_MEMORY_BYTES } from '../devices/pc-testdev.ts';
 import { Pic8259 } from '../devices/pic-8259.ts';
 import { Pit8254 } from '../devices/pit-8254.ts';
@@ -50,6 +51,8 @@ export interface PcHost {
   end(end: BoardEnd): void;
   /** Whether address line 20 leaves the processors. */
   a20Changed?(passes: boolean): void;
+  /** IGNNE# of the processor whose error was told of. */
+  ignoreNumericErrors?(): void;
   /** An interrupt line changed, for traces. */
   lineChanged?(irq: number, level: boolean): void;
   /** The board is a whole PC, with firmware and PCI. */
@@ -67,6 +70,7 @@ export class PcBoard {
   readonly com1: Serial16550;
   readonly com2: Serial16550;
   readonly rtc: RtcMc146818;
+  readonly numericError: NumericError;
   readonly keyboard: Keyboard;
   readonly pointer: Pointer;
   /** What only a board with firmware has. */
@@ -112,6 +116,10 @@ export class PcBoard {
     this.ports.map(at.I8042_PORT + 4, 1, controller.command);
     this.ports.map(at.SYSTEM_CONTROL_A_PORT, 1, this.part('port92', new Port92({ a20: a20.input(), reset })));
     const resetControl = this.part('reset', new ResetControl({ reset }));
+
+    const ignoreErrors = (): void => host.ignoreNumericErrors?.();
+    this.numericError = this.part('numeric-error', new NumericError({ irq: irq(at.NUMERIC_ERROR_IRQ), ignoreErrors }));
+    this.ports.map(at.NUMERIC_ERROR_PORT, 1, this.numericError);
 
     const serial = (name: string, port: 0 | 1, base: number, line: IrqLine): Serial16550 => {
       const uart = this.part(

@@ -10,6 +10,7 @@ export type ExitCause =
   | 'MSR write'
   | 'RDTSC'
   | 'RDRAND'
+  | 'x87 error'
   | 'HLT'
   | 'interrupt'
   | 'control register'

@@ -290,6 +290,11 @@ export class GuestCpu implements Monitor, SampledCpu {
     this.apic.cr8 = priority;
   }
 
+  numericError(): void {
+    this.#record('x87 error');
+    this.#parts.board.numericError.raise();
+  }
+
   /** Before the guest's offset. */
   tsc(): bigint {
     this.#record('RDTSC');

@@ -132,6 +132,7 @@ export class Guest implements RunnableGuest {
         a20Changed: (passes) => {
           if (cpu !== undefined) cpu.vcpu.a20 = passes;
         },
+        ignoreNumericErrors: () => cpu?.vcpu.set32(vcpu.ignoreNumericErrors, 1),
         ...(firmware && { firmware: this.#firmwareBoard(firmware) }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>

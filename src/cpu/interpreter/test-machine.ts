@@ -175,6 +175,8 @@ export class TestMachine implements Monitor {
 
   writeCr8(): void {}
 
+  numericError(): void {}
+
   tsc(): bigint {
     return 0n;
   }

@@ -459,6 +459,12 @@ export class Vcpu {
     return this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN;
   }
 
+  /** The processor has come to a stop before an x87 instruction, until an interrupt. */
+  numericError(): void {
+    this.attention = true;
+    this.monitor.numericError();
+  }
+
   /** A data access while DR7 has breakpoints. */
   dataBreakpoint(linear: bigint, bytes: number, write: boolean): boolean {
     return this.#breakpointTrap(dataHits(this.#breakpoints(), BigInt.asUintN(64, linear), bytes, write));

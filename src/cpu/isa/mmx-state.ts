@@ -3,11 +3,11 @@
  * Vol. 3A §12.2 "The MMX State and MMX Register Aliasing"): MMn is the significand of physical register n.
  */
 
-import { type Algebra, defineRoutine, MF, NM, type Operand, UD, type Value } from '../algebra.ts';
+import { type Algebra, defineRoutine, NM, type Operand, UD, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { any } from './fp/format.ts';
 import { CR0_EM, CR0_TS } from './system/control-bits.ts';
-import { EXCEPTION_SUMMARY } from './x87-stack.ts';
+import { EXCEPTION_SUMMARY, pendingException } from './x87-stack.ts';
 
 const mmxUnavailable = defineRoutine({
   name: 'mmxUnavailable',
@@ -17,7 +17,7 @@ const mmxUnavailable = defineRoutine({
   body(m) {
     m.if(any(m, m.get(vcpu.cr0), CR0_EM), () => m.raise(UD));
     m.if(any(m, m.get(vcpu.cr0), CR0_TS), () => m.raise(NM));
-    m.raise(MF);
+    m.call(pendingException);
     return [];
   },
 });

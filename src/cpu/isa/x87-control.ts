@@ -1,6 +1,6 @@
 /** x87 control: FNINIT, FNCLEX, FLDCW, FNSTCW, FNSTSW, FINCSTP, FDECSTP, FFREE, FFREEP, FNOP, FWAIT. */
 
-import { type Algebra, MF, NM, type Value } from '../algebra.ts';
+import { type Algebra, NM, type Value } from '../algebra.ts';
 import { vcpu } from '../state.ts';
 import { any, EXCEPTIONS, flagIf } from './fp/format.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
@@ -12,6 +12,7 @@ import {
   enter,
   leave,
   moveTop,
+  pendingException,
   physical,
   pop,
   setConditionCodes,
@@ -31,11 +32,17 @@ export function statusWord(m: Algebra): Value {
   return m.or(m.get(vcpu.fsw), m.trunc(m.shl(m.get(vcpu.fpuTop), TOP_SHIFT), 16));
 }
 
+/** FERR# is deasserted, and the board's IGNNE# with it. */
+function errorsGone(m: Algebra): void {
+  m.set(vcpu.ignoreNumericErrors, m.const(32, 0));
+}
+
 /** Writes control and status word (type 16) as they come from memory; ES and B follow from them. */
 export function loadControlAndStatus(m: Algebra, control: Value, status: Value): void {
   const fcw = m.or(m.and(control, m.const(16, FCW_WRITABLE)), m.const(16, FCW_FIXED));
   const pending = any(m, m.and(m.zext(status, 32), m.not(m.zext(fcw, 32))), EXCEPTIONS);
   const kept = m.and(status, m.const(16, 0x477f));
+  m.if(m.not(pending), () => errorsGone(m));
   m.set(vcpu.fcw, fcw);
   m.set(vcpu.fsw, m.or(kept, m.trunc(flagIf(m, pending, SUMMARY), 16)));
   m.set(vcpu.fpuTop, m.and(m.zext(m.shr(status, TOP_SHIFT), 32), m.const(32, 7)));
@@ -43,6 +50,7 @@ export function loadControlAndStatus(m: Algebra, control: Value, status: Value):
 
 /** The state after FNINIT; the registers' contents stay, all of them empty. */
 export function initialise(m: Algebra): void {
+  errorsGone(m);
   m.set(vcpu.fcw, m.const(16, FCW_RESET));
   m.set(vcpu.fsw, m.const(16, 0));
   m.set(vcpu.fpuTop, m.const(32, 0));
@@ -65,7 +73,7 @@ const FWAIT = defineInstruction({
     const mask = m.const(64, CR0_MP | CR0_TS);
     const both = m.eq(m.and(m.get(vcpu.cr0), mask), mask);
     m.if(both, () => m.raise(NM));
-    m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.raise(MF));
+    m.if(any(m, m.get(vcpu.fsw), EXCEPTION_SUMMARY), () => m.call(pendingException));
   },
 });
 
@@ -76,6 +84,7 @@ export const x87Control: readonly Instruction[] = [
   }),
   control('FNCLEX', 'FCLEX/FNCLEX - Clear Exceptions', ['DB E2'], (m) => {
     available(m);
+    errorsGone(m);
     m.set(vcpu.fsw, m.and(m.get(vcpu.fsw), m.const(16, 0x7f00)));
   }),
   control('FLDCW', 'FLDCW - Load x87 FPU Control Word', ['D9 /5 Mw'], (m, from) => {

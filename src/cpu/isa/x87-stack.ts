@@ -5,7 +5,7 @@
  * Exception flags travel as a 32-bit value laid out like the status word, so that reporting them is an OR:
  * bits 0-5 the exceptions, bit 6 SF (stack fault), bit 9 C1.
  *
- * Not modelled: FERR# and IGNNE# (CR0.NE clear): a pending exception is #MF then, too.
+ * With CR0.NE clear a pending exception is #MF, too, but delivery makes FERR# of it (`system/deliver.ts`).
  */
 
 import { type Algebra, defineRoutine, MF, NM, type Operand, type Value } from '../algebra.ts';
@@ -13,7 +13,7 @@ import { vcpu } from '../state.ts';
 import { any, EXCEPTIONS, flagIf, INVALID, PRE_COMPUTATION, UNPACKED, type Unpacked, unpacked } from './fp/format.ts';
 import { type Guard, isClear } from './fp/normal.ts';
 import { unpack80 } from './fp/unpack.ts';
-import { CR0_EM, CR0_TS } from './system/control-bits.ts';
+import { CR0_EM, CR0_NE, CR0_TS } from './system/control-bits.ts';
 import { recordOpcode } from './x87-pointers.ts';
 
 /** A further kind of number besides those of `fp/format.ts`: the register is tagged empty. */
@@ -48,13 +48,15 @@ const unavailable = defineRoutine({
   },
 });
 
-const pendingException = defineRoutine({
+/** #MF, unless IGNNE# lets instructions go on (SDM Vol. 1 §8.7.2 "MS-DOS Compatibility Sub-mode"). */
+export const pendingException = defineRoutine({
   name: 'x87PendingException',
   params: [],
   results: [],
   faults: true,
   body(m) {
-    m.raise(MF);
+    const ignored = m.ne(m.get(vcpu.ignoreNumericErrors), m.const(32, 0));
+    m.if(m.or(any(m, m.get(vcpu.cr0), CR0_NE), m.not(ignored)), () => m.raise(MF));
     return [];
   },
 });

@@ -2,11 +2,12 @@
  * Delivery of exceptions and interrupts: SDM Vol. 3A chapter 6, with double and triple faults (§6.15 "Interrupt 8").
  */
 
-import { type Algebra, BP, DB, DF, defineRoutine, OF, PF, type Value } from '../../algebra.ts';
+import { type Algebra, BP, DB, DF, defineRoutine, MF, OF, PF, type Value } from '../../algebra.ts';
 import { vcpu } from '../../state.ts';
-import { DR7_GD } from './control-bits.ts';
+import { CR0_NE, DR7_GD } from './control-bits.ts';
 import { deliverLegacy } from './deliver-legacy.ts';
 import { deliverLong } from './deliver-long.ts';
+import { anySet } from './modes.ts';
 
 /** What brings an event about, `deliverException`'s parameter. */
 export const SOURCE_EXCEPTION = 0;
@@ -17,6 +18,8 @@ export const SOURCE_TRAP = 2;
 export const SOURCE_EXTERNAL = 3;
 
 const NO_FAULT = 0xffff;
+/** As after HLT. */
+const HALTED = 1;
 
 /** (vector, has error code, error code, source, offset to return to): one attempt. `rip` is the handler's then. */
 export const deliverOnce = defineRoutine({
@@ -60,6 +63,17 @@ export function setsResumeFlag(m: Algebra, vector: Value, source: Value): Value 
 }
 
 /**
+ * An x87 exception with CR0.NE clear (SDM Vol. 1 appendix D.2.1): FERR#, and the instruction that waits for it to be
+ * handled is not begun before an interrupt has been taken.
+ */
+function stopForInterrupt(m: Algebra): void {
+  m.set(vcpu.faultVector, m.const(32, NO_FAULT));
+  m.set(vcpu.activity, m.const(32, HALTED));
+  m.set(vcpu.stepEnded, m.const(32, 1));
+  m.host('numericError');
+}
+
+/**
  * (source) -> 1 on shutdown. Delivers the event in `faultVector`, `faultHasCode`, `faultCode`, `faultLinear`, with
  * `rip` the address to return to; then `rip` is the handler's.
  */
@@ -75,6 +89,11 @@ export const deliverException = defineRoutine({
     const source = m.variable(sourceValue as Value);
     const shutdown = m.variable(m.const(32, 0));
     const trying = m.variable(m.const(1, 1));
+    const numeric = m.and(m.eq(m.use(vector), m.const(32, MF)), m.eq(m.use(source), m.const(32, SOURCE_EXCEPTION)));
+    m.if(m.and(numeric, m.not(anySet(m, m.get(vcpu.cr0), CR0_NE))), () => {
+      stopForInterrupt(m);
+      m.assign(trying, m.const(1, 0));
+    });
     m.while(
       () => m.use(trying),
       () => {
