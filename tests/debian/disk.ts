@@ -83,7 +83,7 @@ function whatIsMissing(): string | undefined {
   return existsSync(join(GRUB_FOLDER, 'boot.img')) ? undefined : "Debian's package grub-pc-bin is not installed";
 }
 
-/** Rejects with the last line of what the tool said. */
+/** Throws the last line of what the tool said. */
 function run(tool: string, words: readonly string[], input = ''): void {
   const { error, status, stderr } = spawnSync(tool, words, {
     encoding: 'utf8',
