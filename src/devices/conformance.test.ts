@@ -141,8 +141,8 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
       },
     };
   },
-  I8042() {
-    const device = new I8042({ irq: unconnected, a20: unconnected, reset: nothing });
+  I8042(clock) {
+    const device = new I8042({ clock, irq: unconnected, a20: unconnected, reset: nothing });
     return {
       device,
       ranges: [

@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { I8042 } from './i8042.ts';
-import { TestLine } from './test-clock.ts';
+import { TestClock, TestLine } from './test-clock.ts';
 
 function controller() {
+  const clock = new TestClock();
   const irq = new TestLine();
   const auxIrq = new TestLine();
   const a20 = new TestLine();
   const counts = { resets: 0 };
-  const device = new I8042({ irq, auxIrq, a20, reset: () => counts.resets++ });
+  const device = new I8042({ clock, irq, auxIrq, a20, reset: () => counts.resets++ });
   const command = (value: number, argument?: number): void => {
     device.command.write(0, value, 1);
     if (argument !== undefined) device.data.write(0, argument, 1);
   };
   const answers = (): number[] => {
     const bytes: number[] = [];
-    while (device.command.read(0, 1) & 1) bytes.push(device.data.read(0, 1));
+    for (; device.command.read(0, 1) & 1; clock.advance(1e6)) bytes.push(device.data.read(0, 1));
     return bytes;
   };
-  return { irq, auxIrq, a20, counts, device, command, answers };
+  return { clock, irq, auxIrq, a20, counts, device, command, answers };
 }
 
 test('the controller passes its own test and those of both of its ports', () => {
@@ -90,7 +91,7 @@ test('the keyboard answers as an MF2 keyboard', () => {
 });
 
 test('every byte raises interrupt 1 once, if interrupts are enabled', () => {
-  const { irq, device, command, answers } = controller();
+  const { clock, irq, device, command, answers } = controller();
   device.data.write(0, 0xf4, 1);
   assert.equal(irq.level, false);
   answers();
@@ -98,6 +99,7 @@ test('every byte raises interrupt 1 once, if interrupts are enabled', () => {
   device.data.write(0, 0xff, 1);
   assert.equal(irq.edges, 1);
   device.data.read(0, 1);
+  clock.advance(1e6);
   assert.equal(irq.edges, 2);
   device.data.read(0, 1);
   assert.equal(irq.level, false);
@@ -155,4 +157,15 @@ test('the mouse hears what is sent to it, and the keyboard does not', () => {
   assert.deepEqual(answers(), [0xfa, 0xaa, 0x00]);
   device.data.write(0, 0xee, 1);
   assert.deepEqual(answers(), [0xee]);
+});
+
+test('keys that waited come one by one, so that who empties the buffer comes to an end', () => {
+  const { clock, device } = controller();
+  for (let i = 0; i < 40; i++) device.keyboard.key('KeyA', i % 2 === 0);
+  clock.advance(1e9);
+  const read: number[] = [];
+  for (; device.command.read(0, 1) & 1; clock.advance(50_000)) read.push(device.data.read(0, 1));
+  assert.deepEqual(read, [0x1e, 0x9e]);
+  clock.advance(1e6);
+  assert.equal(device.data.read(0, 1), 0x1e);
 });

@@ -3,12 +3,15 @@
  * ports (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", 1990).
  *
  * A byte goes to the output buffer as soon as that is empty: the controller's own answers first, then the keyboard's,
- * then the mouse's. Not modelled: controller RAM but the command byte, passwords, time-outs and parity.
+ * then the mouse's. After one of theirs, the wire has the next only a while later; drivers that empty the buffer before
+ * they begin give up where that seems to have no end. Not modelled: controller RAM but the command byte, passwords,
+ * time-outs and parity.
  */
 
 import type { IoHandler } from '../base/bus.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { type IrqLine, unconnected } from '../base/irq.ts';
-import { bool, bytes, defineState, type StateOf, u8 } from '../base/state.ts';
+import { bool, bytes, defineState, f64, type StateOf, u8 } from '../base/state.ts';
 import { Device } from './device.ts';
 import { Ps2Keyboard } from './ps2/keyboard.ts';
 import { Ps2Mouse } from './ps2/mouse.ts';
@@ -58,6 +61,8 @@ const PULSE = 0xf0;
 /** Nothing holds the keyboard locked. */
 const INPUT_PORT = 0x80;
 const RELEASED = 0xf0;
+/** What a byte takes on the wire: 11 bits at some 11 kHz. */
+const BYTE_NS = 1_000_000;
 const ANSWERS_SIZE = 16;
 
 /** Whose byte is in the output buffer. */
@@ -81,9 +86,12 @@ const i8042State = defineState('i8042-ports', 1, {
   answers: bytes(ANSWERS_SIZE),
   answersFrom: bytes(ANSWERS_SIZE),
   answerCount: u8({ max: ANSWERS_SIZE }),
+  /** Until then, keyboard and mouse have sent no further byte. */
+  wireFreeNs: f64({ min: 0 }),
 });
 
 export interface I8042Host {
+  readonly clock: Clock;
   /** Interrupt 1. */
   readonly irq: IrqLine;
   /** Interrupt 12, of the second port. */
@@ -102,6 +110,8 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
   /** What is plugged in: parts of their own in snapshots. */
   readonly keyboard = new Ps2Keyboard();
   readonly mouse = new Ps2Mouse();
+  readonly #clock: Clock;
+  readonly #wire: Timer;
   readonly #irq: IrqLine;
   readonly #auxIrq: IrqLine;
   readonly #a20: IrqLine;
@@ -109,6 +119,8 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
 
   constructor(host: I8042Host) {
     super(i8042State);
+    this.#clock = host.clock;
+    this.#wire = host.clock.timer(() => this.#fill());
     this.#irq = host.irq;
     this.#auxIrq = host.auxIrq ?? unconnected;
     this.#a20 = host.a20 ?? unconnected;
@@ -122,7 +134,15 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
 
   protected override derive(): void {
     this.#a20.set((this.state.outputPort & OUTPUT_PORT_A20) !== 0);
+    this.#wire.disarm();
+    if (!this.#isWireFree) this.#wire.arm(this.state.wireFreeNs);
     this.#updateIrq();
+  }
+
+  get #isWireFree(): boolean {
+    // A state from elsewhere may know of times that are far away here.
+    const leftNs = this.state.wireFreeNs - this.#clock.now();
+    return !(leftNs > 0 && leftNs <= BYTE_NS);
   }
 
   #status(): number {
@@ -262,13 +282,24 @@ export class I8042 extends Device<StateOf<typeof i8042State>> {
       s.answers.copyWithin(0, 1);
       s.answersFrom.copyWithin(0, 1);
       s.answerCount--;
-    } else if (!this.#fillFromKeyboard() && !(s.commandByte & COMMAND_BYTE_AUX_OFF)) {
+    } else if (!this.#isWireFree) {
+      return;
+    } else if (this.#fillFromKeyboard()) {
+      this.#occupyWire();
+    } else if (!(s.commandByte & COMMAND_BYTE_AUX_OFF)) {
       const value = this.mouse.take();
       if (value === undefined) return;
       s.output = value;
       s.outputFrom = AUX;
+      this.#occupyWire();
     }
     this.#updateIrq();
+  }
+
+  /** Counted from when a byte is there: one that is taken late is followed at once, as one that waited is. */
+  #occupyWire(): void {
+    this.state.wireFreeNs = this.#clock.now() + BYTE_NS;
+    this.#wire.arm(this.state.wireFreeNs);
   }
 
   #fillFromKeyboard(): boolean {

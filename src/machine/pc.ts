@@ -109,7 +109,7 @@ export class PcBoard {
     // Either port opens the gate (82371SB data sheet, 290550, §2.5.4.2 "PORT 92").
     const a20 = new OrGate({ set: (level) => host.a20Changed?.(level) });
     const lines = { irq: irq(at.KEYBOARD_IRQ), auxIrq: irq(at.MOUSE_IRQ), a20: a20.input() };
-    const controller = this.part('i8042', new I8042({ ...lines, reset }));
+    const controller = this.part('i8042', new I8042({ ...lines, clock, reset }));
     this.keyboard = this.part('keyboard', controller.keyboard);
     this.pointer = this.part('mouse', controller.mouse);
     this.ports.map(at.I8042_PORT, 1, controller.data);
