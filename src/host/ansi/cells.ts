@@ -6,6 +6,8 @@
 import type { TerminalColours } from './colours.ts';
 
 const SPACE = 0x20;
+/** Fewer characters than moving the cursor over as many cells takes. */
+const SHORT_GAP = 4;
 /** In a foreground: the character blinks. */
 export const BLINKING = 1 << 24;
 const RGB = 0xffffff;
@@ -90,7 +92,12 @@ export class Cells {
       )
         continue;
       // Behind the last column the terminal's cursor waits at the margin.
-      if (at !== next || at % this.#columns === 0) text += this.moveTo(this.#placeOf(at));
+      const isOtherRow = Math.floor((next - 1) / this.#columns) !== Math.floor(at / this.#columns);
+      if (next < 0 || isOtherRow || !this.#looksAlike(next, at, foreground, background)) {
+        text += this.moveTo(this.#placeOf(at));
+      } else {
+        text += String.fromCharCode(...glyphs.subarray(next, at));
+      }
       const sgr: string[] = [];
       if (foreground === undefined) sgr.push('0');
       if (wantedForeground !== foreground && (glyph !== SPACE || foreground === undefined)) {
@@ -115,6 +122,16 @@ export class Cells {
 
   moveTo({ column, row }: Place): string {
     return `\x1b[${row + 1};${column + 1}H`;
+  }
+
+  /** There are few cells from `start` up to `end`, and they can be written again in these colours. */
+  #looksAlike(start: number, end: number, foreground: number | undefined, background: number | undefined): boolean {
+    if (end - start > SHORT_GAP) return false;
+    const { glyphs, foregrounds, backgrounds } = this.#wanted;
+    for (let at = start; at < end; at++) {
+      if (backgrounds[at] !== background || (foregrounds[at] !== foreground && glyphs[at] !== SPACE)) return false;
+    }
+    return true;
   }
 
   #placeOf(at: number): Place {

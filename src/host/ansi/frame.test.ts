@@ -110,6 +110,9 @@ test('only what has changed is written', () => {
   screen.cursor = { column: 3, row: 2, visible: true };
   screen.generation++;
   assert.equal(look(), '\x1b[3;4H');
+  screen.write(0, 9, 'one two');
+  screen.write(20, 9, 'three');
+  assert.equal(look(), '\x1b[10;1H\x1b[0;37;40mone two\x1b[10;21Hthree\x1b[3;4H');
 });
 
 test('the cursor is shown where the screen has one', () => {
