@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'bad-file'; readonly path: string }
   /** Saved state that no version of `part` can have written. */
   | { readonly kind: 'bad-state'; readonly part: string; readonly field?: string }
+  /** A snapshot that is damaged, of a newer format, or of a machine that cannot be made from what was given. */
+  | { readonly kind: 'bad-snapshot'; readonly section?: string }
   /** The platform lacks something we need, or failed underneath us. */
   | { readonly kind: 'host' };
 

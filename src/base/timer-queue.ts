@@ -10,11 +10,14 @@ import type { Timer } from './clock.ts';
 
 class QueuedTimer implements Timer {
   deadlineNs = Number.POSITIVE_INFINITY;
+  /** The how manieth of its queue. */
+  readonly number: number;
   readonly expired: () => void;
   readonly #queue: TimerQueue;
 
-  constructor(queue: TimerQueue, expired: () => void) {
+  constructor(queue: TimerQueue, number: number, expired: () => void) {
     this.#queue = queue;
+    this.number = number;
     this.expired = expired;
   }
 
@@ -30,10 +33,11 @@ class QueuedTimer implements Timer {
 export class TimerQueue {
   /** Armed timers, the next to expire last, so that taking it off moves nothing. */
   readonly #armed: QueuedTimer[] = [];
+  #made = 0;
 
   /** A new timer in this queue, disarmed. */
   timer(expired: () => void): Timer {
-    return new QueuedTimer(this, expired);
+    return new QueuedTimer(this, this.#made++, expired);
   }
 
   /** The earliest deadline, or Infinity when nothing is armed. */
@@ -48,6 +52,18 @@ export class TimerQueue {
       next.deadlineNs = Number.POSITIVE_INFINITY;
       next.expired();
     }
+  }
+
+  /** The timers that are armed, by number, the next to expire first; and when. */
+  armed(): { readonly number: number; readonly deadlineNs: number }[] {
+    return this.#armed.map(({ number, deadlineNs }) => ({ number, deadlineNs })).reverse();
+  }
+
+  /** After timers were armed anew: those that expire at the same time do so in the order in which `numbers` has them. */
+  arrange(numbers: readonly number[]): void {
+    const places = new Map(numbers.map((number, place) => [number, place]));
+    const placeOf = ({ number }: QueuedTimer): number => places.get(number) ?? numbers.length;
+    this.#armed.sort((a, b) => b.deadlineNs - a.deadlineNs || placeOf(b) - placeOf(a));
   }
 
   /** For timers of this queue: takes one to its new place. */

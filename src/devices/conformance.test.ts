@@ -299,6 +299,7 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
       stir: (random) => {
         if (device.waitingBytes < 1000) device.receive(Uint8Array.from({ length: random(40) }, () => random(256)));
       },
+      outlives: ['arrivalNs'],
     };
   },
 };

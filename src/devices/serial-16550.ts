@@ -70,7 +70,7 @@ const CLOCK_HZ = 1_843_200;
 /** From one received byte to the next: 100 KB a second, more than guests take. */
 const ARRIVAL_NS = 10_000;
 
-const serialState = defineState('serial-16550', 1, {
+const serialState = defineState('serial-16550', 2, {
   ier: u8({ max: 0x0f }),
   fcr: u8(),
   lcr: u8(),
@@ -90,6 +90,8 @@ const serialState = defineState('serial-16550', 1, {
   loopedBack: bool(),
   /** When the receive FIFO times out; Infinity while it cannot. */
   timeoutNs: f64({ min: 0, initial: Number.POSITIVE_INFINITY }),
+  /** When the next byte of the queue arrives; Infinity while none can. */
+  arrivalNs: f64({ min: 0, initial: Number.POSITIVE_INFINITY, since: 2 }),
 });
 
 export interface SerialHost {
@@ -126,6 +128,18 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
   /** Bytes sent by `receive` that have not arrived. */
   get waitingBytes(): number {
     return this.#queue.reduce((sum, chunk) => sum + chunk.length, 0) - this.#queueStart;
+  }
+
+  /** Those bytes, for snapshots: what `receive` is to be given before this state is restored elsewhere. */
+  waitingInput(): Uint8Array {
+    const bytes = new Uint8Array(this.waitingBytes);
+    let at = 0;
+    for (const [i, chunk] of this.#queue.entries()) {
+      const rest = i === 0 ? chunk.subarray(this.#queueStart) : chunk;
+      bytes.set(rest, at);
+      at += rest.length;
+    }
+    return bytes;
   }
 
   override reset(): void {
@@ -185,8 +199,8 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
   protected override derive(): void {
     this.#irqLevel = this.#interruptId() !== IIR_NONE;
     this.#host.irq.set(this.#irqLevel);
-    this.#arrival.disarm();
-    this.#awaitArrival();
+    this.#arrival.arm(this.state.arrivalNs);
+    if (this.state.arrivalNs === Number.POSITIVE_INFINITY) this.#awaitArrival();
     this.#timeout.arm(this.state.timeoutNs);
   }
 
@@ -199,7 +213,7 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
     s.timeoutPending = false;
     this.#restartTimeout();
     this.#updateIrq();
-    if (this.#arrival.deadlineNs === Number.POSITIVE_INFINITY) this.#awaitArrival();
+    if (s.arrivalNs === Number.POSITIVE_INFINITY) this.#awaitArrival();
     return byte;
   }
 
@@ -314,13 +328,19 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
   #awaitArrival(): void {
     const s = this.state;
     if (this.#queue.length === 0 || s.count >= this.#capacity() || !this.#listening()) {
-      this.#arrival.disarm();
-    } else if (this.#arrival.deadlineNs === Number.POSITIVE_INFINITY) {
-      this.#arrival.arm(this.#host.clock.now() + ARRIVAL_NS);
+      this.#setArrival(Number.POSITIVE_INFINITY);
+    } else if (s.arrivalNs === Number.POSITIVE_INFINITY) {
+      this.#setArrival(this.#host.clock.now() + ARRIVAL_NS);
     }
   }
 
+  #setArrival(deadlineNs: number): void {
+    this.state.arrivalNs = deadlineNs;
+    this.#arrival.arm(deadlineNs);
+  }
+
   #arrive(): void {
+    this.state.arrivalNs = Number.POSITIVE_INFINITY;
     const chunk = this.#queue[0];
     if (!chunk) return;
     const byte = chunk[this.#queueStart++];
@@ -344,7 +364,7 @@ export class Serial16550 extends Device<StateOf<typeof serialState>> implements 
     s.head = 0;
     s.count = 0;
     s.timeoutPending = false;
-    this.#arrival.disarm();
+    this.#setArrival(Number.POSITIVE_INFINITY);
   }
 
   /** Data sheet §8.4.2 "FIFO Interrupt Mode Operation": four characters' time without a byte coming or going. */

@@ -84,6 +84,11 @@ export class BlockQueue {
     return this.#requests.some(({ isFinished }) => !isFinished);
   }
 
+  /** No device waits for anything. */
+  get isEmpty(): boolean {
+    return this.#requests.length === 0;
+  }
+
   /** Something can be delivered now: the guest must not sleep. */
   get isReady(): boolean {
     const now = this.#host.clock.now();

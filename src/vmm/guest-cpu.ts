@@ -9,10 +9,11 @@ import { Cpuid } from '../cpu/cpuid.ts';
 import { NO_FAULT } from '../cpu/emit/emitter.ts';
 import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
-import { Vcpu } from '../cpu/interpreter/vcpu.ts';
+import { SAVED_BYTES, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
+import { decodeCpuState, encodeCpuState } from '../cpu/saved-state.ts';
 import { architecturalState, vcpu } from '../cpu/state.ts';
 import { LocalApic } from '../devices/local-apic.ts';
 import { type CpuStart, GENERAL_REGISTERS, resetStart } from '../machine/cpu-start.ts';
@@ -178,9 +179,20 @@ export class GuestCpu implements Monitor, SampledCpu {
     this.start(resetStart());
   }
 
-  /** What the vCPU's state does not hold, by name. */
-  savedParts(): Record<string, Uint8Array> {
-    return { msrs: this.#msrs.save(), 'kvm-clock': this.kvmClock.save() };
+  /** What has state beside the vCPU, by name. */
+  get savedDevices() {
+    return { msrs: this.#msrs, 'kvm-clock': this.kvmClock };
+  }
+
+  /** All of them, and the registers, for snapshots. */
+  saveState(): Record<string, Uint8Array> {
+    const devices = Object.entries(this.savedDevices).map(([name, part]) => [name, part.save()]);
+    return { vcpu0: encodeCpuState(this.vcpu.stateBytes()), ...Object.fromEntries(devices) };
+  }
+
+  /** Throws a VivariumError for what no guest can have. */
+  restoreRegisters(saved: Uint8Array): void {
+    this.vcpu.restoreState(decodeCpuState(saved, SAVED_BYTES));
   }
 
   // ---- For the profiler --------------------------------------------------------------------------------------------

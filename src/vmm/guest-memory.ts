@@ -245,6 +245,39 @@ export class FrameTable implements GuestMemory {
     return this.#framesAssigned * PAGE_BYTES;
   }
 
+  /** Every page of RAM that has a frame, seen or not, lowest first: for snapshots. The bytes are those of the moment. */
+  *ramPages(): Generator<{ page: number; bytes: Uint8Array }> {
+    const { ram } = memoryMap(this.sizeBytes);
+    const { u8 } = this.#memory;
+    for (const { base, length } of ram) {
+      for (let page = base / PAGE_BYTES; page < (base + length) / PAGE_BYTES; page++) {
+        const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
+        if (frame !== 0) yield { page, bytes: u8.subarray(frame, frame + PAGE_BYTES) };
+      }
+    }
+  }
+
+  /** Fills a page of RAM, seen or not; false where none is. For guests that have run no code yet. */
+  fillRam(page: number, bytes: Uint8Array): boolean {
+    const { ram } = memoryMap(this.sizeBytes);
+    const address = page * PAGE_BYTES;
+    if (!ram.some(({ base, length }) => address >= base && address < base + length)) return false;
+    const hidden = this.#hidden.get(page);
+    const entry = hidden === undefined ? this.assign(address, true) : this.#assignHidden(page, hidden);
+    this.#memory.u8.set(bytes, (entry & FRAME_MASK) >>> 0);
+    return true;
+  }
+
+  #assignHidden(page: number, hidden: number): number {
+    if ((hidden & FRAME_MASK) !== 0) return hidden;
+    const frame = this.#memory.frame();
+    this.#pageOf[frame / PAGE_BYTES] = page + 1;
+    this.#framesAssigned++;
+    const entry = (hidden | frame | FRAME_RAM | FRAME_DIRTY) >>> 0;
+    this.#hidden.set(page, entry);
+    return entry;
+  }
+
   /** Every page that has a frame and is not all zeros, lowest first. */
   *contents(): Generator<{ page: number; bytes: Uint8Array }> {
     for (let page = 0; page < this.pages; page++) {

@@ -10,6 +10,8 @@ import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
 import type { NicModel } from '../machine/pc-firmware.ts';
 import type { Profiler } from './profiler.ts';
+import type { Packing } from './snapshot/format.ts';
+import type { SnapshotOptions } from './snapshot/guest-snapshot.ts';
 
 export interface GuestKernel {
   readonly image: Uint8Array;
@@ -100,7 +102,19 @@ export interface GuestOptions {
   readonly engine?: EngineChoice;
   /** The platform's gzip decoder; without it, compressed kernels unpack themselves. */
   readonly gunzip?: (compressed: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** The platform's deflate; without it, snapshots are as long as what is in them. */
+  readonly packing?: Packing;
   readonly host: HostPlatform;
+}
+
+/** What a snapshot does not have. Of what it has, nothing can be chosen again. */
+export interface RestoreOptions
+  extends Omit<GuestOptions, 'memoryBytes' | 'kernel' | 'firmware' | 'time' | 'seed' | 'optionalDevices' | 'gunzip'> {
+  /** The machine's drives and network cards, with the same media in the drives. */
+  readonly drives?: readonly GuestDrive[];
+  readonly nics?: readonly GuestNic[];
+  /** The snapshot that this one says the differences to. */
+  readonly base?: Uint8Array;
 }
 
 /** What the vmm asks of the platform it runs on. */
@@ -151,6 +165,8 @@ export interface RunnableGuest {
   /** What is done at them reaches a guest that looks. */
   readonly keyboard?: Keyboard;
   readonly pointer?: Pointer;
+  /** All of the machine, between two instructions; it runs on meanwhile. Rejects with a VivariumError. */
+  snapshot(options?: SnapshotOptions): Promise<Uint8Array>;
   /** SHA-256 of CPU, devices and memory, in hexadecimal. */
   stateHash(): string;
 }

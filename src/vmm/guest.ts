@@ -30,10 +30,21 @@ import {
   type GuestOptions,
   type GuestStats,
   isFirmwareSize,
+  type RestoreOptions,
   type RunnableGuest,
 } from './guest-options.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
+import {
+  type Capture,
+  capture,
+  checkSavable,
+  type GuestParts,
+  open,
+  pack,
+  restore,
+  type SnapshotOptions,
+} from './snapshot/guest-snapshot.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
@@ -57,6 +68,8 @@ const MIB = 2 ** 20;
 const VIDEO_MEMORY_BYTES = 16 * MIB;
 /** Of the ROM's end, what appears below 1 MiB. */
 const LOW_ROM_BYTES = 128 * 1024;
+/** How long a snapshot waits for the disks to be at rest: as many turns of the run loop. */
+const MOST_RESTLESS_TURNS = 20_000;
 const NMI_VECTOR = 2;
 const DEBUG_VECTOR = 1;
 
@@ -85,7 +98,12 @@ export class Guest implements RunnableGuest {
   /** What ran since `#speed` was last brought up to date. */
   #sample = { instructions: 0, milliseconds: 0 };
 
-  private constructor(options: GuestOptions) {
+  /** Who waits for a snapshot, and how many turns of the run loop the disks have had to come to rest. */
+  #captures: ((captured: Capture | VivariumError) => void)[] = [];
+  #restlessTurns = 0;
+  #isRunning = false;
+
+  private constructor(options: GuestOptions, bootMs?: number) {
     this.#options = options;
     const { host } = options;
     const deterministic = options.time === 'deterministic';
@@ -107,7 +125,7 @@ export class Guest implements RunnableGuest {
     this.#exits = new ExitCounts(options.trace, instructions);
     this.#random = new Random(options.seed);
     this.#clock = new VirtualClock(deterministic, { instructions, hostMs: () => host.nowMs() });
-    this.#bootMs = deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs();
+    this.#bootMs = bootMs ?? (deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs());
     const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
     const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
     this.#networks = firmware === undefined ? [] : this.#connect(firmware);
@@ -168,10 +186,7 @@ export class Guest implements RunnableGuest {
   /** Loads the kernel. Throws VivariumError for images and sizes that cannot boot. */
   static async create(options: GuestOptions): Promise<Guest> {
     const map = memoryMap(options.memoryBytes);
-    if (options.memoryBytes > LARGEST_MEMORY_BYTES) {
-      const limit = formatSize(LARGEST_MEMORY_BYTES);
-      throw new VivariumError({ kind: 'bad-memory' }, `A guest can have ${limit} of memory at most.`);
-    }
+    checkMemory(options.memoryBytes);
     const guest = new Guest(options);
     if (options.kernel === undefined) {
       if (options.firmware === undefined) throw new VivariumError({ kind: 'bad-kernel' }, 'There is nothing to boot.');
@@ -191,6 +206,15 @@ export class Guest implements RunnableGuest {
       ...(options.gunzip && { gunzip: options.gunzip }),
     });
     guest.#cpu.start(start);
+    return guest;
+  }
+
+  /** The machine of a snapshot, as it was. Rejects with a VivariumError. */
+  static async restore(snapshot: Uint8Array, options: RestoreOptions): Promise<Guest> {
+    const opened = await open(snapshot, options);
+    checkMemory(opened.options.memoryBytes);
+    const guest = new Guest(opened.options, opened.manifest.bootMs);
+    await restore(guest.#parts, opened);
     return guest;
   }
 
@@ -320,6 +344,59 @@ export class Guest implements RunnableGuest {
     };
   }
 
+  // ---- Snapshots ---------------------------------------------------------------------------------------------------
+
+  get #parts(): GuestParts {
+    return {
+      options: this.#options,
+      bootMs: this.#bootMs,
+      clock: this.#clock,
+      board: this.#board,
+      frames: this.#frames,
+      video: this.#video,
+      cpu: this.#cpu,
+      random: this.#random,
+    };
+  }
+
+  async snapshot(options: SnapshotOptions = {}): Promise<Uint8Array> {
+    checkSavable(this.#options);
+    const captured = await new Promise<Capture | VivariumError>((taken) => {
+      this.#captures.push(taken);
+      this.#cpu.vcpu.attention = true;
+      if (this.#isRunning) this.#wake?.();
+      else this.#capture();
+    });
+    if (captured instanceof VivariumError) throw captured;
+    return pack(captured, this.#options, options);
+  }
+
+  /**
+   * While the disks are at rest, if they come to: then the guest that is restored sees their answers when this one does.
+   * Else devices ask again for what they wait for.
+   */
+  #captureWhenAtRest(): void {
+    if (this.#captures.length === 0) return;
+    if (this.#blocks.isEmpty || ++this.#restlessTurns > MOST_RESTLESS_TURNS) this.#capture();
+  }
+
+  #capture(): void {
+    const captures = this.#captures;
+    this.#captures = [];
+    this.#restlessTurns = 0;
+    if (captures.length === 0) return;
+    let captured: Capture | VivariumError;
+    if (this.#end !== undefined && this.#end.kind !== 'stopped') {
+      captured = new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.');
+    } else {
+      if (this.#restarts) this.#restart();
+      // What the TLB remembers can show in accessed bits. The guest that is restored has nothing there.
+      this.#cpu.vcpu.translations.flushAll();
+      captured = capture(this.#parts);
+    }
+    for (const taken of captures) taken(captured);
+  }
+
   // ---- Running -----------------------------------------------------------------------------------------------------
 
   #finish(end: GuestEnd): void {
@@ -328,6 +405,16 @@ export class Guest implements RunnableGuest {
   }
 
   async run(): Promise<GuestEnd> {
+    this.#isRunning = true;
+    try {
+      return await this.#run();
+    } finally {
+      this.#isRunning = false;
+      this.#capture();
+    }
+  }
+
+  async #run(): Promise<GuestEnd> {
     const { host, profiler } = this.#options;
     let heldSince = host.nowMs();
     this.#clock.resume();
@@ -335,6 +422,7 @@ export class Guest implements RunnableGuest {
     while (this.#end === undefined) {
       if (this.#paused) {
         this.#clock.pause();
+        this.#capture();
         await this.#sleep(1000);
         if (!this.#paused) this.#clock.resume();
         heldSince = host.nowMs();
@@ -348,6 +436,7 @@ export class Guest implements RunnableGuest {
       this.#blocks.deliver();
       if (this.#restarts) this.#restart();
       this.#clock.queue.runExpired(this.#clock.now());
+      this.#captureWhenAtRest();
       if (!this.#deliver()) continue;
       const idle = this.#isIdle();
       if (!idle) this.#runSlice();
@@ -500,11 +589,17 @@ export class Guest implements RunnableGuest {
     const hash = createHash();
     hash.update('vcpu', this.#cpu.vcpu.stateBytes());
     for (const [name, part] of this.#board.parts) hash.update(name, part.save());
-    for (const [name, bytes] of Object.entries(this.#cpu.savedParts())) hash.update(name, bytes);
+    for (const [name, part] of Object.entries(this.#cpu.savedDevices)) hash.update(name, part.save());
     hash.update('random', new TextEncoder().encode(this.#random.state.join()));
     hash.update('time', new TextEncoder().encode(String(this.#clock.now())));
     if (this.#video) hash.update('video memory', this.#video.bytes);
     for (const { page, bytes } of this.#frames.contents()) hash.update(`page ${page}`, bytes);
     return hash.digest();
   }
+}
+
+function checkMemory(bytes: number): void {
+  if (bytes <= LARGEST_MEMORY_BYTES) return;
+  const limit = formatSize(LARGEST_MEMORY_BYTES);
+  throw new VivariumError({ kind: 'bad-memory' }, `A guest can have ${limit} of memory at most.`);
 }

@@ -46,6 +46,10 @@ class FakeGuest implements RunnableGuest {
     this.#finish({ kind: 'stopped' });
   }
 
+  async snapshot(): Promise<Uint8Array> {
+    return new TextEncoder().encode('a snapshot');
+  }
+
   pause(): void {
     this.#isPaused = true;
     process.stderr.write('[paused]');

@@ -196,6 +196,18 @@ export class Vcpu {
     return bytes;
   }
 
+  /** Takes over `bytes`, as `stateBytes` gave them and `decodeCpuState` has approved of. */
+  restoreState(bytes: Uint8Array): void {
+    this.#engine.memory.u8.set(bytes, this.base);
+    this.#retired = Number(this.get(vcpu.instructions));
+    this.#slice = 0;
+    this.set32(vcpu.budget, 0);
+    this.set32(vcpu.shadowBudget, NO_SHADOW);
+    this.set32(vcpu.faultVector, NO_FAULT);
+    this.translations.flushAll();
+    this.attention = true;
+  }
+
   // ---- Running -----------------------------------------------------------------------------------------------------
 
   /**
@@ -487,7 +499,10 @@ export class Vcpu {
 
 const DR6_BS = 1 << 14;
 
-const SAVED_BYTES = Math.max(...architecturalState.map(({ offset, type, count }) => offset + (type / 8) * count));
+/** Of the vCPU block: its architectural part. */
+export const SAVED_BYTES = Math.max(
+  ...architecturalState.map(({ offset, type, count }) => offset + (type / 8) * count),
+);
 
 function parity(byte: number): boolean {
   let ones = 0;

@@ -29,9 +29,11 @@ const i440fxState = defineState('i440fx', 1, {});
 
 export class I440fx extends Device<StateOf<typeof i440fxState>> {
   readonly config: PciConfig;
+  readonly #host: { shadow(ranges: readonly ShadowRange[]): void };
 
   constructor(host: { shadow(ranges: readonly ShadowRange[]): void }) {
     super(i440fxState);
+    this.#host = host;
     const pam = Object.fromEntries(Array.from({ length: PAM_REGISTERS }, (_, i) => [PAM + i, i === 0 ? 0x30 : 0x33]));
     this.config = new PciConfig({
       identity: { vendor: 0x8086, device: 0x1237, revision: 2, classCode: 0x06_00_00 },
@@ -41,6 +43,10 @@ export class I440fx extends Device<StateOf<typeof i440fxState>> {
         if (register < PAM + PAM_REGISTERS && register + bytes > PAM) host.shadow(this.ranges());
       },
     });
+  }
+
+  protected override derive(): void {
+    this.#host.shadow(this.ranges());
   }
 
   /** PAM0 has 0xF0000 to 0xFFFFF in its high half; the others 16 KiB in each half, from 0xC0000 on. */

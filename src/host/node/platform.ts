@@ -1,7 +1,9 @@
-/** What guests ask of Node: clocks, waiting, and gzip. */
+/** What guests ask of Node: clocks, waiting, gzip and deflate. */
 
-import { gunzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { deflate, gunzipSync, inflate } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
+import type { Packing } from '../../vmm/snapshot/format.ts';
 
 export const nodePlatform: HostPlatform = {
   nowMs: () => performance.now(),
@@ -21,3 +23,22 @@ export const nodePlatform: HostPlatform = {
 };
 
 export const gunzip = (compressed: Uint8Array): Uint8Array => gunzipSync(compressed);
+
+const deflateAside = promisify<Uint8Array, { level: number }, Buffer>(deflate);
+const inflateAside = promisify<Uint8Array, { maxOutputLength: number; chunkSize: number }, Buffer>(inflate);
+/** Memory is packed nearly as well as by the highest level, in a fifth of its time. */
+const DEFLATE_LEVEL = 1;
+/** What is asked for in one piece need not be put together from many. */
+const LARGEST_CHUNK_BYTES = 8 * 2 ** 20;
+const SMALLEST_CHUNK_BYTES = 64;
+
+export const nodePacking: Packing = {
+  deflate: (bytes) => deflateAside(bytes, { level: DEFLATE_LEVEL }),
+  async inflate(packed, sizeBytes) {
+    // One more, so that the end of the stream is seen without another piece.
+    const chunkSize = Math.max(SMALLEST_CHUNK_BYTES, Math.min(sizeBytes + 1, LARGEST_CHUNK_BYTES));
+    const bytes = await inflateAside(packed, { maxOutputLength: sizeBytes + 1, chunkSize });
+    if (bytes.length !== sizeBytes) throw new Error('It is of another length.');
+    return bytes;
+  },
+};

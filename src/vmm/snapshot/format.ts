@@ -1,0 +1,211 @@
+/**
+ * The container of snapshots: named sections, and at its beginning a table of them, with what they are about, in JSON.
+ *
+ *     +0   8 bytes   89 56 49 56 0d 0a 1a 0a: shows transfers that change line ends or the eighth bit
+ *     +8   u32       version of the format
+ *     +12  u32       length of the table
+ *     +16  u32       CRC-32 of the table
+ *     +20            the table: {"manifest": {...}, "sections": [{"name", "size", "stored", "crc", "packing"}, ...]}
+ *     ...            the sections' stored bytes, in the order of the table, one after the other, to the end
+ *
+ * Numbers are little endian. `size` is the length of what is in the section, `stored` that of its bytes here, of which
+ * `crc` is the CRC-32; `packing` is "deflate" (a zlib stream, RFC 1950) or "none". Whoever meets a section with a name
+ * it does not know must refuse the whole: a part of the machine would be missing.
+ */
+
+import { sha256 } from '@noble/hashes/sha2';
+import { bytesToHex } from '@noble/hashes/utils';
+import { crc32 } from '../../base/crc-32.ts';
+import { SnapshotError } from './error.ts';
+
+export const FORMAT_VERSION = 1;
+
+const MAGIC = Uint8Array.of(0x89, 0x56, 0x49, 0x56, 0x0d, 0x0a, 0x1a, 0x0a);
+const HEADER_BYTES = 20;
+const LARGEST_TABLE_BYTES = 4 * 2 ** 20;
+const MOST_SECTIONS = 8192;
+const NAME = /^[a-z0-9][a-z0-9/-]{0,63}$/;
+/** Of what is in a section. ROMs are the largest. */
+const LARGEST_SECTION_BYTES = 16 * 2 ** 20;
+/** Packing less than this saves nothing. */
+const LEAST_PACKED_BYTES = 256;
+/** Sections that are packed at a time: platforms have threads for it. */
+const AT_A_TIME = 4;
+
+/** The platform's deflate, as zlib streams. */
+export interface Packing {
+  deflate(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Rejects for what is no whole zlib stream of exactly `sizeBytes`; never holds much more than that. */
+  inflate(packed: Uint8Array, sizeBytes: number): Promise<Uint8Array>;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly size: number;
+  readonly stored: number;
+  readonly crc: number;
+  readonly packing: 'none' | 'deflate';
+}
+
+// ---- Writing -------------------------------------------------------------------------------------------------------
+
+/** The whole file. Without `packing`, or where it would save nothing, sections are stored as they are. */
+export async function packSnapshot(
+  manifest: object,
+  sections: readonly Section[],
+  packing?: Packing,
+): Promise<Uint8Array> {
+  const packed = await inParallel(sections, ({ bytes }) => pack(bytes, packing));
+  const entries = packed.map(({ stored, isDeflated }, i): Entry => {
+    const { name, bytes } = sections[i] as Section;
+    const packed = isDeflated ? 'deflate' : 'none';
+    return { name, size: bytes.length, stored: stored.length, crc: crc32(stored), packing: packed };
+  });
+  const table = new TextEncoder().encode(JSON.stringify({ manifest, sections: entries }));
+  const total = packed.reduce((sum, { stored }) => sum + stored.length, HEADER_BYTES + table.length);
+  const file = new Uint8Array(total);
+  file.set(MAGIC);
+  const view = new DataView(file.buffer);
+  view.setUint32(8, FORMAT_VERSION, true);
+  view.setUint32(12, table.length, true);
+  view.setUint32(16, crc32(table), true);
+  file.set(table, HEADER_BYTES);
+  let at = HEADER_BYTES + table.length;
+  for (const { stored } of packed) {
+    file.set(stored, at);
+    at += stored.length;
+  }
+  return file;
+}
+
+async function pack(bytes: Uint8Array, packing: Packing | undefined) {
+  if (packing !== undefined && bytes.length >= LEAST_PACKED_BYTES) {
+    const stored = await packing.deflate(bytes);
+    if (stored.length < bytes.length) return { stored, isDeflated: true };
+  }
+  return { stored: bytes, isDeflated: false };
+}
+
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const i = next++;
+      results[i] = await work(items[i] as T);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  return results;
+}
+
+// ---- Reading -------------------------------------------------------------------------------------------------------
+
+/** A snapshot whose table has been read; sections are looked at when they are asked for. */
+export class SnapshotFile {
+  /** As it was written: nothing of it has been looked at. */
+  readonly manifest: unknown;
+  /** SHA-256 of the table, in hexadecimal: by their checks, it stands for the sections, too. */
+  readonly digest: string;
+  readonly #sections = new Map<string, Entry & { readonly bytes: Uint8Array }>();
+  readonly #packing: Packing | undefined;
+
+  /** Throws a SnapshotError for what is no snapshot, or not all of one. */
+  constructor(file: Uint8Array, packing?: Packing) {
+    this.#packing = packing;
+    if (file.length < HEADER_BYTES || MAGIC.some((byte, i) => file[i] !== byte)) {
+      throw new SnapshotError(undefined, 'is no snapshot of Vivarium');
+    }
+    const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+    const version = view.getUint32(8, true);
+    if (version < 1 || version > FORMAT_VERSION) {
+      throw new SnapshotError(undefined, `has format ${version}, and this program knows ${FORMAT_VERSION}`);
+    }
+    const length = view.getUint32(12, true);
+    if (length > LARGEST_TABLE_BYTES) throw new SnapshotError(undefined, 'has a table of contents that is too long');
+    if (HEADER_BYTES + length > file.length) throw new SnapshotError(undefined, 'is cut off in its table of contents');
+    const table = file.subarray(HEADER_BYTES, HEADER_BYTES + length);
+    if (crc32(table) !== view.getUint32(16, true)) {
+      throw new SnapshotError(undefined, 'has a damaged table of contents');
+    }
+    this.digest = bytesToHex(sha256(table));
+    const { manifest, sections } = tableIn(table);
+    this.manifest = manifest;
+    let at = HEADER_BYTES + length;
+    for (const entry of sections) {
+      if (this.#sections.has(entry.name)) throw new SnapshotError(entry.name, 'is there twice');
+      if (at + entry.stored > file.length) throw new SnapshotError(entry.name, 'is cut off');
+      this.#sections.set(entry.name, { ...entry, bytes: file.subarray(at, at + entry.stored) });
+      at += entry.stored;
+    }
+    if (at !== file.length) throw new SnapshotError(undefined, `has ${file.length - at} bytes too many`);
+  }
+
+  get names(): IterableIterator<string> {
+    return this.#sections.keys();
+  }
+
+  has(name: string): boolean {
+    return this.#sections.has(name);
+  }
+
+  /** Bytes that are in a section. */
+  sizeOf(name: string): number {
+    return this.#entry(name).size;
+  }
+
+  /** What is in a section: possibly the file's own bytes. Rejects with a SnapshotError. */
+  async read(name: string): Promise<Uint8Array> {
+    const { bytes, crc, size, packing } = this.#entry(name);
+    if (packing === 'deflate' && this.#packing === undefined) {
+      throw new SnapshotError(name, 'is packed, and there is nothing to unpack it with');
+    }
+    // The platform's threads unpack while we check.
+    const unpacked = packing === 'deflate' ? this.#packing?.inflate(bytes, size).catch(() => undefined) : undefined;
+    const isWhole = crc32(bytes) === crc;
+    const contents = packing === 'deflate' ? await unpacked : bytes;
+    if (!isWhole || contents?.length !== size) throw new SnapshotError(name, 'is damaged');
+    return contents;
+  }
+
+  #entry(name: string): Entry & { readonly bytes: Uint8Array } {
+    const entry = this.#sections.get(name);
+    if (entry === undefined) throw new SnapshotError(name, 'is missing');
+    return entry;
+  }
+}
+
+function tableIn(bytes: Uint8Array): { readonly manifest: unknown; readonly sections: readonly Entry[] } {
+  let table: { readonly manifest?: unknown; readonly sections?: unknown } | undefined;
+  try {
+    table = JSON.parse(new TextDecoder().decode(bytes)) ?? {};
+  } catch (cause) {
+    throw new SnapshotError(undefined, 'has a table of contents that makes no sense', { cause });
+  }
+  const { manifest, sections } = table ?? {};
+  if (!Array.isArray(sections) || sections.length > MOST_SECTIONS || !sections.every(isEntry)) {
+    throw new SnapshotError(undefined, 'has a table of contents that makes no sense');
+  }
+  return { manifest, sections };
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, size, stored, crc, packing } = value as Readonly<Record<string, unknown>>;
+  const isLength = (length: unknown): boolean =>
+    Number.isInteger(length) && (length as number) >= 0 && (length as number) <= LARGEST_SECTION_BYTES;
+  return (
+    typeof name === 'string' &&
+    NAME.test(name) &&
+    isLength(size) &&
+    isLength(stored) &&
+    Number.isInteger(crc) &&
+    (packing === 'none' || packing === 'deflate') &&
+    (packing === 'deflate' || size === stored)
+  );
+}
