@@ -89,13 +89,17 @@ function featureOf(code: Code): string | undefined {
   return FEATURES.get(names.join('+'));
 }
 
-function existsIn(bits: Bits, info: OpCodeInfo): boolean {
+/** Opcodes of 64-bit mode alone on Intel processors, which `raw-legacy-forms.ts` lists as invalid elsewhere. */
+const OF_64_BIT_MODE = /^Sysret/;
+
+function existsIn(bits: Bits, name: string, info: OpCodeInfo): boolean {
   if (bits === 64) return info.mode64 && info.intelDecoder64;
+  if (OF_64_BIT_MODE.test(name)) return false;
   return bits === 32 ? info.mode32 && info.intelDecoder32 : info.mode16 && info.intelDecoder16;
 }
 
 function isCandidate(name: string, info: OpCodeInfo, bits: Bits): boolean {
-  if (!info.isInstruction || !existsIn(bits, info) || info.fwait) return false;
+  if (!info.isInstruction || !existsIn(bits, name, info) || info.fwait) return false;
   if (info.encoding !== EncodingKind.Legacy && info.encoding !== EncodingKind.VEX) return false;
   return !LEFT_OUT.some(([pattern]) => pattern.test(name));
 }
