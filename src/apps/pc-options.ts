@@ -68,8 +68,9 @@ interface Given {
 export const PC_HELP = `With --cdrom, --disk, --floppy or --bios the guest is a whole PC, which SeaBIOS starts from those. Writes reach the
 files, which are locked against other guests, unless --snapshot throws them away. A network card sees 10.0.2.0/24: the
 guest is 10.0.2.15 by DHCP, 10.0.2.2 leads out, 10.0.2.3 answers DNS. It reaches the outside, and of this machine only
-what --open names, at 10.0.2.2; what is to reach the guest needs --forward. The screen is shown to VNC clients of this
-machine with --display vnc, and their keys and pointers are the guest's. A screenshot is taken when the guest ends, and
+what --open names, at 10.0.2.2; what is to reach the guest needs --forward. At a terminal, the screen is shown in it and its
+keys are the guest's; with --display none the terminal is the first serial port. With --display vnc the screen is shown
+to VNC clients of this machine, and their keys and pointers are the guest's. A screenshot is taken when the guest ends, and
 whenever this process gets the signal USR2; see also "vivarium help screen".`;
 
 const IDE_UNITS = 4;

@@ -18,16 +18,17 @@ export interface Place {
   readonly pid: number;
 }
 
-/** When `shows` appears, type something or do something. */
-export type Step = readonly [shows: string, act: string | ((place: Place) => void)];
+/** When `shows` appears, or is true of what was shown so far, type something or do something. */
+export type Step = readonly [shows: string | ((shown: string) => boolean), act: string | ((place: Place) => void)];
 
 /**
  * Runs the command at a terminal of 30 by 90 that a shell looks after, and takes each of `steps` when the text before
- * it shows. Resolves to what the terminal showed, and its settings before and after.
+ * it shows. `vivarium` may have options of `run` behind that word. Resolves to what the terminal showed, and its settings before and after.
  */
 export async function atTerminal(vivarium: readonly string[], ...steps: readonly Step[]) {
-  const command = vivarium.map((word) => `'${word}'`).join(' ');
-  const script = `tty; stty rows 30 cols 90; stty -g; sh -c 'echo $$; exec "$@"' sh ${command} run; echo "status $?"; stty -g`;
+  const words = vivarium.includes('run') ? vivarium : [...vivarium, 'run'];
+  const command = words.map((word) => `'${word}'`).join(' ');
+  const script = `tty; stty rows 30 cols 90; stty -g; sh -c 'echo $$; exec "$@"' sh ${command}; echo "status $?"; stty -g`;
   const running = start(['script', '--quiet', '--flush', '--command', script, '/dev/null']);
   for (const [shows, act] of steps) {
     await running.shows(shows);

@@ -20,8 +20,8 @@ export interface Running {
   readonly process: ChildProcessWithoutNullStreams;
   /** Standard output so far. */
   shown(): string;
-  /** Resolves when standard output holds `text`. */
-  shows(text: string): Promise<void>;
+  /** Resolves when standard output holds `text`, or is as asked for. */
+  shows(text: string | ((stdout: string) => boolean)): Promise<void>;
   readonly result: Promise<Result>;
 }
 
@@ -51,10 +51,12 @@ export function start(command: readonly string[], ...words: string[]): Running {
     shows: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
-          if (stdout.includes(text)) resolve();
+          if (typeof text === 'string' ? stdout.includes(text) : text(stdout)) resolve();
         };
         child.stdout.on('data', look);
-        child.on('close', () => reject(new Error(`ended without showing ${JSON.stringify(text)}: ${stdout}${stderr}`)));
+        child.on('close', () =>
+          reject(new Error(`ended without showing ${JSON.stringify(text) ?? 'what it should'}: ${stdout}${stderr}`)),
+        );
         look();
       }),
   };
