@@ -51,6 +51,10 @@ export class HeldInput {
     else this.#held.push(bytes);
   }
 
+  get isReleased(): boolean {
+    return this.#held === undefined;
+  }
+
   release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -5,4 +5,8 @@ import { Guest } from '../vmm/guest.ts';
 import { main } from './main.ts';
 
 enableBranchHints();
-await main(process.argv.slice(2), (options) => Guest.create(options));
+await main(
+  process.argv.slice(2),
+  (options) => Guest.create(options),
+  (snapshot, options) => Guest.restore(snapshot, options),
+);

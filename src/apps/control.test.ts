@@ -19,13 +19,15 @@ test('a guest is called as the user says, or after what it boots', () => {
   assert.equal(nameOf('--disk', 'x/\u001b[2J\n.img'), '?[2J?.img');
 });
 
+const notes = () => ({ input: 'console', takesInput: 'yes' }) as const;
+
 test('a guest without a screen, or with one in graphics, says so', () => {
-  const without = commandsFor('a', {} as RunnableGuest);
+  const without = commandsFor('a', {} as RunnableGuest, notes);
   assert.throws(() => without.screen?.({}), {
     message: 'This guest has no screen: it was started without firmware.',
   });
   const screen = new TestScreen(4, 4);
-  const commands = commandsFor('a', { screen } as unknown as RunnableGuest);
+  const commands = commandsFor('a', { screen } as unknown as RunnableGuest, notes);
   assert.throws(() => commands.screen?.({ format: 'text' }), /^VivariumError: The screen shows graphics: /);
   const answer = commands.screen?.({}) as { readonly png: string } | undefined;
   assert.equal(Buffer.from(answer?.png ?? '', 'base64').toString('latin1', 1, 4), 'PNG');
@@ -34,5 +36,7 @@ test('a guest without a screen, or with one in graphics, says so', () => {
 
 test('a blank screen has no text', () => {
   const screen = { mode: 'blank', text: () => undefined };
-  assert.deepEqual(commandsFor('a', { screen } as unknown as RunnableGuest).screen?.({ format: 'text' }), { text: '' });
+  assert.deepEqual(commandsFor('a', { screen } as unknown as RunnableGuest, notes).screen?.({ format: 'text' }), {
+    text: '',
+  });
 });

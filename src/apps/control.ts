@@ -13,10 +13,11 @@ import { screenText } from '../host/screen-text.ts';
 import type { RunnableGuest } from '../vmm/guest-options.ts';
 import type { RunOptions } from './options.ts';
 import { pictureOf } from './screenshot.ts';
+import { type RunNotes, writeSnapshot } from './snapshot.ts';
 
 /** What others call a guest: as the user says, or after what it boots. */
-export function guestName({ name, pc, kernel }: RunOptions): string {
-  const file = pc?.disks[0]?.file ?? pc?.cdrom ?? pc?.floppies[0] ?? pc?.bios ?? kernel;
+export function guestName({ name, pc, kernel, restore }: RunOptions): string {
+  const file = pc?.disks[0]?.file ?? pc?.cdrom ?? pc?.floppies[0] ?? pc?.bios ?? kernel ?? restore;
   return name ?? (file === undefined ? 'built-in guest' : printable(basename(file)));
 }
 
@@ -29,10 +30,11 @@ function printable(text: string): string {
 export async function openControl(
   name: string,
   guest: RunnableGuest,
+  notes: () => RunNotes,
   failed: (message: string) => void,
 ): Promise<ControlSocket | undefined> {
   try {
-    return await ControlSocket.open(commandsFor(name, guest));
+    return await ControlSocket.open(commandsFor(name, guest, notes));
   } catch (error) {
     if (!(error instanceof VivariumError)) throw error;
     failed(error.message);
@@ -40,9 +42,13 @@ export async function openControl(
   }
 }
 
-export function commandsFor(name: string, guest: RunnableGuest): Commands {
+export function commandsFor(name: string, guest: RunnableGuest, notes: () => RunNotes): Commands {
   return {
     info: () => ({ name }),
+    snapshot: async ({ file }) => {
+      await writeSnapshot(file, guest, notes());
+      return {};
+    },
     screen: ({ format }) => {
       const { screen } = guest;
       if (screen === undefined) throw refused('This guest has no screen: it was started without firmware.');

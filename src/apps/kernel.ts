@@ -12,15 +12,20 @@ import type { RunOptions } from './options.ts';
 const LINUX_COMMAND_LINE = 'console=ttyS0';
 
 export interface Boot {
-  /** Undefined for a PC that starts with firmware. */
+  /** Undefined for a guest that was saved, and for a PC that starts with firmware. */
   readonly kernel: GuestKernel | undefined;
   /** Where standard input goes when it is not a terminal: the built-in guest has a port apart for it. */
   readonly inputPort: 'console' | 'second serial';
 }
 
-/** Reads the images. Throws a VivariumError for a file that cannot be read. */
-export async function readKernel(options: RunOptions, terminal: Terminal | undefined): Promise<Boot> {
+/** Reads the images; none for a guest that was saved, of whose notes `saved` are. Throws a VivariumError for a file that cannot be read. */
+export async function readKernel(
+  options: RunOptions,
+  saved: Readonly<Record<string, string>> | undefined,
+  terminal: Terminal | undefined,
+): Promise<Boot> {
   const { kernel: kernelPath, initrd: initrdPath, append } = options;
+  if (saved) return { kernel: undefined, inputPort: saved.input === 'second serial' ? 'second serial' : 'console' };
   if (options.pc) return { kernel: undefined, inputPort: 'console' };
   const [image, initrd, ...modules] = await Promise.all([
     readImage(kernelPath ?? BUILT_IN_KERNEL, 'kernel'),

@@ -2,14 +2,19 @@
 
 import { writeSync } from 'node:fs';
 import { VivariumError } from '../base/errors.ts';
-import type { CreateGuest } from '../vmm/guest-options.ts';
+import type { CreateGuest, RestoreGuest } from '../vmm/guest-options.ts';
 import { type Outcome, STATUS_HOST, STATUS_USAGE } from './exit-status.ts';
-import { parseCommandLine } from './options.ts';
+import { type Parsed, parseCommandLine } from './options.ts';
 import { run } from './run.ts';
 import { showScreen } from './screen.ts';
+import { saveRunning } from './snapshot.ts';
 
 /** Runs the command. Ends the process with its status, at once if a guest ran, else when all is written. */
-export async function main(words: readonly string[], createGuest: CreateGuest): Promise<void> {
+export async function main(
+  words: readonly string[],
+  createGuest: CreateGuest,
+  restoreGuest: RestoreGuest,
+): Promise<void> {
   process.on('uncaughtException', crash);
   // Who does not read what we say is not told so.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -22,10 +27,25 @@ export async function main(words: readonly string[], createGuest: CreateGuest): 
     process.exitCode = parsed.status;
     return;
   }
-  const outcome = parsed.command === 'screen' ? showScreen(parsed.options) : run(parsed.options, createGuest);
+  const outcome = outcomeOfCommand(parsed, createGuest, restoreGuest);
   const { status, message } = await outcome.catch(refusal);
   if (message !== undefined) process.stderr.write(`vivarium: ${message}\n`);
   process.exit(status);
+}
+
+function outcomeOfCommand(
+  parsed: Exclude<Parsed, { readonly command: 'none' }>,
+  createGuest: CreateGuest,
+  restoreGuest: RestoreGuest,
+): Promise<Outcome> {
+  switch (parsed.command) {
+    case 'screen':
+      return showScreen(parsed.options);
+    case 'snapshot':
+      return saveRunning(parsed.options);
+    case 'run':
+      return run(parsed.options, createGuest, restoreGuest);
+  }
 }
 
 function refusal(error: unknown): Outcome {

@@ -7,6 +7,7 @@ import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
 import { addScreenCommand, type ScreenOptions } from './screen.ts';
+import { addSnapshotCommand, type SnapshotCommand } from './snapshot.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
@@ -15,6 +16,21 @@ export type TraceKind = (typeof TRACE_KINDS)[number];
 /** The longest a timer can wait: 24 days and some hours. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
+/** What a restored guest is, it was before. */
+const FIXED_BY_SNAPSHOT = [
+  'kernel',
+  'initrd',
+  'append',
+  'module',
+  'memory',
+  'device',
+  'deterministic',
+  'seed',
+  'bios',
+  'boot',
+  'boot-menu',
+  'snapshot',
+] as const;
 
 export interface RunOptions {
   /** What other commands call the guest. */
@@ -33,6 +49,9 @@ export interface RunOptions {
   readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
   readonly deterministic: boolean;
   readonly seed?: number;
+  /** Snapshots: where this run is saved when it is ended, and what it starts from rather than a kernel or a drive. */
+  readonly save?: string;
+  readonly restore?: string;
   /** A whole PC, rather than a kernel. */
   readonly pc?: PcOptions;
 }
@@ -40,6 +59,7 @@ export interface RunOptions {
 export type Parsed =
   | { readonly command: 'run'; readonly options: RunOptions }
   | { readonly command: 'screen'; readonly options: ScreenOptions }
+  | { readonly command: 'snapshot'; readonly options: SnapshotCommand }
   /** Help or version was shown, or a mistake told: nothing is left to do. */
   | { readonly command: 'none'; readonly status: number };
 
@@ -51,6 +71,9 @@ export interface Output {
 const RUN_HELP_TAIL = `
 Without a kernel or a drive the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
 Multiboot; no firmware is needed.
+
+A guest that was saved, with --save or by "vivarium snapshot", goes on with --restore: in the same machine, with the same
+CD-ROM and network cards named again. A guest with a disk that it can write to cannot be saved.
 
 At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal, the built-in guest is a
 filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
@@ -103,6 +126,13 @@ function trace(text: string): RunOptions['trace'] {
     throw new InvalidArgumentError("A trace needs a file; standard output is the guest's.");
   }
   return { kinds: new Set(kinds), file };
+}
+
+function outFile(file: string): string {
+  if (file === '' || file === '-') {
+    throw new InvalidArgumentError("A snapshot needs a file; standard output is the guest's.");
+  }
+  return file;
 }
 
 function profile(file: string): string {
@@ -162,6 +192,10 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .addHelpText('after', `\n${EXIT_STATUS_HELP}`);
 
   const runCommand = program.command('run');
+  const isGiven = (option: string): boolean => {
+    const name = option.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    return runCommand.getOptionValueSource(name) === 'cli';
+  };
   runCommand
     .description('boot a guest, with this terminal as its console')
     .option('--kernel <file>', 'kernel to boot (bzImage, or ELF with PVH or Multiboot), rather than the built-in guest')
@@ -197,10 +231,20 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
         "where the guest's random numbers start (0 when deterministic, else arbitrary)",
       ).argParser(seed),
     )
+    .option(
+      '--save <file>',
+      'save the guest to a new file when you leave it, or a signal or --timeout ends it',
+      outFile,
+    )
+    .option('--restore <file>', 'go on with a guest that was saved, rather than booting one')
     .addHelpText('after', RUN_HELP_TAIL)
     .action((given) => {
       const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
+      const fixed = given.restore === undefined ? undefined : FIXED_BY_SNAPSHOT.find(isGiven);
+      if (fixed !== undefined) {
+        program.error(`error: --${fixed} contradicts --restore: the snapshot says what the guest is.`);
+      }
       const pc = pcOptions(given, given);
       if (typeof pc === 'string') program.error(`error: ${pc}`);
       parsed = {
@@ -221,6 +265,9 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
   addPcOptions(runCommand);
   addScreenCommand(program, (options) => {
     parsed = { command: 'screen', options };
+  });
+  addSnapshotCommand(program, (options) => {
+    parsed = { command: 'snapshot', options };
   });
 
   try {

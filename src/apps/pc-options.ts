@@ -45,6 +45,7 @@ interface DirectOptions {
   readonly append?: string;
   readonly module?: unknown;
   readonly deterministic?: boolean;
+  readonly restore?: string;
 }
 
 /** As commander gives them. */
@@ -167,7 +168,6 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   const { disk: disks = [], floppy: floppies = [], nic: nics = [], forward: forwards = [], open: opened = [] } = given;
   const { cdrom, bios, boot: letters, bootMenu: bootMenuMs, snapshot = false } = given;
   const { pcap, serial, screenshot, display } = given;
-  const isPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
   const needsPc = {
     nic: nics.length > 0,
     boot: letters !== undefined,
@@ -178,6 +178,9 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     display: display !== undefined && display.kind !== 'none',
   };
   const lonely = firstOf(needsPc);
+  const hasPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
+  // A snapshot may be of one without a drive.
+  const isPc = hasPc || (others.restore !== undefined && lonely !== undefined);
   if (!isPc && lonely !== undefined) return `--${lonely} needs a PC: name a --disk, a --cdrom, a --floppy or a --bios.`;
   const wire = firstOf({ forward: forwards.length > 0, open: opened.length > 0, pcap: pcap !== undefined });
   if (wire !== undefined && nics.length === 0) return `--${wire} needs a network card: add --nic user.`;

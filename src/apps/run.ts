@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleOutput } from '../host/node/console-output.ts';
 import { openNew } from '../host/node/new-file.ts';
 import { gatherInput, passInput } from '../host/node/piped-input.ts';
-import { gunzip, nodePlatform } from '../host/node/platform.ts';
+import { gunzip, nodePacking, nodePlatform } from '../host/node/platform.ts';
 import { onEndingSignals } from '../host/node/signals.ts';
 import { Terminal, type TerminalSize } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
-import type { CreateGuest, RunnableGuest } from '../vmm/guest-options.ts';
+import type { CreateGuest, RestoreGuest, RunnableGuest } from '../vmm/guest-options.ts';
 import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { guestName, openControl } from './control.ts';
 import { displayFor, terminalDisplayFor } from './display.ts';
@@ -20,18 +20,20 @@ import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
 import { Screenshot } from './screenshot.ts';
 import { Session } from './session.ts';
+import { type RunNotes, readSaved, SaveFile, withSavedCards } from './snapshot.ts';
 import { statisticsTable } from './statistics.ts';
 
 /** How long a reader who has stopped reading can hold up an end by signal. */
 const LAST_WORDS_MS = 500;
 
 /** Runs a guest to its end. Throws a VivariumError if it cannot start. */
-export async function run(options: RunOptions, createGuest: CreateGuest): Promise<Outcome> {
+export async function run(options: RunOptions, createGuest: CreateGuest, restoreGuest: RestoreGuest): Promise<Outcome> {
   const { stdin, stdout, stderr } = process;
   const session = new Session();
   /** A failure of ours, even if the guest has ended already: what it wrote is not all there. */
   let failure: Ending | undefined;
   let trace: TraceFile | undefined;
+  let save: SaveFile | undefined;
   let guest: RunnableGuest;
   let startedMs = 0;
   let output: ConsoleOutput | undefined;
@@ -42,8 +44,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   }
   function statistics(stateHash?: string): string {
     const wallMs = performance.now() - startedMs;
-    const { engine, memoryBytes } = options;
-    return statisticsTable({ guest: guest.stats(), engine, wallMs, memoryBytes, stateHash });
+    return statisticsTable({ guest: guest.stats(), engine: options.engine, wallMs, memoryBytes, stateHash });
   }
 
   const outputEvents = {
@@ -65,12 +66,17 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
     ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, events, terminalDisplay)
     : undefined;
 
+  const saved = options.restore === undefined ? undefined : await readSaved(options.restore, options.pc);
+  const memoryBytes = saved?.manifest.memoryBytes ?? options.memoryBytes;
+  const deterministic = saved === undefined ? options.deterministic : saved.manifest.time === 'deterministic';
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
-  const { kernel, inputPort } = await readKernel(options, terminal);
+  const { kernel, inputPort } = await readKernel(options, saved?.notes, terminal);
+  const notes = (): RunNotes => ({ input: inputPort, takesInput: held.isReleased ? 'yes' : 'no' });
+  if (saved?.notes.takesInput === 'yes') held.release();
   const profile =
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
   const screenshot = options.pc?.screenshot === undefined ? undefined : await Screenshot.prepare(options.pc.screenshot);
-  const pc = options.pc && (await Pc.open(options.pc));
+  const pc = options.pc && (await Pc.open(saved ? withSavedCards(options.pc, saved) : options.pc));
   const name = guestName(options);
   const notice = (line: string): void => {
     if (terminal) terminal.notice(`vivarium: ${line}\n`);
@@ -83,29 +89,39 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
       drained: () => session.resumeFrom('capture'),
       failed: (error) => fail({ by: 'host', message: error.message }),
     });
-    guest = await createGuest({
-      memoryBytes: options.memoryBytes,
-      ...(kernel && { kernel }),
-      ...(pc && { firmware: pc.firmware }),
-      time: options.deterministic ? 'deterministic' : 'real',
+    const common = {
       paced: terminal !== undefined,
-      seed: options.seed ?? (options.deterministic ? 0 : randomInt(2 ** 32)),
-      optionalDevices: options.devices,
-      onConsole: (bytes) => output?.write(bytes),
+      onConsole: (bytes: Uint8Array) => output?.write(bytes),
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
       countHits: options.stats,
       engine: options.engine,
-      gunzip,
+      packing: nodePacking,
       host: nodePlatform,
-    });
+    };
+    guest = saved
+      ? await restoreGuest(saved.bytes, {
+          ...common,
+          ...(pc && { drives: pc.firmware.drives, nics: pc.firmware.nics }),
+        })
+      : await createGuest({
+          ...common,
+          memoryBytes,
+          ...(kernel && { kernel }),
+          ...(pc && { firmware: pc.firmware }),
+          time: deterministic ? 'deterministic' : 'real',
+          seed: options.seed ?? (deterministic ? 0 : randomInt(2 ** 32)),
+          optionalDevices: options.devices,
+          gunzip,
+        });
 
     await pc?.listen();
     await display?.start(guest);
     const { screen, keyboard } = guest;
     if (screen !== undefined && keyboard !== undefined) terminalDisplay?.show({ screen, keyboard });
     await profile?.open();
+    save = options.save === undefined ? undefined : await SaveFile.create(options.save);
     if (options.trace) {
       trace = await TraceFile.create(options.trace.file, {
         full: () => session.pauseFor('trace'),
@@ -121,15 +137,15 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   } catch (error) {
     // What refuses to run leaves no file behind.
     display?.close();
-    await Promise.allSettled([profile?.discard(), pc?.discard()]);
+    await Promise.allSettled([profile?.discard(), pc?.discard(), save?.discard()]);
     throw error;
   }
 
-  const control = await openControl(name, guest, notice);
+  const control = await openControl(name, guest, notes, notice);
   const pass = (bytes: Uint8Array): void => (inputPort === 'console' ? guest.sendConsole(bytes) : held.send(bytes));
   // To firmware and boot loaders an end of file is a key like any other.
-  const tellsEnd = pc === undefined;
-  if (!terminal && options.deterministic) pass(await gatherInput(stdin, tellsEnd));
+  const tellsEnd = pc === undefined && saved?.manifest.pc === undefined;
+  if (!terminal && deterministic) pass(await gatherInput(stdin, tellsEnd));
   else if (!terminal) {
     const events = {
       input: pass,
@@ -161,11 +177,12 @@ export async function run(options: RunOptions, createGuest: CreateGuest): Promis
   }
 
   await picture();
+  await save?.write(guest, ending, notes(), (error) => fail({ by: 'host', message: error.message }));
   await pc?.close((message) => fail({ by: 'host', message }));
   await trace?.close();
   // The guest's cursor may be anywhere in a line.
   if (terminal && ending.by !== 'guest') stderr.write('\n');
-  if (options.stats) stderr.write(statistics(options.deterministic ? guest.stateHash() : undefined));
+  if (options.stats) stderr.write(statistics(deterministic ? guest.stateHash() : undefined));
   await profile?.write((error) => fail({ by: 'host', message: error.message }));
   return outcomeOf(failure ?? ending);
 }

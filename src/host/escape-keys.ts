@@ -14,7 +14,7 @@ const COMMANDS: ReadonlyMap<string, KeyCommand> = new Map([
   ['s', 'statistics'],
 ]);
 
-export const KEYS_HELP = `Ctrl-A x       leave; the guest is gone
+export const KEYS_HELP = `Ctrl-A x       leave; the guest is gone, unless run --save keeps it
 Ctrl-A s       show statistics
 Ctrl-A Ctrl-A  send Ctrl-A to the guest (Ctrl-A a does, too)
 Ctrl-A h       show these keys

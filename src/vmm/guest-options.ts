@@ -171,4 +171,7 @@ export interface RunnableGuest {
   stateHash(): string;
 }
 
+/** Makes the machine of a snapshot again. */
+export type RestoreGuest = (snapshot: Uint8Array, options: RestoreOptions) => Promise<RunnableGuest>;
+
 export type CreateGuest = (options: GuestOptions) => Promise<RunnableGuest>;

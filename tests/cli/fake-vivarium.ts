@@ -153,4 +153,6 @@ const createGuest: CreateGuest = async (options) => {
   return new FakeGuest(options);
 };
 
-await main(process.argv.slice(2), createGuest);
+await main(process.argv.slice(2), createGuest, async () => {
+  throw new VivariumError({ kind: 'bad-snapshot' }, 'Nothing is restored here.');
+});

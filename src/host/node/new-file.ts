@@ -43,9 +43,9 @@ export class ResultFile {
   }
 
   /** Writes all there is, and closes the file. `failed` is told in one sentence why that cannot be done. */
-  async write(text: string, failed: (error: VivariumError) => void): Promise<void> {
+  async write(contents: string | Uint8Array, failed: (error: VivariumError) => void): Promise<void> {
     try {
-      await this.#file.writeFile(text).finally(() => this.#file.close());
+      await this.#file.writeFile(contents).finally(() => this.#file.close());
     } catch (error) {
       const message = `The ${this.#role} ${this.#path} cannot be written: ${reasonOf(error)}.`;
       failed(new VivariumError({ kind: 'host' }, message, { cause: error }));

@@ -12,7 +12,8 @@
  * lines before devices drive them; the local APIC comes last, for what others drive must not add to what it was.
  */
 
-import { crc32 } from '../../base/crc-32.ts';
+import { sha256 } from '@noble/hashes/sha2';
+import { bytesToHex } from '@noble/hashes/utils';
 import { VivariumError } from '../../base/errors.ts';
 import type { PcBoard } from '../../machine/pc.ts';
 import type { GuestCpu } from '../guest-cpu.ts';
@@ -133,7 +134,7 @@ export async function pack(
   const { image, commandLine } = kernel ?? {};
   const about = {
     ...manifest,
-    ...(image && { kernel: { bytes: image.length, crc32: crc32(image), commandLine } }),
+    ...(image && { kernel: { bytes: image.length, sha256: bytesToHex(sha256(image)), commandLine } }),
     ...(before && { base: before.digest }),
     ...(notes && { notes }),
   };

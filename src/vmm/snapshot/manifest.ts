@@ -35,7 +35,7 @@ export interface Manifest {
   readonly seed: number;
   readonly optionalDevices: readonly string[];
   /** What was booted; for people. */
-  readonly kernel?: { readonly bytes: number; readonly crc32: number; readonly commandLine: string };
+  readonly kernel?: { readonly bytes: number; readonly sha256: string; readonly commandLine: string };
   readonly pc?: PcManifest;
   /** The guest's wall clock at power-on, in milliseconds since 1970. */
   readonly bootMs: number;
@@ -134,7 +134,7 @@ const shape: Shape<Manifest> = {
   optionalDevices: isList(OPTIONAL_DEVICES.length, isOneOf(...OPTIONAL_DEVICES)),
   kernel: [
     'may be absent',
-    isShaped({ bytes: isWhole(0, 2 ** 32), crc32: isWhole(0, 0xffff_ffff), commandLine: isText }),
+    isShaped({ bytes: isWhole(0, 2 ** 32), sha256: isMatch(/^[0-9a-f]{64}$/), commandLine: isText }),
   ],
   pc: ['may be absent', isPc],
   bootMs: isNumber(-LATEST_MS, LATEST_MS),

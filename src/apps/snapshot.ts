@@ -1,0 +1,134 @@
+/** Snapshots at the command line: `run --save`, `run --restore`, and `vivarium snapshot`. */
+
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { VivariumError } from '../base/errors.ts';
+import { readImage } from '../host/node/files.ts';
+import { ResultFile } from '../host/node/new-file.ts';
+import { nodePacking } from '../host/node/platform.ts';
+import type { RunnableGuest } from '../vmm/guest-options.ts';
+import { SnapshotFile } from '../vmm/snapshot/format.ts';
+import { checkedManifest, type Manifest } from '../vmm/snapshot/manifest.ts';
+import { chooseGuest } from './control.ts';
+import { type Ending, type Outcome, STATUS_OK } from './exit-status.ts';
+import type { PcOptions } from './pc-options.ts';
+
+/** What a run wants to find again when it is restored. */
+export interface RunNotes {
+  /** Where standard input goes. */
+  readonly input: 'console' | 'second serial';
+  /** Whether the guest has said that it takes input there. */
+  readonly takesInput: 'yes' | 'no';
+}
+
+/** What a guest is made from by `--restore`. */
+export interface SavedGuest {
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+  readonly notes: Readonly<Record<string, string>>;
+}
+
+/** Throws a VivariumError for a file that cannot be read, or is no snapshot, or not of a guest that fits `pc`. */
+export async function readSaved(path: string, pc: PcOptions | undefined): Promise<SavedGuest> {
+  const bytes = await readImage(path, 'snapshot');
+  const manifest = checkedManifest(new SnapshotFile(bytes, nodePacking).manifest);
+  if (pc !== undefined && manifest.pc === undefined) {
+    const message = `The snapshot ${path} is of a guest without firmware: leave out the options of PCs.`;
+    throw new VivariumError({ kind: 'bad-option' }, message);
+  }
+  return { bytes, manifest, notes: manifest.notes ?? {} };
+}
+
+/** The cards' addresses are those that the guest knows. */
+export function withSavedCards(pc: PcOptions, { manifest }: SavedGuest): PcOptions {
+  const cards = manifest.pc?.nics ?? [];
+  const nics = pc.nics.map((nic, i) => (cards[i] === undefined ? nic : { ...nic, mac: Uint8Array.from(cards[i].mac) }));
+  return { ...pc, nics };
+}
+
+/** The file of `--save`: made before the run, written when it is ended from outside, taken away when the guest ends. */
+export class SaveFile {
+  readonly #file: ResultFile;
+
+  private constructor(file: ResultFile) {
+    this.#file = file;
+  }
+
+  /** Throws a `bad-file` VivariumError. */
+  static async create(path: string): Promise<SaveFile> {
+    return new SaveFile(await ResultFile.create(path, 'snapshot'));
+  }
+
+  discard(): Promise<void> {
+    return this.#file.discard();
+  }
+
+  /** After the run. `failed` is told in one sentence why there is no snapshot. */
+  async write(
+    guest: RunnableGuest,
+    ending: Ending,
+    notes: RunNotes,
+    failed: (error: VivariumError) => void,
+  ): Promise<void> {
+    try {
+      if (ending.by === 'guest') {
+        throw new VivariumError({ kind: 'host' }, 'There is no snapshot: the guest ended by itself.');
+      }
+      await this.#file.write(await guest.snapshot({ notes: { ...notes } }), failed);
+    } catch (error) {
+      await this.#file.discard();
+      if (!(error instanceof VivariumError)) throw error;
+      failed(error);
+    }
+  }
+}
+
+/** For the guest's side of `vivarium snapshot`. */
+export async function writeSnapshot(path: unknown, guest: RunnableGuest, notes: RunNotes): Promise<void> {
+  if (typeof path !== 'string') throw new VivariumError({ kind: 'bad-option' }, 'A snapshot needs a file.');
+  const file = await ResultFile.create(path, 'snapshot');
+  const bytes = await guest.snapshot({ notes: { ...notes } }).catch(async (error: unknown) => {
+    await file.discard();
+    throw error;
+  });
+  let problem: VivariumError | undefined;
+  await file.write(bytes, (error) => {
+    problem = error;
+  });
+  if (problem !== undefined) throw problem;
+}
+
+// ---- `vivarium snapshot` -------------------------------------------------------------------------------------------
+
+export interface SnapshotCommand {
+  readonly guest?: string;
+  readonly file: string;
+}
+
+const HELP_TAIL = `
+The guest runs on. "vivarium run --restore FILE" goes on from where it was. It need not be named where only one runs. A file
+that exists is not overwritten.`;
+
+/** Adds it to a program; `chosen` is called when it is asked for. */
+export function addSnapshotCommand(program: Command, chosen: (options: SnapshotCommand) => void): void {
+  const command: Command = program
+    .command('snapshot')
+    .description('save a running guest to a new file, from which run --restore goes on')
+    .usage('[guest] <file>')
+    .argument('[words...]')
+    .addHelpText('after', HELP_TAIL)
+    .action((words: readonly string[]) => {
+      const [file, guest, ...more] = [...words].reverse();
+      if (file === undefined) command.error('error: Write the name of a file.');
+      else if (more.length > 0) command.error('error: Name one guest at most.');
+      else chosen({ file, ...(guest !== undefined && { guest }) });
+    });
+}
+
+/** Throws a VivariumError where there is nothing to be had. */
+export async function saveRunning({ guest: wanted, file }: SnapshotCommand): Promise<Outcome> {
+  const guest = await chooseGuest(wanted);
+  const answer = await guest.ask({ command: 'snapshot', file: resolve(file) });
+  if (!answer.ok) throw new VivariumError({ kind: 'bad-option' }, answer.problem);
+  return { status: STATUS_OK };
+}
