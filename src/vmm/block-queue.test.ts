@@ -11,8 +11,8 @@ class SlowDisk extends MemoryDisk {
   readonly log: string[] = [];
   #gates: (() => void)[] = [];
 
-  constructor() {
-    super(Uint8Array.from({ length: 16 * 512 }, (_, i) => i >> 9));
+  constructor(sectors = 16) {
+    super(Uint8Array.from({ length: sectors * 512 }, (_, i) => i >> 9));
   }
 
   async #gate(what: string): Promise<void> {
@@ -302,4 +302,17 @@ test('deterministic: storage that answers at once is not seen to', () => {
   assert.deepEqual([seen.length, queue.isReady, queue.blocked], [0, false, undefined]);
   clock.advance(1_000_000);
   assert.deepEqual(seen, ['read at 20000']);
+});
+
+test('large requests are left to threads of the host, however quick it is', async () => {
+  const { queue, disk, port } = bench(false, new QuickDisk(512));
+  let read: unknown;
+  port.read(0, 256 * 512, () => {});
+  port.read(0, 257 * 512, (result) => {
+    read = (result as Uint8Array).length;
+  });
+  await disk.finish();
+  queue.deliver();
+  assert.equal(read, 257 * 512);
+  assert.deepEqual(disk.log, ['read now 0', 'read 0']);
 });
