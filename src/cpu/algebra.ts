@@ -137,6 +137,7 @@ export type HostCall =
   | 'invalidateContext' // (kind: 32, pcid: 32, linear: 64) as INVPCID's types 0-3
   | 'readCr8' // -> 64
   | 'writeCr8' // (value: 64), below 16
+  | 'managementMode' // (active: 32) SMIACT#: whether the processor is in system-management mode
   | 'numericError'; // FERR#: an x87 exception waits to be handled, with CR0.NE clear
 
 export interface Algebra {

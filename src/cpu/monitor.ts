@@ -15,6 +15,8 @@ export interface Monitor {
   /** Task priority, 0 to 15. */
   readCr8(): number;
   writeCr8(priority: number): void;
+  /** SMIACT#: the processor enters or leaves system-management mode, where it may see other memory. */
+  managementMode(active: boolean): void;
   /** FERR#: an x87 exception waits to be handled, and CR0.NE is clear. */
   numericError(): void;
   /** Time-stamp counter before the guest's offset. */

@@ -66,6 +66,12 @@ const architectural = {
   nmiBlocked: [32],
   /** DR6 bits of a debug exception to take after this instruction. */
   pendingDebug: [32],
+  /** System-management mode: where its memory is; whether it is on; whether an SMI waits. */
+  smbase: [32],
+  managementMode: [32],
+  smiPending: [32],
+  /** `pendingDebug` as an SMI found it. */
+  suspendedDebug: [32],
   star: [64],
   lstar: [64],
   cstar: [64],

@@ -11,7 +11,7 @@
 
 import type { BlockPort } from '../base/block.ts';
 import { Drive } from '../base/block.ts';
-import type { AccessSize, Bus, IoHandler } from '../base/bus.ts';
+import type { Bus, IoHandler } from '../base/bus.ts';
 import type { Clock } from '../base/clock.ts';
 import type { GuestMemory } from '../base/dma.ts';
 import type { IrqLine } from '../base/irq.ts';
@@ -92,6 +92,8 @@ export interface SharedParts {
   readonly clock: Clock;
   readonly resetControl: ResetControl;
   readonly pm: AcpiPm;
+  /** SMI# of the processor. */
+  smi(): void;
 }
 
 const VGA_SLOT = 2;
@@ -114,13 +116,15 @@ const BOOT_CODES: Readonly<Record<string, number>> = { a: 1, c: 2, d: 3, n: 4 };
 export class PciDevices {
   readonly screen: Screen;
   readonly nics: readonly NetworkDevice[];
+  /** SMIACT# of the processor. */
+  readonly smiact: IrqLine;
   /** By bus and unit, drives with removable media: `ide2`, `floppy0`. */
   readonly removable = new Map<string, Drive>();
   readonly #bus: PciBus;
   readonly #board: Surroundings;
   readonly #host: FirmwarePc;
 
-  constructor(board: Surroundings, { clock, resetControl, pm }: SharedParts, host: FirmwarePc) {
+  constructor(board: Surroundings, { clock, resetControl, pm, smi }: SharedParts, host: FirmwarePc) {
     this.#board = board;
     this.#host = host;
     const { ports, mmio } = board;
@@ -145,7 +149,7 @@ export class PciDevices {
     );
     ports.map(at.PCI_ADDRESS_PORT, 4, this.#bus.address);
     ports.map(at.PCI_DATA_PORT, 4, this.#bus.data);
-    this.#plug('i440fx', 0, 0, new I440fx({ shadow: (ranges) => host.shadow(ranges) }));
+    this.smiact = this.#plug('i440fx', 0, 0, new I440fx({ shadow: (ranges) => host.shadow(ranges) })).smiact;
     this.#plug('piix3', 1, 0, piix3);
     this.#storage(clock, memory);
     const registers = [
@@ -153,14 +157,14 @@ export class PciDevices {
       [4, 2, pm.control],
       [8, 4, pm.pmTimer],
     ] as const;
-    this.#plug('piix4-pm', 1, 3, new Piix4Pm({ ports, registers }));
+    const { apm } = this.#plug('piix4-pm', 1, 3, new Piix4Pm({ ports, registers, smi }));
+    ports.map(at.POWER_CONTROL_PORT, 2, apm);
 
     const vga = this.#plug('vga', VGA_SLOT, 0, new PciVga({ clock, memory: host.videoMemory }));
     for (const { base, length, handler } of vga.ports) ports.map(base, length, handler);
     mmio.map(VGA_WINDOW, VGA_WINDOW_BYTES, vga.window);
     this.screen = vga.screen;
     this.nics = host.nics.map((nic, index) => this.#nic(nic, index, clock));
-    this.#powerControl();
     this.#firmware();
   }
 
@@ -230,18 +234,6 @@ export class PciDevices {
       case 'pcnet':
         return this.#plug(name, slot, 0, new Pcnet(host));
     }
-  }
-
-  /** The SMI command and status ports: commands are kept, for ACPI is always on. */
-  #powerControl(): void {
-    const kept = new Uint8Array(2);
-    this.#board.ports.map(at.POWER_CONTROL_PORT, 2, {
-      widest: 1 satisfies AccessSize,
-      read: (offset) => kept[offset] as number,
-      write: (offset, value) => {
-        kept[offset] = value;
-      },
-    });
   }
 
   // ---- What firmware is told ---------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ export interface PcHost {
   end(end: BoardEnd): void;
   /** Whether address line 20 leaves the processors. */
   a20Changed?(passes: boolean): void;
+  /** SMI# of the processor. */
+  smi?(): void;
   /** IGNNE# of the processor whose error was told of. */
   ignoreNumericErrors?(): void;
   /** An interrupt line changed, for traces. */
@@ -141,7 +143,8 @@ export class PcBoard {
       this.ports.map(at.PM1_CONTROL_PORT, 2, pm.control);
       this.ports.map(at.PM_TIMER_PORT, 4, pm.pmTimer);
     } else {
-      this.pci = new PciDevices(this, { clock, resetControl, pm }, host.firmware);
+      const smi = (): void => host.smi?.();
+      this.pci = new PciDevices(this, { clock, resetControl, pm, smi }, host.firmware);
     }
 
     const panicked = (): void => host.end({ kind: 'panicked' });

@@ -11,6 +11,7 @@ export type ExitCause =
   | 'RDTSC'
   | 'RDRAND'
   | 'x87 error'
+  | 'system management'
   | 'HLT'
   | 'interrupt'
   | 'control register'

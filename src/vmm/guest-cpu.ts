@@ -10,6 +10,7 @@ import { NO_FAULT } from '../cpu/emit/emitter.ts';
 import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
 import { SAVED_BYTES, Vcpu } from '../cpu/interpreter/vcpu.ts';
+import { SMBASE_RESET } from '../cpu/isa/system/management-mode.ts';
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
@@ -91,7 +92,7 @@ export class GuestCpu implements Monitor, SampledCpu {
         this.vcpu.set32(vcpu.nmiPending, 1);
         this.vcpu.attention = true;
       },
-      smi: () => {},
+      smi: () => this.vcpu.requestManagement(),
       init: () => {},
       startup: () => {},
       relocated: () => {},
@@ -155,6 +156,7 @@ export class GuestCpu implements Monitor, SampledCpu {
     cpu.set(vcpu.cr4, BigInt(start.cr4));
     cpu.set(vcpu.efer, BigInt(start.efer));
     cpu.set(vcpu.xcr0, 1n);
+    cpu.set32(vcpu.smbase, SMBASE_RESET);
     cpu.set(vcpu.dr, 0xffff0ff0n, 6);
     cpu.set(vcpu.dr, 0x400n, 7);
     cpu.set(vcpu.pat, 0x0007040600070406n);
@@ -300,6 +302,11 @@ export class GuestCpu implements Monitor, SampledCpu {
   writeCr8(priority: number): void {
     this.#record('control register', () => `cr8 <- ${hex(priority)}`);
     this.apic.cr8 = priority;
+  }
+
+  managementMode(active: boolean): void {
+    this.#record('system management', () => (active ? 'SMI' : 'RSM'));
+    this.#parts.board.pci?.smiact.set(active);
   }
 
   numericError(): void {

@@ -278,10 +278,10 @@ export class FrameTable implements GuestMemory {
     return entry;
   }
 
-  /** Every page that has a frame and is not all zeros, lowest first. */
+  /** Every page of RAM that has a frame and is not all zeros, whatever is in front of it, lowest first. */
   *contents(): Generator<{ page: number; bytes: Uint8Array }> {
     for (let page = 0; page < this.pages; page++) {
-      const frame = (this.#entry(page) & FRAME_MASK) >>> 0;
+      const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
       if (frame === 0) continue;
       const bytes = this.#memory.u8.subarray(frame, frame + PAGE_BYTES);
       if (bytes.some((byte) => byte !== 0)) yield { page, bytes };

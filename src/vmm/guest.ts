@@ -150,6 +150,7 @@ export class Guest implements RunnableGuest {
         a20Changed: (passes) => {
           if (cpu !== undefined) cpu.vcpu.a20 = passes;
         },
+        smi: () => cpu?.vcpu.requestManagement(),
         ignoreNumericErrors: () => cpu?.vcpu.set32(vcpu.ignoreNumericErrors, 1),
         ...(firmware && { firmware: this.#firmwareBoard(firmware) }),
         ...(irqTrace && {
@@ -458,6 +459,7 @@ export class Guest implements RunnableGuest {
   /** Debug exceptions, NMI and interrupts that can be taken now; false when that ended in a triple fault. */
   #deliver(): boolean {
     const cpu = this.#cpu.vcpu;
+    cpu.takeManagementInterrupt();
     const debug = cpu.get32(vcpu.pendingDebug);
     if (debug !== 0 && !cpu.debugHeld) {
       cpu.set32(vcpu.pendingDebug, 0);
@@ -503,7 +505,7 @@ export class Guest implements RunnableGuest {
     this.#cpu.sliceDeadlineNs = deadline;
     // What only the shadow of STI or MOV SS holds back comes after one instruction.
     const interrupted = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
-    const held = interrupted || cpu.get32(vcpu.pendingDebug) !== 0;
+    const held = interrupted || cpu.get32(vcpu.pendingDebug) !== 0 || cpu.managementHeld;
     const longest = Math.min(
       LONGEST_SLICE,
       profiler?.due ?? LONGEST_SLICE,

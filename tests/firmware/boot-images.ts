@@ -11,13 +11,21 @@ const folder = fileURLToPath(new URL('boot/', import.meta.url));
 
 export const skipWithoutNasm = spawnSync('nasm', ['-v']).status === 0 ? false : 'nasm is not installed';
 
-/** `boot/NAME.asm` in machine code. */
-export function assembled(name: string): Uint8Array {
+interface Source {
+  readonly folder?: string;
+  readonly include?: string;
+  readonly defines?: readonly string[];
+}
+
+/** `boot/NAME.asm`, or that of another folder, in machine code. */
+export function assembled(name: string, from: Source = {}): Uint8Array {
   const output = mkdtempSync(join(tmpdir(), 'vivarium-boot-'));
   try {
     const binary = join(output, name);
-    const source = join(folder, `${name}.asm`);
-    const nasm = spawnSync('nasm', ['-f', 'bin', '-Werror', '-I', folder, '-o', binary, source]);
+    const source = join(from.folder ?? folder, `${name}.asm`);
+    const defines = (from.defines ?? []).flatMap((define) => ['-d', define]);
+    const options = ['-f', 'bin', '-Werror', ...defines, '-I', from.include ?? folder];
+    const nasm = spawnSync('nasm', [...options, '-o', binary, source]);
     assert.equal(nasm.status, 0, nasm.stderr.toString());
     return readFileSync(binary);
   } finally {

@@ -8,7 +8,7 @@ trap 'rm -f "$binary"' EXIT
 [ $# -gt 0 ] || set -- $(ls ./*.asm | sed 's|./||; s|.asm$||')
 failed=0
 for name; do
-  nasm -f bin -Werror -I common/ -o "$binary" "$name.asm"
+  nasm -f bin -Werror -d PC -I common/ -o "$binary" "$name.asm"
   status=0
   timeout 60 qemu-system-x86_64 -accel tcg -cpu max,vendor=GenuineIntel -m 64 -kernel "$binary" -append qemu -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 -display none -serial stdio -monitor none || status=$?

@@ -25,6 +25,7 @@ export const hostSignatures: Readonly<Record<HostCall, { params: readonly Type[]
   invalidateContext: { params: [32, 32, 64], results: [] },
   readCr8: { params: [], results: [64] },
   writeCr8: { params: [64], results: [] },
+  managementMode: { params: [32], results: [] },
   numericError: { params: [], results: [] },
 };
 

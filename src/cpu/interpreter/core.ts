@@ -14,6 +14,7 @@ import type { CodeSpace, ModuleBuilder } from '../emit/code-space.ts';
 import { type EmitterContext, NO_FAULT, NON_CANONICAL, REPLAY } from '../emit/emitter.ts';
 import type { FunctionRef, Node } from '../emit/nodes.ts';
 import { deliverException } from '../isa/system/deliver.ts';
+import { enterManagementMode } from '../isa/system/management-mode.ts';
 import {
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
@@ -86,6 +87,8 @@ export interface CoreExports {
   readonly runBlock: FunctionRef;
   /** Delivers the exception or interrupt in `faultVector`/`faultCode`; 1 on shutdown. */
   readonly deliver: FunctionRef;
+  /** Takes an SMI. */
+  readonly enterManagementMode: FunctionRef;
 }
 
 /** Machine addresses of the core's tables. */
@@ -100,6 +103,7 @@ export function reserveExports(space: CodeSpace): CoreExports {
     run: space.reserve([], []),
     runBlock: space.reserve([32], []),
     deliver: space.reserve([32, 32, 32, 32], []),
+    enterManagementMode: space.reserve([], []),
   };
 }
 
@@ -415,6 +419,11 @@ export function defineInterpreterCore(
     m.set(vcpu.faultCode, code as Node);
     deliverPending(m, context, places.delivery, source as Node);
     m.set(vcpu.exitReason, m.number(0));
+    return [];
+  });
+
+  defineCore(module, context, 'takeManagementInterrupt', exports.enterManagementMode, (m) => {
+    m.builder.call(context.routine(enterManagementMode), [m.vcpuBlock, m.number(places.delivery)]);
     return [];
   });
 

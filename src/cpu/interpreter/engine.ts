@@ -135,6 +135,7 @@ export class Engine implements EmitterContext {
         vcpu(base).monitor.writeMsr(index >>> 0, BigInt.asUintN(64, value)) ? 0 : 1,
       readCr8: (base: number) => BigInt(vcpu(base).monitor.readCr8()),
       writeCr8: (base: number, value: bigint) => vcpu(base).monitor.writeCr8(Number(value & 0xfn)),
+      managementMode: (base: number, active: number) => vcpu(base).monitor.managementMode(active !== 0),
       numericError: (base: number) => vcpu(base).numericError(),
       tsc: (base: number) => vcpu(base).monitor.tsc(),
       random: (base: number) => vcpu(base).monitor.random(),

@@ -175,6 +175,8 @@ export class TestMachine implements Monitor {
 
   writeCr8(): void {}
 
+  managementMode(): void {}
+
   numericError(): void {}
 
   tsc(): bigint {

@@ -38,7 +38,7 @@ const SHADOW_STACK_LOAD = 2;
 const NO_SHADOW = 0xffffffff;
 const A20_PASSES = 2n ** 64n - 1n;
 const A20_CLEARS = A20_PASSES ^ (1n << 20n);
-const CALLABLE = ['run', 'runBlock', 'deliver', 'contextChanged', 'translate'] as const;
+const CALLABLE = ['run', 'runBlock', 'deliver', 'enterManagementMode', 'contextChanged', 'translate'] as const;
 
 export class Vcpu {
   readonly base: number;
@@ -61,6 +61,7 @@ export class Vcpu {
       run: engine.callable(exports.run),
       runBlock: engine.callable(exports.runBlock),
       deliver: engine.callable(exports.deliver),
+      enterManagementMode: engine.callable(exports.enterManagementMode),
       contextChanged: engine.callable(core.contextChanged),
       translate: engine.callable(core.translate),
     };
@@ -469,6 +470,22 @@ export class Vcpu {
   exception(vector: number, code?: number): boolean {
     this.#deliver(vector, code !== undefined, code ?? 0, SOURCE_EXCEPTION);
     return this.get32(vcpu.exitReason) !== exits.EXIT_SHUTDOWN;
+  }
+
+  /** SMI#: taken once, between instructions; one more can wait while it is handled. */
+  requestManagement(): void {
+    this.set32(vcpu.smiPending, 1);
+    this.attention = true;
+  }
+
+  /** An SMI waits that the processor would take, but for the shadow of STI or MOV SS. */
+  get managementHeld(): boolean {
+    return this.get32(vcpu.smiPending) !== 0 && this.get32(vcpu.managementMode) === 0;
+  }
+
+  /** Takes an SMI that waits, where that can be now. */
+  takeManagementInterrupt(): void {
+    if (this.managementHeld && !this.#inShadow()) this.#call.enterManagementMode(this.base, 0);
   }
 
   /** The processor has come to a stop before an x87 instruction, until an interrupt. */

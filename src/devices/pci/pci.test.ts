@@ -206,9 +206,98 @@ test('the attributes of 440FX cover 0xC0000 to 0xFFFFF without gaps', () => {
   assert.deepEqual(access(0xe_c000), [false, false]);
 });
 
+/** SMRAM of a 440FX: what it was told to show last, undefined before. */
+function smram() {
+  const shown: { last: ShadowRange | undefined } = { last: undefined };
+  const bridge = new I440fx({
+    shadow: (ranges) => {
+      shown.last = ranges.find(({ base }) => base === 0xa_0000) ?? shown.last;
+    },
+  });
+  const shows = (): boolean => shown.last?.readsMemory === true && shown.last.writesMemory;
+  return { bridge, shown, shows };
+}
+
+test('440FX: memory is in front of the video window while SMRAM is open, or the processor in management mode', () => {
+  const { bridge, shown, shows } = smram();
+  bridge.config.write(0x72, 0x40, 1);
+  assert.equal(shown.last, undefined, 'SMRAM is not enabled');
+  bridge.config.write(0x72, 0x48, 1);
+  assert.deepEqual(shown.last, { base: 0xa_0000, length: 0x2_0000, readsMemory: true, writesMemory: true });
+  bridge.config.write(0x72, 0x08, 1);
+  assert.equal(shows(), false);
+  bridge.smiact.set(true);
+  assert.equal(shows(), true);
+  bridge.smiact.set(false);
+  assert.equal(shows(), false);
+  assert.equal(bridge.config.read(0x72, 1), 0x0a);
+});
+
+test('440FX: D_LCK closes SMRAM, and only a reset unlocks it', () => {
+  const { bridge, shows } = smram();
+  bridge.config.write(0x72, 0x58, 1);
+  assert.equal(shows(), false);
+  assert.equal(bridge.config.read(0x72, 1), 0x1a);
+  for (const value of [0x48, 0x00]) bridge.config.write(0x70, value << 16, 4);
+  assert.equal(bridge.config.read(0x72, 1), 0x1a);
+  assert.equal(shows(), false);
+  bridge.smiact.set(true);
+  assert.equal(shows(), true);
+  bridge.config.reset();
+  bridge.reset();
+  assert.equal(shows(), false);
+  bridge.config.write(0x72, 0x48, 1);
+  assert.equal(shows(), true);
+});
+
+test('440FX: what SMRAM shows comes back with the state', () => {
+  const first = smram();
+  first.bridge.config.write(0x72, 0x48, 1);
+  const second = smram();
+  second.bridge.config.restore(first.bridge.config.save());
+  second.bridge.restore(first.bridge.save());
+  assert.equal(second.shows(), true);
+  first.bridge.smiact.set(true);
+  first.bridge.config.write(0x72, 0x18, 1);
+  second.bridge.config.restore(first.bridge.config.save());
+  second.bridge.restore(first.bridge.save());
+  assert.equal(second.shows(), true);
+  second.bridge.smiact.set(false);
+  assert.equal(second.shows(), false);
+});
+
+test('a write to the APM control port raises an SMI where both enables say so', () => {
+  const ports = new Bus();
+  let interrupts = 0;
+  const pm = new Piix4Pm({
+    ports,
+    registers: [],
+    smi: () => {
+      interrupts++;
+    },
+  });
+  const command = (value: number): number => {
+    pm.apm.write(0, value, 1);
+    return interrupts;
+  };
+  pm.config.write(0x40, 0x601, 4);
+  pm.config.write(0x80, 1, 1);
+  assert.equal(command(0x11), 0);
+  pm.config.write(0x58, 0x0200_0000, 4);
+  assert.equal(command(0x12), 0);
+  ports.write(0x628, 1, 4);
+  assert.equal(command(0x13), 1);
+  assert.equal(pm.apm.read(0, 1), 0x13);
+  pm.apm.write(1, 0x44, 1);
+  assert.equal(pm.apm.read(1, 1), 0x44);
+  assert.equal(interrupts, 1, 'the status port is a place to keep a byte');
+  pm.config.write(0x58, 0, 4);
+  assert.equal(command(0x15), 1);
+});
+
 test('power management registers are where PMBASE says, once PMIOSE is set', () => {
   const ports = new Bus();
-  const pm = new Piix4Pm({ ports, registers: [[8, 4, registers(0x55)]] });
+  const pm = new Piix4Pm({ ports, registers: [[8, 4, registers(0x55)]], smi: () => {} });
   pm.config.write(0x40, 0x601, 4);
   assert.equal(ports.read(0x608, 1), 0xff);
   pm.config.write(0x80, 1, 1);
@@ -222,7 +311,7 @@ test('a million random accesses to configuration space throw nothing', () => {
   const { ports, pci } = bus([[3, 0, card()]]);
   pci.attach(0, 0, new I440fx({ shadow: () => {} }));
   pci.attach(1, 0, new Piix3({ isa }));
-  pci.attach(1, 3, new Piix4Pm({ ports, registers: [[8, 4, registers(0)]] }));
+  pci.attach(1, 3, new Piix4Pm({ ports, registers: [[8, 4, registers(0)]], smi: () => {} }));
   let seed = 1;
   const random = (): number => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;

@@ -1,9 +1,10 @@
 /**
  * 82371AB (PIIX4) function 3, power management: where the registers of `acpi-pm.ts` and of an SMBus host without devices
- * appear (Intel 82371AB data sheet, 290562, §7.1 "Power Management PCI Configuration Registers", §7.3).
+ * appear (Intel 82371AB data sheet, 290562, §7.1 "Power Management PCI Configuration Registers", §7.3), and the SMI that
+ * a write to the APM control port raises (§7.2 "Power Management I/O Space Registers", §11.4).
  *
- * Not modelled: system management interrupts (firmware finds them enabled already, and leaves them alone), general
- * purpose inputs and outputs, device monitors, devices on the SMBus.
+ * Not modelled: any other cause of SMIs, their status bits and the end-of-SMI bit (Deviation: the next one needs no EOS,
+ * as on QEMU), general purpose inputs and outputs, device monitors, devices on the SMBus.
  */
 
 import type { Bus, IoHandler } from '../../base/bus.ts';
@@ -12,9 +13,14 @@ import { Device } from '../device.ts';
 import { PciConfig } from './pci-config.ts';
 
 const PMBASE = 0x40;
-/** APMC_EN is in its last byte. */
+/** DEVACTB's last byte: whether a write to the APM control port raises an SMI. */
 const DEVACTB_LAST = 0x5b;
 const APMC_ENABLED = 0x02;
+/** Global control, by PMBASE: whether anything raises one. */
+const GLBCTL = 0x28;
+const GLBCTL_BYTES = 4;
+const SMI_ENABLED = 0x01;
+const APM_CONTROL = 0;
 const PMREGMISC = 0x80;
 const SMBBASE = 0x90;
 const SMBHSTCFG = 0xd2;
@@ -30,18 +36,28 @@ const STATUS_WRITE_CLEARS = 0x1e;
 const STATUS_DEVICE_ERROR = 0x04;
 const CONTROL_START = 0x40;
 
-const piix4PmState = defineState('piix4-pm', 1, { smbus: bytes(SMBUS_BYTES) });
+const piix4PmState = defineState('piix4-pm', 2, {
+  smbus: bytes(SMBUS_BYTES),
+  /** APM control and status. */
+  apm: bytes(2),
+  globalControl: bytes(GLBCTL_BYTES),
+});
 
 export interface Piix4PmHost {
   readonly ports: Bus;
+  /** SMI#, pulsed. */
+  smi(): void;
   /** Registers from PMBASE on, by offset. */
   readonly registers: readonly (readonly [offset: number, bytes: number, handler: IoHandler])[];
 }
 
 export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
   readonly config: PciConfig;
+  /** Ports 0xB2 and 0xB3. */
+  readonly apm: IoHandler;
   readonly #host: Piix4PmHost;
   readonly #smbus: IoHandler;
+  readonly #registers: Piix4PmHost['registers'];
   readonly #mapped = new Map<IoHandler, number>();
 
   constructor(host: Piix4PmHost) {
@@ -51,6 +67,19 @@ export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
       widest: 1,
       read: (offset) => this.state.smbus[offset] as number,
       write: (at, v) => this.#write(at, v),
+    };
+    const globalControl: IoHandler = {
+      widest: 1,
+      read: (offset) => this.state.globalControl[offset] as number,
+      write: (offset, value) => {
+        this.state.globalControl[offset] = value;
+      },
+    };
+    this.#registers = [...host.registers, [GLBCTL, GLBCTL_BYTES, globalControl]];
+    this.apm = {
+      widest: 1,
+      read: (offset) => this.state.apm[offset] as number,
+      write: (offset, value) => this.#writeApm(offset, value),
     };
     const words = (register: number, low: number): Record<number, number> => ({
       [register]: low,
@@ -68,8 +97,9 @@ export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
         88: 0xff,
         89: 0xff,
         90: 0xff,
+        [DEVACTB_LAST]: APMC_ENABLED,
       },
-      initial: { [PMBASE]: IO_SPACE, [SMBBASE]: IO_SPACE, [DEVACTB_LAST]: APMC_ENABLED },
+      initial: { [PMBASE]: IO_SPACE, [SMBBASE]: IO_SPACE },
       written: () => this.#remap(),
     });
   }
@@ -85,7 +115,7 @@ export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
 
   #remap(): void {
     const pm = this.#base(PMBASE, PMREGMISC, PM_BYTES);
-    for (const [offset, bytes, handler] of this.#host.registers) this.#place(handler, pm && pm + offset, bytes);
+    for (const [offset, bytes, handler] of this.#registers) this.#place(handler, pm && pm + offset, bytes);
     this.#place(this.#smbus, this.#base(SMBBASE, SMBHSTCFG, SMBUS_BYTES), SMBUS_BYTES);
   }
 
@@ -95,6 +125,13 @@ export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
     if (base === before) return;
     if (before !== 0) ports.unmap(before, handler);
     this.#mapped.set(handler, base !== 0 && ports.tryMap(base, bytes, handler) ? base : 0);
+  }
+
+  #writeApm(offset: number, value: number): void {
+    this.state.apm[offset] = value;
+    if (offset !== APM_CONTROL) return;
+    const enabled = (this.config.byte(DEVACTB_LAST) & APMC_ENABLED) !== 0;
+    if (enabled && ((this.state.globalControl[0] as number) & SMI_ENABLED) !== 0) this.#host.smi();
   }
 
   #write(offset: number, value: number): void {

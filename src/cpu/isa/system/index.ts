@@ -8,6 +8,7 @@ import { farReturns } from './far-returns.ts';
 import { fastCalls } from './fast-calls.ts';
 import { flags } from './flags.ts';
 import { interrupts } from './interrupts.ts';
+import { managementMode } from './management-mode.ts';
 import { ports } from './ports.ts';
 import { processor } from './processor.ts';
 import { segmentRegisters } from './segment-registers.ts';
@@ -23,6 +24,7 @@ export const system: readonly Instruction[] = [
   ...farReturns,
   ...interrupts,
   ...fastCalls,
+  ...managementMode,
   ...ports,
   ...processor,
   ...verification,

@@ -1,6 +1,6 @@
 /**
  * Model-specific registers, counters, identification, translation caches, halting: SDM Vol. 3A §2.8 "System Instruction
- * Summary". MONITOR, MWAIT and RSM have no definitions: they are undefined opcodes here.
+ * Summary". MONITOR and MWAIT have no definitions: they are undefined opcodes here.
  */
 
 import { type Algebra, GP, type Value } from '../../algebra.ts';

@@ -116,6 +116,7 @@ export class TestMachine {
       eventDelivered: () => {},
       readCr8: () => 0,
       writeCr8: () => {},
+      managementMode: () => {},
       numericError: () => {},
       tsc: () => 0x123456789an,
       random: () => 0n,
