@@ -113,6 +113,7 @@ function check(view: DataView): void {
   within(vcpu.nmiBlocked, 1n);
   within(vcpu.managementMode, 1n);
   within(vcpu.smiPending, 1n);
+  within(vcpu.initPending, 1n);
   within(vcpu.fpuTop, 7n);
   within(vcpu.fpuEmpty, 0xffn);
   within(vcpu.segmentAccess, SEGMENT_ACCESS);

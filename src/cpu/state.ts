@@ -70,6 +70,8 @@ const architectural = {
   smbase: [32],
   managementMode: [32],
   smiPending: [32],
+  /** INIT waits. */
+  initPending: [32],
   /** `pendingDebug` as an SMI found it. */
   suspendedDebug: [32],
   star: [64],

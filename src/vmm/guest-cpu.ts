@@ -10,12 +10,13 @@ import { NO_FAULT } from '../cpu/emit/emitter.ts';
 import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
 import { SAVED_BYTES, Vcpu } from '../cpu/interpreter/vcpu.ts';
+import { CR0_CD, CR0_NW } from '../cpu/isa/system/control-bits.ts';
 import { SMBASE_RESET } from '../cpu/isa/system/management-mode.ts';
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/mmu/walk.ts';
 import type { Monitor } from '../cpu/monitor.ts';
 import { Msrs } from '../cpu/msrs.ts';
 import { decodeCpuState, encodeCpuState } from '../cpu/saved-state.ts';
-import { architecturalState, vcpu } from '../cpu/state.ts';
+import { architecturalState, type StateField, vcpu } from '../cpu/state.ts';
 import { LocalApic } from '../devices/local-apic.ts';
 import { type CpuStart, GENERAL_REGISTERS, resetStart } from '../machine/cpu-start.ts';
 import type { PcBoard } from '../machine/pc.ts';
@@ -56,6 +57,14 @@ const EXCEPTIONS: Readonly<Record<number, string>> = {
   17: 'alignment check',
   19: 'SIMD floating-point error',
 };
+/** SDM Vol. 3A Table 10-1 "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
+const KEPT_BY_INIT: ReadonlySet<StateField> = new Set([
+  ...[vcpu.xmm, vcpu.mxcsr, vcpu.xcr0, vcpu.fcw, vcpu.fsw, vcpu.fpuTop, vcpu.fpuEmpty, vcpu.stMantissa],
+  ...[vcpu.stExponent, vcpu.fop, vcpu.fcs, vcpu.fds, vcpu.fip, vcpu.fdp, vcpu.ignoreNumericErrors],
+  ...[vcpu.star, vcpu.lstar, vcpu.cstar, vcpu.sfmask, vcpu.kernelGsBase, vcpu.sysenterCs, vcpu.sysenterEsp],
+  ...[vcpu.sysenterEip, vcpu.tscAux, vcpu.tscOffset, vcpu.pat, vcpu.miscEnable, vcpu.smbase, vcpu.instructions],
+]);
+const CR0_CACHING = BigInt(CR0_CD | CR0_NW);
 /** So many new frames end a slice: the host takes microseconds for each. */
 const FRAMES_PER_SLICE = 256;
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
@@ -93,7 +102,7 @@ export class GuestCpu implements Monitor, SampledCpu {
         this.vcpu.attention = true;
       },
       smi: () => this.vcpu.requestManagement(),
-      init: () => {},
+      init: () => this.vcpu.requestInit(),
       startup: () => {},
       relocated: () => {},
     });
@@ -135,6 +144,17 @@ export class GuestCpu implements Monitor, SampledCpu {
   /** Puts the vCPU into the state in which a loader hands over. */
   start(start: CpuStart): void {
     const cpu = this.vcpu;
+    cpu.set(vcpu.xcr0, 1n);
+    cpu.set32(vcpu.smbase, SMBASE_RESET);
+    cpu.set(vcpu.pat, 0x0007040600070406n);
+    cpu.set(vcpu.fcw, 0x37fn);
+    cpu.set32(vcpu.fpuEmpty, 0xff);
+    cpu.set32(vcpu.mxcsr, 0x1f80);
+    this.#begin(start);
+  }
+
+  #begin(start: CpuStart): void {
+    const cpu = this.vcpu;
     for (const [i, name] of GENERAL_REGISTERS.entries()) cpu.set(vcpu.gpr, BigInt(start.general[name]), i);
     cpu.set(vcpu.rip, BigInt(start.rip));
     cpu.set32(vcpu.rflags, start.rflags);
@@ -155,30 +175,37 @@ export class GuestCpu implements Monitor, SampledCpu {
     cpu.set(vcpu.cr3, BigInt(start.cr3));
     cpu.set(vcpu.cr4, BigInt(start.cr4));
     cpu.set(vcpu.efer, BigInt(start.efer));
-    cpu.set(vcpu.xcr0, 1n);
-    cpu.set32(vcpu.smbase, SMBASE_RESET);
     cpu.set(vcpu.dr, 0xffff0ff0n, 6);
     cpu.set(vcpu.dr, 0x400n, 7);
-    cpu.set(vcpu.pat, 0x0007040600070406n);
-    cpu.set(vcpu.fcw, 0x37fn);
-    cpu.set32(vcpu.fpuEmpty, 0xff);
-    cpu.set32(vcpu.mxcsr, 0x1f80);
     cpu.translations.flushAll();
   }
 
   /** As after the board's reset; the local APIC has had it already. */
   restart(): void {
-    const { u8 } = this.#parts.engine.memory;
-    for (const field of architecturalState) {
-      const at = this.vcpu.base + field.offset;
-      if (field !== vcpu.instructions) u8.fill(0, at, at + (field.type / 8) * field.count);
-    }
-    this.vcpu.set32(vcpu.sse, 0);
-    this.vcpu.set32(vcpu.faultVector, NO_FAULT);
+    this.#clear((field) => field === vcpu.instructions);
     this.#msrs.reset();
     this.kvmClock.reset();
     this.apic.enterVirtualWireMode();
     this.start(resetStart());
+  }
+
+  /** As by INIT, which the bootstrap processor takes for a jump to firmware; the local APIC has had it already. */
+  init(): void {
+    const caching = this.vcpu.get(vcpu.cr0) & CR0_CACHING;
+    this.#clear((field) => KEPT_BY_INIT.has(field));
+    const start = resetStart();
+    this.#begin(start);
+    this.vcpu.set(vcpu.cr0, (BigInt(start.cr0) & ~CR0_CACHING) | caching);
+  }
+
+  #clear(keeps: (field: StateField) => boolean): void {
+    const { u8 } = this.#parts.engine.memory;
+    for (const field of architecturalState) {
+      const at = this.vcpu.base + field.offset;
+      if (!keeps(field)) u8.fill(0, at, at + (field.type / 8) * field.count);
+    }
+    this.vcpu.set32(vcpu.sse, 0);
+    this.vcpu.set32(vcpu.faultVector, NO_FAULT);
   }
 
   /** What has state beside the vCPU, by name. */

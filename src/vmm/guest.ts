@@ -460,6 +460,7 @@ export class Guest implements RunnableGuest {
   #deliver(): boolean {
     const cpu = this.#cpu.vcpu;
     cpu.takeManagementInterrupt();
+    if (cpu.initDue) this.#cpu.init();
     const debug = cpu.get32(vcpu.pendingDebug);
     if (debug !== 0 && !cpu.debugHeld) {
       cpu.set32(vcpu.pendingDebug, 0);

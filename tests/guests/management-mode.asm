@@ -17,6 +17,7 @@ APM_CONTROL equ 0xb2
 HANDLER_TOP equ 0xe000
 DELIVER_SMI equ 0x4200                  ; of the interrupt command register
 DELIVER_NMI equ 0x4400
+DELIVER_INIT equ 0x4500
 ; Offsets in the state-save area.
 S_CS equ 0xfe10 - AREA
 S_SS equ 0xfe20 - AREA
@@ -406,8 +407,66 @@ code64
   movzx eax, al
   qemu_differs "has no lock"
   check_eq "nor be opened when locked", rax, 0x1a
-%endif
+
+  ; ---- INIT ----
+  ; Firmware goes where 40:67 says if the CMOS RAM has it so.
+  mov al, 0x8f
+  out 0x70, al
+  mov al, 0x0a
+  out 0x71, al
+  mov dword [0x467], after_init
+  mov rax, 0x0123456789abcdef
+  movq xmm5, rax
+  mov eax, 0x5a5a
+  mov dr0, rax
+  mov eax, [smis]
+  mov [noted], eax
+  mov dword [management_hook], raise_init
+  smi FLAG_FIXED
+  jmp $
+%else
   jmp finish64
+%endif
+
+%ifdef PC
+code32
+back_from_init:
+  mov eax, DATA
+  mov ds, eax
+  mov es, eax
+  mov fs, eax
+  mov gs, eax
+  mov ss, eax
+  mov esp, stack_end
+  lidt [idtr32]
+  mov eax, [noted]
+  inc eax
+  qemu_differs "does not hold it back"
+  check_eq "INIT: in the handler of an SMI it waits", [smis], eax
+  mov eax, cr4
+  check_eq "INIT: CR4 is 0", eax, 0
+  mov eax, cr3
+  check_eq "INIT: CR3 is 0", eax, 0
+  mov eax, dr0
+  check_eq "INIT: DR0 is 0", eax, 0
+  mov ecx, MSR_EFER
+  rdmsr
+  check_eq "INIT: EFER is 0", eax, 0
+  mov ecx, MSR_FS_BASE
+  rdmsr
+  check_eq "INIT: the base of FS is 0", edx, 0
+  set_cr4 CR4_OSFXSR, 0
+  movq [noted], xmm5
+  qemu_differs "clears them"
+  check_eq "INIT: XMM registers are kept", [noted], 0x89abcdef
+  not_on_qemu                           ; SMBASE is as after a reset
+  mov dword [management_hook], 0
+  smi FLAG_FIXED
+  check_eq "INIT: SMBASE is kept", [area + S_SMBASE], OWN_SMBASE
+  end_needs
+  jmp finish32
+code64
+%endif
 
 nmi_handler:
   inc dword [nmis]
@@ -539,6 +598,25 @@ halt_twice:
   mov byte [ebx + S_HALTED], 0
 .again:
   ret
+
+%ifdef PC
+raise_init:
+  mov dword [dword APIC + APIC_ICR], DELIVER_INIT
+  mov ecx, 20
+  loop $
+  ret
+
+; In real mode, by way of firmware.
+after_init:
+  cli
+  xor ax, ax
+  mov ds, ax
+  o32 lgdt [real_gdtr]
+  mov eax, cr0
+  or al, CR0_PE
+  mov cr0, eax
+  jmp dword CODE32:back_from_init
+%endif
 
 look_at_smram:
   mov eax, [dword FIRMWARE_SMBASE]

@@ -488,6 +488,16 @@ export class Vcpu {
     if (this.managementHeld && !this.#inShadow()) this.#call.enterManagementMode(this.base, 0);
   }
 
+  /** INIT, which the handler of an SMI holds back. */
+  requestInit(): void {
+    this.set32(vcpu.initPending, 1);
+    this.attention = true;
+  }
+
+  get initDue(): boolean {
+    return this.get32(vcpu.initPending) !== 0 && this.get32(vcpu.managementMode) === 0;
+  }
+
   /** The processor has come to a stop before an x87 instruction, until an interrupt. */
   numericError(): void {
     this.attention = true;
