@@ -313,7 +313,39 @@ code64
   check_eq "another port", [hits], 0
   mov al, [0x80]
   check_eq "memory of that address", [hits], 0
+  mov edx, 0x7d
+  clear_log
+  out dx, eax
+  check_eq "OUT to four ports, the last of them watched", [hits], 1
+  clear_log
+  out dx, ax
+  check_eq "OUT to two ports before it", [hits], 0
+  ; Four ports: the low bits of the address do not count.
+  breakpoint 0, 0x82, PORTS, 4
+  in al, 0x83
+  check_eq "IN from the last of four ports", [hits], 1
+  clear_log
+  in al, 0x84
+  qemu_differs "watches it, too"
+  check_eq "IN from behind them", [hits], 0
+  mov edx, 0x80
+  mov esi, FRAMES
+  mov ecx, 2
+  clear_log
+.outs:
+  rep outsb
+.behind_outs:
+  qemu_differs "does not", 4
+  check_eq "REP OUTSB: after each iteration", [hits], 2
+  check_hit "REP OUTSB: in the middle", 0, .outs
+  check_hit_count "REP OUTSB: with the rest of the count", 0, 1
+  check_hit "REP OUTSB: and behind it", 1, .behind_outs
+  breakpoint 0, 0x80, PORTS, 1
   set_cr4 0, CR4_DE
+  clear_log
+  out 0x80, al
+  qemu_differs "does nevertheless"
+  check_eq "no port without CR4.DE", [hits], 0
   no_breakpoints
 
   ; ---- DR7.GD ----

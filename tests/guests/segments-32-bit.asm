@@ -7,6 +7,7 @@
 LIMITED equ FREE                        ; FRAMES, 0x1000 bytes
 DOWN32  equ FREE + 0x08                 ; expand-down: FRAMES + 0x1000 and above
 DOWN16  equ FREE + 0x10                 ; the same, to 0xffff
+DOWN3   equ FREE + 0x78                 ; as DOWN32, for programs
 READ    equ FREE + 0x18                 ; read-only
 EXECUTE equ FREE + 0x20                 ; execute-only
 CUT     equ FREE + 0x28                 ; code of this image, up to some label
@@ -93,6 +94,22 @@ main:
   works "expand-down, 16 bits: the last byte", {mov al, [gs:0xffff]}
   beyond "expand-down, 16 bits: above", {mov al, [gs:0x10000]}
   beyond "expand-down, 16 bits: ends above", {mov eax, [gs:0xfffe]}
+
+  ; A stack that expands down, of a program: its limit is where it ends.
+  set_descriptor DOWN3, low_half(USER + FRAMES, 0xfff), high_half(USER + FRAMES, 0xfff, DATA_SEGMENT | OF_USER | 4, 4)
+  qemu_differs "checks no limits", 3
+  try
+  user
+  mov eax, DOWN3 | 3
+  mov ss, eax
+  mov esp, 0x1004
+  push eax
+.beyond_stack:
+  push eax
+  back
+  caught "#SS: a PUSH beyond the limit of a stack that expands down", X_SS, 0
+  check_eq "at the instruction", [caught_ip], USER + .beyond_stack
+  check_eq "ESP is as before it", [caught_sp], 0x1000
 
   ; The limit comes before paging.
   mov ebx, WINDOW

@@ -12,6 +12,7 @@ LOCAL       equ FREE + 0x28             ; a local descriptor table
 CODE16_HERE equ FREE + 0x30             ; this image
 ABSENT_CODE equ FREE + 0x38
 ABSENT_DATA equ FREE + 0x40
+SMALL_STACK equ FREE + 0x48
 
 ; Fields of a 32-bit TSS.
 T_LINK equ 0
@@ -398,6 +399,26 @@ main:
   try
   call SMALL_TSS:0
   caught "#TS: a 16-bit task state segment that is too short", X_TS, SMALL_TSS
+  ; It has stacks for entries from programs, but no map of I/O ports.
+  set_descriptor SMALL_TSS, low_half(small, 43), high_half(small, 43, 0x81, 0)
+  set_descriptor SMALL_STACK, low_half(kernel_stack, PAGE - 1), high_half(kernel_stack, PAGE - 1, DATA_SEGMENT, FLAGS16)
+  mov word [small + 2], PAGE
+  mov word [small + 4], SMALL_STACK
+  mov eax, SMALL_TSS
+  ltr ax
+  try
+  user
+  xor esp, esp                          ; the upper half of ESP stays on the way to a 16-bit stack
+  in al, 0x80
+  caught "#GP: I/O of a program in a 16-bit task", X_GP, 0
+  check_eq "the 16-bit task's stack for level 0", [handler_ss], SMALL_STACK
+  check_eq "its SP, five values pushed", [handler_sp], PAGE - 5 * 4
+  try
+  user FLAG_FIXED | FLAG_IOPL
+  xor esp, esp
+  in al, 0x80
+  back
+  ok "but not with IOPL 3"
   jmp finish32
 
 ; The other task, as it is before the first switch to it.
