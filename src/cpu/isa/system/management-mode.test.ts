@@ -111,3 +111,42 @@ test('the state-save area is where SMBASE says', () => {
   assert.equal(machine.read(AREA + 0x100, 4), SMBASE);
   assert.equal(machine.read(AREA + 0xd0, 4), 0x501);
 });
+
+test('whatever is in the state-save area, the host goes on', () => {
+  let seed = 1;
+  const random = (): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return seed >>> 8;
+  };
+  const modes = [
+    { cr0: 0x10, cr4: 0, efer: 0 },
+    { cr0: 0x11, cr4: 0, efer: 0 },
+    { cr0: 0x8000_0011, cr4: 0x10, efer: 0 },
+    { cr0: 0x8000_0011, cr4: 0x20, efer: 0 },
+    { cr0: 0x8000_0011, cr4: 0x20, efer: 0x500 },
+  ];
+  const reasons = new Set<string>();
+  for (let i = 0; i < 150; i++) {
+    const machine = new TestMachine(i % 2 === 0 ? 'protected' : 'long');
+    const { cr0, cr4, efer } = modes[random() % modes.length] as (typeof modes)[0];
+    machine.write(
+      AREA,
+      Array.from({ length: 0x200 }, random).map((word) => word & 0xff),
+    );
+    for (const [offset, value] of [
+      [0x158, cr0],
+      [0x148, cr4],
+      [0x0d0, efer],
+    ] as const) {
+      machine.write32(AREA + offset, value);
+      machine.write32(AREA + offset + 4, 0);
+    }
+    machine.set(vcpu.smbase, SMBASE);
+    machine.set(vcpu.managementMode, 1);
+    machine.place(on.CODE, RSM);
+    reasons.add(machine.cpu.run(1));
+    machine.cpu.attention = false;
+    reasons.add(machine.cpu.run(20));
+  }
+  assert(reasons.has('shutdown') && reasons.has('event'), [...reasons].join());
+});
