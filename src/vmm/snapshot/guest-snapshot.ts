@@ -57,10 +57,13 @@ const ZERO_PAGE: Uint8Array = new Uint8Array(PAGE_BYTES);
 
 // ---- Saving --------------------------------------------------------------------------------------------------------
 
+function isWritable({ kind, backend }: GuestDrive): boolean {
+  return kind !== 'cdrom' && backend !== undefined && !backend.readOnly;
+}
+
 /** Throws a VivariumError for a guest that cannot be saved. */
 export function checkSavable({ firmware }: GuestOptions): void {
-  const writable = firmware?.drives.find(({ backend }) => backend !== undefined && !backend.readOnly);
-  if (writable === undefined) return;
+  if (!firmware?.drives.some(isWritable)) return;
   const message =
     'A guest with a disk that it can write to cannot be saved: the snapshot would not have what is on it.';
   throw new VivariumError({ kind: 'bad-option' }, message);
@@ -202,7 +205,7 @@ function checkDrives(wanted: readonly DriveManifest[], given: readonly GuestDriv
       const size = sizeBytes === undefined ? 'nothing in it' : `${sizeBytes} bytes in it`;
       throw new SnapshotError(undefined, `is of a machine with ${name} that has ${size}`);
     }
-    if (drive.backend?.readOnly === false) throw new SnapshotError(undefined, `wants ${name} to be read-only`);
+    if (isWritable(drive)) throw new SnapshotError(undefined, `wants ${name} to be read-only`);
   }
   if (given.length > wanted.length) throw new SnapshotError(undefined, 'is of a machine with fewer drives');
 }
