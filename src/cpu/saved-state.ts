@@ -114,6 +114,8 @@ function check(view: DataView): void {
   within(vcpu.managementMode, 1n);
   within(vcpu.smiPending, 1n);
   within(vcpu.initPending, 1n);
+  within(vcpu.managementMode, 1n);
+  within(vcpu.smiPending, 1n);
   within(vcpu.fpuTop, 7n);
   within(vcpu.fpuEmpty, 0xffn);
   within(vcpu.segmentAccess, SEGMENT_ACCESS);
@@ -121,6 +123,7 @@ function check(view: DataView): void {
   only(vcpu.fsw, 0xffffn & ~FSW_TOP);
   only(vcpu.mxcsr, MXCSR_KEPT);
   only(vcpu.pendingDebug, bits.DR6_WRITABLE);
+  only(vcpu.suspendedDebug, bits.DR6_WRITABLE);
   only(vcpu.suspendedDebug, bits.DR6_WRITABLE);
   only(vcpu.xcr0, bits.XCR0_SUPPORTED);
   hold(vcpu.xcr0, (get(vcpu.xcr0) & 1n) !== 0n);
