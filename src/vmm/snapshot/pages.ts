@@ -13,6 +13,8 @@ import type { Section, SnapshotFile } from './format.ts';
 export const PAGE_BYTES = 4096;
 const PAGES_PER_SECTION = 1024;
 const RUN_BYTES = 8;
+/** Room for the most runs that a section can have, in front of its pages. */
+const HEAD_BYTES = 4 + PAGES_PER_SECTION * RUN_BYTES;
 const ZEROS = 0x8000_0000;
 /** Sections that are unpacked ahead. */
 const AHEAD = 4;
@@ -42,28 +44,39 @@ export class PageList {
 
   #add(page: number, bytes: Uint8Array): void {
     const at = this.#pages.length % PAGES_PER_SECTION;
-    if (at === 0) this.#chunks.push(new Uint8Array(PAGES_PER_SECTION * PAGE_BYTES));
-    (this.#chunks.at(-1) as Uint8Array).set(bytes, at * PAGE_BYTES);
+    if (at === 0) this.#chunks.push(new Uint8Array(HEAD_BYTES + PAGES_PER_SECTION * PAGE_BYTES));
+    (this.#chunks.at(-1) as Uint8Array).set(bytes, HEAD_BYTES + at * PAGE_BYTES);
     this.#pages.push(page);
   }
 
   *[Symbol.iterator](): Generator<Page> {
     for (const [i, page] of this.#pages.entries()) {
       const chunk = this.#chunks[Math.floor(i / PAGES_PER_SECTION)] as Uint8Array;
-      const at = (i % PAGES_PER_SECTION) * PAGE_BYTES;
+      const at = HEAD_BYTES + (i % PAGES_PER_SECTION) * PAGE_BYTES;
       yield { page, bytes: chunk.subarray(at, at + PAGE_BYTES) };
     }
   }
 
   /** `memory/0` and on. `base`: what is left out where it is the same, by page. */
   sections(name: string, base?: ReadonlyMap<number, Uint8Array>): Section[] {
-    const changes = base === undefined ? [...this] : [...this.#changes(base)];
+    if (base === undefined) {
+      // Fast path: the pages lie as they are to, and need no second copy.
+      return this.#chunks.map((chunk, i) => ({ name: `${name}/${i}`, bytes: this.#withHead(chunk, i) }));
+    }
+    const changes = [...this.#changes(base)];
     const sections: Section[] = [];
     for (let i = 0; i < changes.length; i += PAGES_PER_SECTION) {
       const bytes = sectionOf(changes.slice(i, i + PAGES_PER_SECTION));
       sections.push({ name: `${name}/${sections.length}`, bytes });
     }
     return sections;
+  }
+
+  #withHead(chunk: Uint8Array, index: number): Uint8Array {
+    const pages = this.#pages.slice(index * PAGES_PER_SECTION, (index + 1) * PAGES_PER_SECTION);
+    const head = headOf(pages.map((page) => ({ page, bytes: chunk })));
+    chunk.set(head, HEAD_BYTES - head.length);
+    return chunk.subarray(HEAD_BYTES - head.length, HEAD_BYTES + pages.length * PAGE_BYTES);
   }
 
   *#changes(base: ReadonlyMap<number, Uint8Array>): Generator<Change> {
@@ -100,7 +113,8 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.every((byte, i) => byte === b[i]);
 }
 
-function sectionOf(changes: readonly Change[]): Uint8Array {
+/** The runs that pages form. */
+function headOf(changes: readonly Change[]): Uint8Array {
   const runs: { first: number; pages: number; isZeros: boolean }[] = [];
   for (const { page, bytes } of changes) {
     const last = runs.at(-1);
@@ -108,15 +122,22 @@ function sectionOf(changes: readonly Change[]): Uint8Array {
     if (last !== undefined && last.first + last.pages === page && last.isZeros === isZeros) last.pages++;
     else runs.push({ first: page, pages: 1, isZeros });
   }
-  const data = changes.flatMap(({ bytes }) => bytes ?? []);
-  const out = new Uint8Array(4 + runs.length * RUN_BYTES + data.length * PAGE_BYTES);
+  const out = new Uint8Array(4 + runs.length * RUN_BYTES);
   const view = new DataView(out.buffer);
   view.setUint32(0, runs.length, true);
   for (const [i, { first, pages, isZeros }] of runs.entries()) {
     view.setUint32(4 + i * RUN_BYTES, first, true);
     view.setUint32(8 + i * RUN_BYTES, (pages | (isZeros ? ZEROS : 0)) >>> 0, true);
   }
-  let at = 4 + runs.length * RUN_BYTES;
+  return out;
+}
+
+function sectionOf(changes: readonly Change[]): Uint8Array {
+  const head = headOf(changes);
+  const data = changes.flatMap(({ bytes }) => bytes ?? []);
+  const out = new Uint8Array(head.length + data.length * PAGE_BYTES);
+  out.set(head);
+  let at = head.length;
   for (const bytes of data) {
     out.set(bytes, at);
     at += PAGE_BYTES;
