@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nodePacking, nodePlatform } from '../../host/node/platform.ts';
-import { StructWriter } from '../../machine/struct-writer.ts';
-import { Guest } from '../guest.ts';
-import type { RestoreOptions } from '../guest-options.ts';
-import { packSnapshot, type Section, SnapshotFile } from './format.ts';
+import { nodePacking, nodePlatform } from '../../src/host/node/platform.ts';
+import { StructWriter } from '../../src/machine/struct-writer.ts';
+import { Guest } from '../../src/vmm/guest.ts';
+import type { RestoreOptions } from '../../src/vmm/guest-options.ts';
+import { packSnapshot, type Section, SnapshotFile } from '../../src/vmm/snapshot/format.ts';
 
 const MIB = 2 ** 20;
 const LOAD_ADDRESS = 0x10_0000;

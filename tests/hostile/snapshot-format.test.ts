@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc32 } from '../../base/crc-32.ts';
-import { nodePacking } from '../../host/node/platform.ts';
-import { SnapshotError } from './error.ts';
-import { packSnapshot, SnapshotFile } from './format.ts';
+import { crc32 } from '../../src/base/crc-32.ts';
+import { nodePacking } from '../../src/host/node/platform.ts';
+import { SnapshotError } from '../../src/vmm/snapshot/error.ts';
+import { packSnapshot, SnapshotFile } from '../../src/vmm/snapshot/format.ts';
 
 const TEXT = new TextEncoder().encode('a section '.repeat(100));
 const SHORT = Uint8Array.of(1, 2, 3);
