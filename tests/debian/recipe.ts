@@ -57,14 +57,13 @@ DefaultTimeoutStartSec=15min
 DefaultTimeoutStopSec=15min
 DefaultDeviceTimeoutSec=15min
 `,
-  // Nor the disk be given up, for which Debian's initial RAM disk waits half a minute.
   'boot/grub/grub.cfg': `serial --unit=0 --speed=115200
 terminal_input serial console
 terminal_output serial console
 set timeout=0
 menuentry Debian {
   echo "Loading Linux ..."
-  linux /vmlinuz root=UUID=${FILE_SYSTEM_UUID} ro quiet rootdelay=900 console=tty0 console=ttyS0,115200
+  linux /vmlinuz root=UUID=${FILE_SYSTEM_UUID} ro quiet console=tty0 console=ttyS0,115200
   echo "Loading initial ramdisk ..."
   initrd /initrd.img
 }
