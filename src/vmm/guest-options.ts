@@ -1,11 +1,15 @@
 /** What a guest is made from, and how it ends: the interface to `Guest` for the library, the command line and tests. */
 
 import type { BlockBackend } from '../base/block.ts';
+import type { ChannelBackend } from '../base/channel.ts';
 import type { Clock } from '../base/clock.ts';
+import type { GuestMemory } from '../base/dma.ts';
+import type { FileServer } from '../base/file-server.ts';
 import type { Keyboard, Pointer } from '../base/input.ts';
 import type { NetworkDevice, NetworkPort } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
+import type { VirtioDevice } from '../devices/virtio/virtio-device.ts';
 import type { BootModule } from '../machine/load-options.ts';
 import type { BoardEnd } from '../machine/pc.ts';
 import type { NicModel } from '../machine/pc-firmware.ts';
@@ -53,6 +57,27 @@ export interface GuestNic {
   connect(host: NetworkHost): GuestNetwork;
 }
 
+/** What a device of an embedder's own is lent; queues it gets from its transport. */
+export interface VirtioHost {
+  readonly memory: GuestMemory;
+  readonly clock: Clock;
+  /** Something was completed between slices: an idle guest should look. */
+  wake(): void;
+}
+
+/** A virtio device on the PCI bus. */
+export type GuestVirtio =
+  | {
+      readonly kind: 'console';
+      /** In order, ports 1 and up; in the guest they are found by name. Up to 30. */
+      readonly ports: readonly ChannelBackend[];
+    }
+  | { readonly kind: 'rng' }
+  | { readonly kind: '9p'; readonly tag: string; readonly server: FileServer }
+  | { readonly kind: 'block'; readonly backend: BlockBackend; /** Up to 20 characters. */ readonly serial?: string }
+  | { readonly kind: 'net'; readonly nic: Omit<GuestNic, 'model'> }
+  | { readonly kind: 'custom'; make(host: VirtioHost): VirtioDevice };
+
 const ROM_STEP_BYTES = 64 * 1024;
 const LARGEST_ROM_BYTES = 16 * 2 ** 20;
 
@@ -87,6 +112,8 @@ export interface GuestOptions {
   readonly seed: number;
   /** Names from OPTIONAL_DEVICES. */
   readonly optionalDevices: readonly string[];
+  /** On the PCI bus, which a guest without firmware has for their sake only; up to 16. */
+  readonly virtio?: readonly GuestVirtio[];
   /** Output of COM1. */
   onConsole(bytes: Uint8Array): void;
   /** Output of COM2, at once: what is sent back within the call is part of a deterministic run. */
@@ -107,7 +134,7 @@ export interface GuestOptions {
   readonly host: HostPlatform;
 }
 
-/** What a snapshot does not have. Of what it has, nothing can be chosen again. */
+/** What a snapshot does not have (`virtio`: the same devices again). Of what it has, nothing can be chosen again. */
 export interface RestoreOptions
   extends Omit<GuestOptions, 'memoryBytes' | 'kernel' | 'firmware' | 'time' | 'seed' | 'optionalDevices' | 'gunzip'> {
   /** The machine's drives and network cards, with the same media in the drives. */
