@@ -17,19 +17,37 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
   block: ['base'],
   net: ['base'],
+  files: ['base'],
   wasm: ['base'],
   cpu: ['base', 'wasm'],
   devices: ['base'],
   machine: ['base', 'wasm', 'cpu', 'devices'],
   vmm: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine'],
-  host: ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
-  'host/node': ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  'host/browser': ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  apps: ['base', 'block', 'net', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host', 'host/node', 'host/browser'],
+  host: ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
+  'host/node': ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  'host/browser': ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
+  apps: [
+    'base',
+    'block',
+    'net',
+    'files',
+    'wasm',
+    'cpu',
+    'devices',
+    'machine',
+    'vmm',
+    'host',
+    'host/node',
+    'host/browser',
+  ],
+  web: ['base', 'library', 'host', 'host/browser'],
 };
 
 /** Layers that may use Node's modules. */
 const ON_NODE: readonly string[] = ['host/node', 'apps'];
+
+/** Layers that are bundled, and may use packages that are for development only: what they need comes with them. */
+const BUNDLED: readonly string[] = ['web'];
 
 /** Statements start their line (the formatter sees to it); `import('x')`, as a type or a call, may stand anywhere. */
 const IMPORT = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
@@ -62,7 +80,8 @@ export function findOffences(path: string, source: string): Offence[] {
   function reasonAgainst(specifier: string): string | undefined {
     if (!specifier.startsWith('.')) {
       const [name] = PACKAGE_NAME.exec(specifier) ?? [specifier];
-      if (isTest || name in packageJson.dependencies || ON_NODE.includes(layer!)) return undefined;
+      if (isTest || name in packageJson.dependencies || ON_NODE.includes(layer!) || BUNDLED.includes(layer!))
+        return undefined;
       if (name in packageJson.devDependencies) return `${name} is for development only`;
       return `${specifier} is for src/host/node and src/apps only`;
     }
