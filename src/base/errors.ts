@@ -20,7 +20,17 @@ export type Fault =
   /** A snapshot that is damaged, of a newer format, or of a machine that cannot be made from what was given. */
   | { readonly kind: 'bad-snapshot'; readonly section?: string }
   /** The platform lacks something we need, or failed underneath us. */
-  | { readonly kind: 'host' };
+  | { readonly kind: 'host' }
+  /** A wait took longer than its caller wanted to wait. */
+  | { readonly kind: 'timeout'; readonly timeoutMs: number }
+  /** The machine ended before it could do what was asked. */
+  | { readonly kind: 'ended' }
+  /** The guest refused, with an error of its own: `code` as 'ENOENT'. */
+  | { readonly kind: 'guest'; readonly code: string; readonly path?: string }
+  /** The guest has no agent, or one that does not understand us. */
+  | { readonly kind: 'agent' }
+  /** A command wrote more than its caller wanted. */
+  | { readonly kind: 'output-limit'; readonly bytes: number };
 
 export class VivariumError extends Error {
   override readonly name: string = 'VivariumError';

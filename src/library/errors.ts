@@ -1,0 +1,145 @@
+/**
+ * Errors of the library. All are VivariumErrors: the message is one sentence for a person, `fault` the same for a program.
+ * They travel from the machine's worker to the caller by `packError` and `unpackError`, class and all.
+ */
+
+import { BlockError, type BlockProblem } from '../base/block.ts';
+import { type Fault, VivariumError } from '../base/errors.ts';
+import { type ErrorName, FileError } from '../files/errors.ts';
+import { SnapshotError } from '../vmm/snapshot/error.ts';
+import type { VmEnd } from './types/vm.ts';
+
+export { BlockError, type Fault, FileError, SnapshotError, VivariumError };
+
+/** A wait took longer than its `timeoutMs`. */
+export class VmTimeoutError extends VivariumError {
+  override readonly name = 'VmTimeoutError';
+  readonly timeoutMs: number;
+
+  /** `what` begins the sentence: "The command". */
+  constructor(what: string, timeoutMs: number) {
+    super({ kind: 'timeout', timeoutMs }, `${what} took longer than ${timeoutMs} ms.`);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** The machine has ended, or did before it could do what was asked. */
+export class VmEndedError extends VivariumError {
+  override readonly name = 'VmEndedError';
+  readonly end: VmEnd;
+
+  constructor(end: VmEnd) {
+    super({ kind: 'ended' }, `The machine has ended: ${ENDINGS[end.kind]}.`);
+    this.end = end;
+  }
+}
+
+const ENDINGS: Readonly<Record<VmEnd['kind'], string>> = {
+  'powered-off': 'the guest switched it off',
+  reset: 'the guest reset it',
+  panicked: 'the guest panicked',
+  'triple-fault': 'the guest triple-faulted',
+  'exit-code': 'the guest ended it by the debug-exit device',
+  closed: 'it was closed',
+  failed: 'it failed',
+};
+
+/** The guest says no: `code` is its error, as 'ENOENT', `path` the file or command it is about. */
+export class GuestError extends VivariumError {
+  override readonly name = 'GuestError';
+  readonly code: string;
+  readonly path: string | undefined;
+
+  constructor(code: string, message: string, path?: string) {
+    super({ kind: 'guest', code, ...(path !== undefined && { path }) }, message);
+    this.code = code;
+    this.path = path;
+  }
+}
+
+/** The guest has no agent, or one that does not understand us. */
+export class AgentError extends VivariumError {
+  override readonly name = 'AgentError';
+
+  constructor(message: string) {
+    super({ kind: 'agent' }, message);
+  }
+}
+
+/** A command of `exec` wrote more than `maxOutputBytes`, and was killed. */
+export class OutputLimitError extends VivariumError {
+  override readonly name = 'OutputLimitError';
+
+  constructor(bytes: number) {
+    super({ kind: 'output-limit', bytes }, `The command wrote more than ${bytes} bytes, and was killed.`);
+  }
+}
+
+// ---- Between threads -----------------------------------------------------------------------------------------------
+
+/** An error as structured clones can have it. */
+export interface PackedError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly fault?: Fault;
+  /** Of a VmEndedError. */
+  readonly end?: VmEnd;
+  /** Of a BlockError or FileError. */
+  readonly code?: string;
+}
+
+export function packError(error: unknown): PackedError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined };
+  const { name, message, stack } = error;
+  const end = error instanceof VmEndedError ? error.end : undefined;
+  const code = error instanceof BlockError ? error.problem : error instanceof FileError ? error.code : undefined;
+  return {
+    name,
+    message,
+    stack,
+    ...(error instanceof VivariumError && { fault: error.fault }),
+    ...(end && { end: packEnd(end) }),
+    ...(code && { code }),
+  };
+}
+
+export function unpackError(packed: PackedError): Error {
+  const error = remake(packed);
+  if (packed.stack !== undefined) error.stack = packed.stack;
+  return error;
+}
+
+function remake({ name, message, fault, end, code }: PackedError): Error {
+  if (name === 'BlockError') return new BlockError(code as BlockProblem, message);
+  if (name === 'FileError') return new FileError(code as ErrorName);
+  if (end !== undefined) return new VmEndedError(unpackEnd(end));
+  let error: Error;
+  if (fault === undefined) {
+    error = new Error(message);
+  } else if (fault.kind === 'timeout') {
+    error = new VmTimeoutError('', fault.timeoutMs);
+  } else if (fault.kind === 'guest') {
+    error = new GuestError(fault.code, message, fault.path);
+  } else if (fault.kind === 'agent') {
+    error = new AgentError(message);
+  } else if (fault.kind === 'output-limit') {
+    error = new OutputLimitError(fault.bytes);
+  } else if (name === 'SnapshotError') {
+    error = new SnapshotError(fault.kind === 'bad-snapshot' ? fault.section : undefined, '');
+  } else {
+    error = new VivariumError(fault, message);
+  }
+  error.message = message;
+  if (fault === undefined && name !== 'Error') error.name = name;
+  return error;
+}
+
+/** Errors in structured clones lose their class. */
+export function packEnd(end: VmEnd): VmEnd {
+  return end.kind === 'failed' ? { kind: 'failed', error: packError(end.error) as unknown as Error } : end;
+}
+
+export function unpackEnd(end: VmEnd): VmEnd {
+  return end.kind === 'failed' ? { kind: 'failed', error: unpackError(end.error as unknown as PackedError) } : end;
+}

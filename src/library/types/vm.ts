@@ -1,0 +1,98 @@
+/** A machine that runs. */
+
+import type { GuestStats } from '../../vmm/guest-options.ts';
+import type { WaitOptions } from './common.ts';
+import type { VmConsole, VmKeyboard, VmPointer, VmScreen } from './human.ts';
+import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from './process.ts';
+
+/** How a machine ended. */
+export type VmEnd =
+  /** The guest switched it off. */
+  | { readonly kind: 'powered-off' }
+  /** The guest reset it; a PC with firmware starts again instead. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'panicked' }
+  | { readonly kind: 'triple-fault'; readonly detail: string }
+  /** Written to a debug-exit device. */
+  | { readonly kind: 'exit-code'; readonly value: number }
+  /** By `close()`. */
+  | { readonly kind: 'closed' }
+  /** A bug of ours, or the worker is gone. */
+  | { readonly kind: 'failed'; readonly error: Error };
+
+export interface DriveStats {
+  readonly reads: number;
+  readonly readBytes: number;
+  readonly writes: number;
+  readonly writtenBytes: number;
+}
+
+export interface VmStats extends GuestStats {
+  /** Since the machine was started, without the time in which it was paused. */
+  readonly wallMs: number;
+  readonly memoryBytes: number;
+  readonly isPaused: boolean;
+  /** In the order of `disk` and `disks`, `cdrom`, `floppy`. */
+  readonly drives: readonly DriveStats[];
+  readonly network: {
+    readonly sentFrames: number;
+    readonly sentBytes: number;
+    readonly receivedFrames: number;
+    readonly receivedBytes: number;
+  };
+}
+
+export interface VmSnapshotOptions extends WaitOptions {
+  /** A snapshot of the same machine, whole itself: only what differs is saved, and it is needed again to restore. */
+  readonly base?: Uint8Array;
+}
+
+/**
+ * A machine. Every promise of its methods rejects with a `VmEndedError` when the machine has ended before it could do what
+ * was asked, and with a `VmTimeoutError` or the signal's reason where the caller's patience has.
+ */
+export interface Vm extends AsyncDisposable {
+  /** Resolves when the machine has ended, however. Never rejects. */
+  readonly ended: Promise<VmEnd>;
+
+  /**
+   * Runs a command to its end and gathers what it writes. Waits for the guest's agent at first, for `timeoutMs` or 60 s.
+   * Rejects with a `GuestError` where it cannot be started, an `AgentError` where the guest has no agent.
+   */
+  exec(
+    file: string,
+    args?: readonly string[],
+    options?: ExecOptions & { readonly encoding?: 'utf8' },
+  ): Promise<ExecResult>;
+  exec(
+    file: string,
+    args: readonly string[],
+    options: ExecOptions & { readonly encoding: 'bytes' },
+  ): Promise<ExecResult<Uint8Array>>;
+  /** Starts a command. What it does is by streams; many may run at once. */
+  spawn(file: string, args?: readonly string[], options?: SpawnOptions): Process;
+  /** When the guest's agent has answered; after 60 s, unless told otherwise, rejects with a `VmTimeoutError`. */
+  ready(options?: WaitOptions): Promise<void>;
+  readonly files: VmFiles;
+
+  readonly console: VmConsole;
+  /** Undefined for machines without firmware, which have no display adapter. */
+  readonly screen: VmScreen | undefined;
+  readonly keyboard: VmKeyboard;
+  readonly pointer: VmPointer;
+
+  /** All of the machine, between two instructions; it runs on meanwhile. Rejects with a `VivariumError`. */
+  snapshot(options?: VmSnapshotOptions): Promise<Uint8Array>;
+  /** Time stands still for the guest until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Begins again with what was booted: another power-on, or the snapshot again. */
+  reset(): Promise<void>;
+  stats(options?: WaitOptions): Promise<VmStats>;
+  /** SHA-256 of CPU, devices and memory, in hexadecimal: equal for equal machines. Pause it first. */
+  stateHash(options?: WaitOptions): Promise<string>;
+
+  /** Switches the machine off, as by its plug, and gives everything back: disks are flushed and closed. May be called again. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
