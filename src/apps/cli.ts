@@ -1,10 +1,12 @@
 /** The `vivarium` command. */
 
+import { preferThisThread } from '../host/node/compiler-threads.ts';
 import { enableBranchHints } from '../host/node/engine-flags.ts';
 import { Guest } from '../vmm/guest.ts';
 import { main } from './main.ts';
 
 enableBranchHints();
+preferThisThread();
 await main(
   process.argv.slice(2),
   (options) => Guest.create(options),
