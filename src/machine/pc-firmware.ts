@@ -4,14 +4,13 @@
  * systems know.
  *
  *     00.0  82441FX host bridge        02.0  VGA                      04.0  AHCI, if it has drives
- *     01.0  PIIX3: ISA bridge          03.0, 05.0 and on: network
+ *     01.0  PIIX3: ISA bridge          03.0, 05.0 and on: network     08.0 and on: virtio
  *     01.1  PIIX3: IDE
- *     01.3  PIIX4: power management
+ *     01.3  PIIX4: power management    (bridges and virtio: pci-root.ts)
  */
 
 import type { BlockPort } from '../base/block.ts';
 import { Drive } from '../base/block.ts';
-import type { Bus, IoHandler } from '../base/bus.ts';
 import type { Clock } from '../base/clock.ts';
 import type { GuestMemory } from '../base/dma.ts';
 import type { IrqLine } from '../base/irq.ts';
@@ -19,7 +18,6 @@ import type { NetworkDevice, NetworkPort } from '../base/network.ts';
 import type { Screen, VideoMemory } from '../base/screen.ts';
 import type { AcpiPm } from '../devices/acpi-pm.ts';
 import { Ahci, type AhciAttachment } from '../devices/ahci/ahci.ts';
-import type { Stateful } from '../devices/device.ts';
 import { Dma8237 } from '../devices/dma-8237.ts';
 import { Fdc82077 } from '../devices/fdc-82077.ts';
 import { floppyFormat } from '../devices/fdc-formats.ts';
@@ -28,9 +26,8 @@ import { type IdeAttachment, Piix3Ide } from '../devices/ide/piix3-ide.ts';
 import { E1000 } from '../devices/nic/e1000/e1000.ts';
 import { Pcnet } from '../devices/nic/pcnet.ts';
 import { Rtl8139 } from '../devices/nic/rtl8139.ts';
-import { I440fx, type ShadowRange } from '../devices/pci/i440fx.ts';
-import { PciBus, type PciFunction } from '../devices/pci/pci-bus.ts';
-import { Piix3 } from '../devices/pci/piix3.ts';
+import type { ShadowRange } from '../devices/pci/i440fx.ts';
+import type { PciFunction } from '../devices/pci/pci-bus.ts';
 import { Piix4Pm } from '../devices/pci/piix4-pm.ts';
 import type { ResetControl } from '../devices/reset-control.ts';
 import type { RtcMc146818 } from '../devices/rtc-mc146818.ts';
@@ -41,6 +38,7 @@ import { acpiFiles } from './acpi/tables.ts';
 import { BOOT_ORDER_FILE, bootOrderFile } from './boot-order.ts';
 import { type E820Entry, memoryMap } from './memory-map.ts';
 import * as at from './pc-layout.ts';
+import { type BoardVirtio, PciRoot, type PciSurroundings } from './pci-root.ts';
 import { smbiosFiles } from './smbios.ts';
 import { StructWriter } from './struct-writer.ts';
 
@@ -72,6 +70,7 @@ export interface FirmwarePc {
   /** Those of a kind are started from in the order in which they are here. */
   readonly drives: readonly BoardDrive[];
   readonly nics: readonly BoardNic[];
+  readonly virtio?: BoardVirtio;
   readonly bootOrder: BootOrder;
   /** Firmware shows its boot menu, and waits so long for a key. */
   readonly bootMenuMs?: number;
@@ -80,12 +79,8 @@ export interface FirmwarePc {
 }
 
 /** What the board lends. */
-export interface Surroundings {
-  readonly ports: Bus;
-  readonly mmio: Bus;
+export interface Surroundings extends PciSurroundings {
   readonly rtc: RtcMc146818;
-  irq(number: number): IrqLine;
-  part<T extends Stateful>(name: string, device: T): T;
 }
 
 export interface SharedParts {
@@ -120,7 +115,7 @@ export class PciDevices {
   readonly smiact: IrqLine;
   /** By bus and unit, drives with removable media: `ide2`, `floppy0`. */
   readonly removable = new Map<string, Drive>();
-  readonly #bus: PciBus;
+  readonly root: PciRoot;
   readonly #board: Surroundings;
   readonly #host: FirmwarePc;
 
@@ -129,28 +124,12 @@ export class PciDevices {
     this.#host = host;
     const { ports, mmio } = board;
     const { memory } = host;
-    const isa = Array.from({ length: at.ISA_INTERRUPTS }, (_, irq) => board.irq(irq));
-    const piix3 = new Piix3({ isa });
-    const reset: IoHandler = {
-      read: (offset, size) => (offset === 1 && size === 1 ? resetControl.read() : 0xffff_ffff),
-      write: (offset, value, size) => {
-        if (offset === 1 && size === 1) resetControl.write(0, value);
-      },
-    };
-    this.#bus = board.part(
-      'pci',
-      new PciBus({
-        ports,
-        mmio,
-        interrupts: piix3.pirqs,
-        mapVideo: (block, base) => host.mapVideo(block, base),
-        beside: reset,
-      }),
-    );
-    ports.map(at.PCI_ADDRESS_PORT, 4, this.#bus.address);
-    ports.map(at.PCI_DATA_PORT, 4, this.#bus.data);
-    this.smiact = this.#plug('i440fx', 0, 0, new I440fx({ shadow: (ranges) => host.shadow(ranges) })).smiact;
-    this.#plug('piix3', 1, 0, piix3);
+    this.root = new PciRoot(board, {
+      resetControl,
+      shadow: (ranges) => host.shadow(ranges),
+      mapVideo: (block, base) => host.mapVideo(block, base),
+    });
+    this.smiact = this.root.smiact;
     this.#storage(clock, memory);
     const registers = [
       [0, 4, pm.event],
@@ -165,15 +144,12 @@ export class PciDevices {
     mmio.map(VGA_WINDOW, VGA_WINDOW_BYTES, vga.window);
     this.screen = vga.screen;
     this.nics = host.nics.map((nic, index) => this.#nic(nic, index, clock));
+    if (host.virtio) this.root.plugVirtio(host.virtio);
     this.#firmware();
   }
 
   #plug<T extends PciFunction>(name: string, slot: number, number: number, device: T): T {
-    this.#bus.attach(slot, number, device);
-    // First, for a device that goes on with a transfer when it is restored asks whether it may.
-    this.#board.part(`${name}-config`, device.config);
-    this.#board.part(name, device);
-    return device;
+    return this.root.plug(name, slot, number, device);
   }
 
   // ---- Storage -----------------------------------------------------------------------------------------------------
@@ -207,7 +183,7 @@ export class PciDevices {
     }
     const serial = this.#attachments('ahci', 6, attached);
     if (serial.some((attachment) => attachment !== undefined)) {
-      const irq = this.#bus.intx(AHCI_SLOT, 1);
+      const irq = this.root.bus.intx(AHCI_SLOT, 1);
       this.#plug('ahci', AHCI_SLOT, 0, new Ahci({ memory, irq, attachments: serial }));
     }
     const dma = this.#board.part('dma', new Dma8237({ memory }));
@@ -224,7 +200,7 @@ export class PciDevices {
   #nic({ model, mac, port }: BoardNic, index: number, clock: Clock): NetworkDevice {
     const slot = NIC_SLOTS[index];
     if (slot === undefined) throw new Error(`There are slots for ${NIC_SLOTS.length} network cards`);
-    const host = { clock, irq: this.#bus.intx(slot, 1), memory: this.#host.memory, network: port, mac };
+    const host = { clock, irq: this.root.bus.intx(slot, 1), memory: this.#host.memory, network: port, mac };
     const name = `nic${index}`;
     switch (model) {
       case 'e1000':
@@ -251,7 +227,7 @@ export class PciDevices {
     for (const { base, length, type } of e820) if (base >= MIB || base === 0) map.u64(base, length).u32(type);
     fw.file('etc/e820', map.finish());
     const devices = floppies.length > 0 ? [FLOPPY_CONTROLLER] : [];
-    const acpi = acpiFiles({ cpuCount: 1, hasPci: true, devices });
+    const acpi = acpiFiles({ cpuCount: 1, isWholePc: true, devices });
     const tables = [...acpi, ...smbiosFiles(memoryMap(memory.sizeBytes))];
     for (const { name, bytes } of tables) fw.file(name, bytes);
     fw.file('pci1234,1111.rom', vgaBios);

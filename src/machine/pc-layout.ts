@@ -8,6 +8,9 @@ export const IOAPIC_BASE = 0xfec0_0000;
 export const IOAPIC_ID = 0;
 export const IOAPIC_INPUTS = 24;
 
+/** Where devices on PCI are put where no firmware does it. */
+export const PCI_MEMORY_BASE = 0xe000_0000;
+
 export const ISA_INTERRUPTS = 16;
 export const HPET_BASE = 0xfed0_0000;
 /** Inputs of the I/O APIC that the HPET's timers can be routed to. */

@@ -30,6 +30,7 @@ import { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { Serial16550 } from '../devices/serial-16550.ts';
 import { type FirmwarePc, PciDevices } from './pc-firmware.ts';
 import * as at from './pc-layout.ts';
+import { type BoardVirtio, PciRoot } from './pci-root.ts';
 
 /** Devices that a guest gets only when they are asked for. */
 export const OPTIONAL_DEVICES = ['isa-debug-exit', 'isa-debugcon', 'pc-testdev'] as const;
@@ -59,6 +60,8 @@ export interface PcHost {
   lineChanged?(irq: number, level: boolean): void;
   /** The board is a whole PC, with firmware and PCI. */
   readonly firmware?: FirmwarePc;
+  /** Of a board without firmware, which has PCI for these only. */
+  readonly virtio?: BoardVirtio;
 }
 
 const LOCAL_APIC_BYTES = 0x1000;
@@ -77,6 +80,7 @@ export class PcBoard {
   readonly pointer: Pointer;
   /** What only a board with firmware has. */
   readonly pci: PciDevices | undefined;
+  readonly pciRoot: PciRoot | undefined;
   /** Sources of ISA interrupts share a line. */
   readonly #isa: readonly OrGate[];
   #bootstrap: LocalApic | undefined;
@@ -138,13 +142,15 @@ export class PcBoard {
     const powerOff = (): void => host.end({ kind: 'powered-off' });
     const pm = this.part('acpi-pm', new AcpiPm({ clock, sci, powerOff, timerBits: at.PM_TIMER_BITS }));
     if (host.firmware === undefined) {
-      this.ports.map(at.RESET_PORT, 1, resetControl);
+      if (host.virtio === undefined) this.ports.map(at.RESET_PORT, 1, resetControl);
+      else this.pciRoot = this.#pciForVirtio(host.virtio, resetControl);
       this.ports.map(at.PM1_EVENT_PORT, 4, pm.event);
       this.ports.map(at.PM1_CONTROL_PORT, 2, pm.control);
       this.ports.map(at.PM_TIMER_PORT, 4, pm.pmTimer);
     } else {
       const smi = (): void => host.smi?.();
       this.pci = new PciDevices(this, { clock, resetControl, pm, smi }, host.firmware);
+      this.pciRoot = this.pci.root;
     }
 
     const panicked = (): void => host.end({ kind: 'panicked' });
@@ -158,6 +164,14 @@ export class PcBoard {
       this.ports.map(at.DEBUG_CONSOLE_PORT, 1, this.part('debug-console', port));
     }
     if (optional.includes('pc-testdev')) this.#testdev(irq);
+  }
+
+  /** All of the space below 1 MiB is memory, whatever the host bridge is told. */
+  #pciForVirtio(virtio: BoardVirtio, resetControl: ResetControl): PciRoot {
+    const root = new PciRoot(this, { resetControl, shadow: () => {}, mapVideo: () => {} });
+    root.plugVirtio(virtio);
+    root.placeVirtio();
+    return root;
   }
 
   #testdev(irq: (number: number) => IrqLine): void {

@@ -33,6 +33,7 @@ import {
   type RestoreOptions,
   type RunnableGuest,
 } from './guest-options.ts';
+import { makeVirtio } from './guest-virtio.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
 import {
@@ -138,6 +139,13 @@ export class Guest implements RunnableGuest {
       finished: () => this.#wake?.(),
       nowMs: () => host.nowMs(),
     });
+    const devices = makeVirtio(options.virtio ?? [], {
+      memory: this.#frames,
+      clock: this.#clock,
+      wake: () => this.#wake?.(),
+      random: (count) => this.#random.bytes(count),
+    });
+    const virtio = devices.length === 0 ? undefined : { memory: this.#frames, devices };
     this.#board = new PcBoard(
       {
         clock: this.#clock,
@@ -152,7 +160,8 @@ export class Guest implements RunnableGuest {
         },
         smi: () => cpu?.vcpu.requestManagement(),
         ignoreNumericErrors: () => cpu?.vcpu.set32(vcpu.ignoreNumericErrors, 1),
-        ...(firmware && { firmware: this.#firmwareBoard(firmware) }),
+        ...(firmware && { firmware: { ...this.#firmwareBoard(firmware), ...(virtio && { virtio }) } }),
+        ...(virtio && { virtio }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
             irqTrace.line(`${instructions()} irq ${irq} ${level ? 'high' : 'low'}`),
@@ -194,7 +203,8 @@ export class Guest implements RunnableGuest {
       guest.#cpu.start(resetStart());
       return guest;
     }
-    const rsdp = writeAcpiTables(guest.#frames, { cpuCount: 1 });
+    const hasPci = guest.#board.pciRoot !== undefined;
+    const rsdp = writeAcpiTables(guest.#frames, { cpuCount: 1, hasPci });
     const { image, initrd, modules, commandLine } = options.kernel;
     const start = await loadKernel(image, {
       memory: guest.#frames,
@@ -216,6 +226,7 @@ export class Guest implements RunnableGuest {
     checkMemory(opened.options.memoryBytes);
     const guest = new Guest(opened.options, opened.manifest.bootMs);
     await restore(guest.#parts, opened);
+    guest.#board.pciRoot?.resume();
     return guest;
   }
 

@@ -29,7 +29,7 @@ const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
 
 const COMMAND_IO = 0x001;
-const COMMAND_MEMORY = 0x002;
+export const COMMAND_MEMORY = 0x002;
 const COMMAND_MASTER = 0x004;
 /** Parity and SERR# can be switched on and do nothing. */
 const COMMAND_ERRORS = 0x140;
@@ -71,6 +71,8 @@ export interface PciConfigOptions {
   readonly bars?: readonly PciBar[];
   /** The guest wrote these bytes, whatever came to be in them. */
   written?(register: number, bytes: number): void;
+  /** The guest is about to read these bytes: the last moment to set them. */
+  reading?(register: number, bytes: number): void;
   /** Of the device's own registers: value by byte, and mask of what the guest can change. */
   readonly initial?: Readonly<Record<number, number>>;
   readonly writable?: Readonly<Record<number, number>>;
@@ -86,13 +88,15 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   readonly #mask = new Uint8Array(SPACE_BYTES);
   readonly #initial = new Uint8Array(SPACE_BYTES);
   readonly #written: (register: number, bytes: number) => void;
+  readonly #reading: (register: number, bytes: number) => void;
   /** Set by the bus: what the function answers to may have changed. */
   decodingChanged: () => void = () => {};
 
-  constructor({ identity, bars = [], written, initial = {}, writable = {} }: PciConfigOptions) {
+  constructor({ identity, bars = [], written, reading, initial = {}, writable = {} }: PciConfigOptions) {
     super(pciConfigState);
     this.bars = bars;
     this.#written = written ?? (() => {});
+    this.#reading = reading ?? (() => {});
     const view = new DataView(this.#initial.buffer);
     view.setUint16(0, identity.vendor, true);
     view.setUint16(2, identity.device, true);
@@ -134,6 +138,11 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   // ---- The guest ---------------------------------------------------------------------------------------------------
 
   read(register: number, size: AccessSize): number {
+    this.#reading(register, size);
+    return this.#value(register, size);
+  }
+
+  #value(register: number, size: AccessSize): number {
     let value = 0;
     for (let i = 0; i < size; i++) value |= this.byte(register + i) << (8 * i);
     return value >>> 0;
@@ -162,7 +171,7 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   }
 
   #has(bit: number): boolean {
-    return (this.read(COMMAND, 2) & bit) !== 0;
+    return (this.#value(COMMAND, 2) & bit) !== 0;
   }
 
   get ioEnabled(): boolean {
@@ -189,7 +198,7 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   /** Where a BAR is in its address space; undefined while the function does not answer there. */
   baseOf({ index, space }: PciBar): number | undefined {
     if (!(space === 'io' ? this.ioEnabled : this.memoryEnabled)) return undefined;
-    const value = this.read(BARS + 4 * index, 4);
+    const value = this.#value(BARS + 4 * index, 4);
     const base = (value & (space === 'io' ? IO_ADDRESS : MEMORY_ADDRESS)) >>> 0;
     // At 0 firmware has not placed it yet; ports end at 64 KiB.
     if (base === 0 || (space === 'io' && base > 0xffff)) return undefined;

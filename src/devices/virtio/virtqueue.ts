@@ -30,21 +30,26 @@ const LONGEST_CHAIN = 2 ** 32;
 /** Numbers are exact up to there, and no memory is beyond. */
 const BEYOND_MEMORY = 2 ** 52;
 
-export const virtqueueState = defineState('virtqueue', 1, {
-  size: u16({ max: LARGEST_QUEUE }),
-  enabled: bool(),
-  /** Of the MSI-X table. */
-  vector: u16({ initial: NO_VECTOR }),
-  descriptors: u64(),
-  available: u64(),
-  used: u64(),
-  /** Indices of the two rings, as far as the device has come. */
-  nextAvailable: u16(),
-  nextUsed: u16(),
-  /** What the device has taken and not completed, oldest first: so many heads. */
-  taken: u16({ max: LARGEST_QUEUE }),
-  heads: u16s(LARGEST_QUEUE),
-});
+/** Of a queue with so many entries at most. */
+export function virtqueueState(entries: number) {
+  return defineState('virtqueue', 1, {
+    size: u16({ max: entries }),
+    enabled: bool(),
+    /** Of the MSI-X table. */
+    vector: u16({ initial: NO_VECTOR }),
+    descriptors: u64(),
+    available: u64(),
+    used: u64(),
+    /** Indices of the two rings, as far as the device has come. */
+    nextAvailable: u16(),
+    nextUsed: u16(),
+    /** What the device has taken and not completed, oldest first: so many heads. */
+    taken: u16({ max: entries }),
+    heads: u16s(entries),
+  });
+}
+
+export type VirtqueueState = StateOf<ReturnType<typeof virtqueueState>>;
 
 /** A request: buffers for the device to read, then buffers for it to write, each seen as one run of bytes. */
 export interface VirtioChain {
@@ -58,9 +63,11 @@ export interface VirtioChain {
 
 export interface VirtqueueHost {
   readonly memory: GuestMemory;
+  /** So many entries it can have. */
+  readonly largest: number;
   readonly indirect: boolean;
   readonly eventIndex: boolean;
-  /** The device runs: the driver has neither broken it nor taken bus mastership away. */
+  /** The queue is enabled, and the driver has neither broken the device nor taken bus mastership away. */
   isWorking(): boolean;
   /** The driver did what makes no sense. */
   fail(): void;
@@ -74,7 +81,7 @@ interface Segment {
 }
 
 export class Virtqueue {
-  readonly #state: StateOf<typeof virtqueueState>;
+  readonly #state: VirtqueueState;
   readonly #host: VirtqueueHost;
   readonly #descriptors: number;
   readonly #available: number;
@@ -87,19 +94,19 @@ export class Virtqueue {
   readonly #view = new DataView(this.#entry.buffer);
 
   /** Looks whether size and places make sense: the host hears of it if not. */
-  constructor(state: StateOf<typeof virtqueueState>, host: VirtqueueHost) {
+  constructor(state: VirtqueueState, host: VirtqueueHost) {
     this.#state = state;
     this.#host = host;
     this.#descriptors = addressOf(state.descriptors);
     this.#available = addressOf(state.available);
     this.#used = addressOf(state.used);
     this.#mask = state.size - 1;
-    if (!this.#makesSense()) host.fail();
+    if (state.enabled && !this.#makesSense()) host.fail();
   }
 
   #makesSense(): boolean {
-    const { size } = this.#state;
-    if (size === 0 || (size & this.#mask) !== 0) return false;
+    const { size, taken } = this.#state;
+    if (size === 0 || (size & this.#mask) !== 0 || size > this.#host.largest || taken > size) return false;
     if (this.#descriptors % DESCRIPTOR_BYTES || this.#available % 2 || this.#used % 4) return false;
     const { memory } = this.#host;
     const isThere = (address: number, bytes: number): boolean => memory.read(address, new Uint8Array(bytes));

@@ -67,8 +67,8 @@ export const PC_DEVICES: readonly AcpiDevice[] = [
   { name: 'PVP', hardwareId: 'QEMU0001', ports: { base: PVPANIC_PORT, length: 1 } },
 ];
 
-/** What a board with firmware and PCI has besides. */
-export const PCI_BOARD_DEVICES: readonly AcpiDevice[] = [
+/** What a board with firmware has besides. */
+export const WHOLE_PC_DEVICES: readonly AcpiDevice[] = [
   {
     name: 'KBD',
     hardwareId: 'PNP0303',
@@ -93,9 +93,12 @@ export const FLOPPY_CONTROLLER: AcpiDevice = {
   dma: FLOPPY_DMA,
 };
 
-export function dsdt(devices: readonly AcpiDevice[], hasPci = false): Uint8Array {
+export function dsdt(
+  devices: readonly AcpiDevice[],
+  { hasPci = false, hasHpet = false }: { readonly hasPci?: boolean; readonly hasHpet?: boolean } = {},
+): Uint8Array {
   const s5 = packageOf(integer(SLEEP_TYPE_S5), integer(0), integer(0), integer(0));
-  const pci = hasPci ? [...pciRoot(), ...hpetDevice()] : [];
+  const pci = [...(hasPci ? pciRoot() : []), ...(hasHpet ? hpetDevice() : [])];
   const body = [...name('\\_S5', s5), ...scope('\\_SB', pci, ...devices.map(describe))];
   return acpiTable('DSDT', REVISION, Uint8Array.from(body));
 }

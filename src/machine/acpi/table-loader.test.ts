@@ -49,7 +49,7 @@ function follow(files: ReturnType<typeof acpiFiles>) {
 }
 
 test('firmware that follows the script joins the tables, all of them with good checksums', () => {
-  const { memory, view, places } = follow(acpiFiles({ cpuCount: 1, hasPci: true }));
+  const { memory, view, places } = follow(acpiFiles({ cpuCount: 1, isWholePc: true }));
   const rsdp = places.get('etc/acpi/rsdp')!;
   const signature = (at: number) => new TextDecoder().decode(memory.subarray(at, at + 4));
   const sum = (at: number, length: number) => memory.subarray(at, at + length).reduce((a, b) => a + b, 0) & 0xff;

@@ -14,7 +14,7 @@ import type { GuestMemory } from '../../base/dma.ts';
 import { ACPI_AREA_BYTES, ACPI_AREA_START } from '../memory-map.ts';
 import { PCI_INTERRUPTS } from '../pc-layout.ts';
 import { StructWriter } from '../struct-writer.ts';
-import { type AcpiDevice, dsdt, PC_DEVICES, PCI_BOARD_DEVICES } from './dsdt.ts';
+import { type AcpiDevice, dsdt, PC_DEVICES, WHOLE_PC_DEVICES } from './dsdt.ts';
 import { FADT_POINTERS, fadt } from './fadt.ts';
 import { madt } from './madt.ts';
 import { hpetTable } from './pci.ts';
@@ -35,8 +35,9 @@ export interface AcpiOptions {
   readonly cpuCount: number;
   /** Besides those that the board always has. */
   readonly devices?: readonly AcpiDevice[];
-  /** The board has firmware, PCI, HPET and a screen. */
   readonly hasPci?: boolean;
+  /** The board has firmware, PCI, HPET and a screen. */
+  readonly isWholePc?: boolean;
 }
 
 interface LaidOut {
@@ -48,7 +49,8 @@ interface LaidOut {
 }
 
 /** Everything but the root pointer, to be placed at `base`. */
-function layOut({ cpuCount, devices = [], hasPci = false }: AcpiOptions, base: number): LaidOut {
+function layOut(options: AcpiOptions, base: number): LaidOut {
+  const { cpuCount, devices = [], isWholePc = false, hasPci = isWholePc } = options;
   const area = new StructWriter();
   const links: Link[] = [];
   const place = (table: Uint8Array): number => {
@@ -57,10 +59,10 @@ function layOut({ cpuCount, devices = [], hasPci = false }: AcpiOptions, base: n
     area.bytes(table);
     return address;
   };
-  const described = [...PC_DEVICES, ...(hasPci ? PCI_BOARD_DEVICES : []), ...devices];
-  const dsdtAddress = place(dsdt(described, hasPci));
+  const described = [...PC_DEVICES, ...(isWholePc ? WHOLE_PC_DEVICES : []), ...devices];
+  const dsdtAddress = place(dsdt(described, { hasPci, hasHpet: isWholePc }));
   const facsAddress = place(facs());
-  const fadtAddress = place(fadt(facsAddress, dsdtAddress, hasPci));
+  const fadtAddress = place(fadt(facsAddress, dsdtAddress, isWholePc));
   for (const [target, [narrow, wide]] of [
     [facsAddress, FADT_POINTERS.facs],
     [dsdtAddress, FADT_POINTERS.dsdt],
@@ -69,7 +71,7 @@ function layOut({ cpuCount, devices = [], hasPci = false }: AcpiOptions, base: n
     links.push({ at: fadtAddress - base + wide, bytes: 8, table: fadtAddress - base, target: target - base });
   }
   const tables = [fadtAddress, place(madt(cpuCount, hasPci ? PCI_INTERRUPTS : []))];
-  if (hasPci) tables.push(place(hpetTable()));
+  if (isWholePc) tables.push(place(hpetTable()));
   const root = (signature: string, body: Uint8Array, bytes: 4 | 8): number => {
     const address = place(acpiTable(signature, 1, body));
     const table = address - base;
