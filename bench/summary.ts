@@ -3,7 +3,7 @@
 import type { Result } from './benchmark.ts';
 import { type MachineName, PEERS, type PeerName } from './machines.ts';
 import { PROGRAMS, type Program } from './programs.ts';
-import { BOOT, type Measured, type Round } from './rounds.ts';
+import { BOOT, type Measured, type Round, type Timing } from './rounds.ts';
 import { geometricMean, median, type Spread, spread } from './statistics.ts';
 
 export interface ProgramResult {
@@ -13,6 +13,8 @@ export interface ProgramResult {
   readonly seconds: Readonly<Partial<Record<MachineName, Spread>>>;
   /** How many times as fast as the peer Vivarium is: the median of the rounds' ratios. */
   readonly speed: Readonly<Partial<Record<PeerName, number>>>;
+  /** The same of first passes alone. */
+  readonly firstSpeed: Readonly<Partial<Record<PeerName, number>>>;
   readonly checksums: Measured['checksums'];
 }
 
@@ -26,9 +28,10 @@ export function programResults(measured: ReadonlyMap<string, Measured>): Program
       title: program?.title ?? BOOT_TITLE,
       kind: program?.kind ?? 'boot',
       seconds: eachOf(['vivarium', ...PEERS], (machine) =>
-        spread(rounds.map((round) => round[machine]).filter((value) => value !== undefined)),
+        spread(rounds.flatMap((round) => round[machine]?.whole ?? [])),
       ),
-      speed: eachOf(PEERS, (peer) => speedAgainst(rounds, peer)),
+      speed: eachOf(PEERS, (peer) => speedAgainst(rounds, peer, 'whole')),
+      firstSpeed: eachOf(PEERS, (peer) => speedAgainst(rounds, peer, 'first')),
       checksums,
     };
   });
@@ -42,8 +45,10 @@ function eachOf<Name extends string, Value>(
   return Object.fromEntries(values) as Partial<Record<Name, Value>>;
 }
 
-function speedAgainst(rounds: readonly Round[], peer: PeerName): number | undefined {
-  const ratios = rounds.flatMap(({ vivarium, [peer]: other }) => (vivarium && other ? [other / vivarium] : []));
+function speedAgainst(rounds: readonly Round[], peer: PeerName, part: keyof Timing): number | undefined {
+  const ratios = rounds.flatMap(({ vivarium, [peer]: other }) =>
+    vivarium && other ? [other[part] / vivarium[part]] : [],
+  );
   return ratios.length > 0 ? median(ratios) : undefined;
 }
 
@@ -121,9 +126,10 @@ export function meanSpeed(
   results: readonly ProgramResult[],
   kind: Program['kind'] | undefined,
   peer: PeerName,
+  of: 'speed' | 'firstSpeed' = 'speed',
 ): number | undefined {
   const values = results
     .filter((result) => result.kind !== 'boot' && (kind === undefined || result.kind === kind))
-    .flatMap(({ speed }) => speed[peer] ?? []);
+    .flatMap(({ [of]: speed }) => speed[peer] ?? []);
   return values.length > 0 ? geometricMean(values) : undefined;
 }
