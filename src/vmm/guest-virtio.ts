@@ -35,6 +35,22 @@ function make(wanted: GuestVirtio, host: VirtioSurroundings): VirtioDevice {
   }
 }
 
+/** What must be the same after a restore. */
+export function describeVirtio(one: GuestVirtio): string {
+  switch (one.kind) {
+    case 'console':
+      return [one.kind, ...one.ports.map(({ name }) => name)].join(' ');
+    case '9p':
+      return `${one.kind} ${one.tag}`;
+    case 'block':
+      return `${one.kind} of ${one.backend.sizeBytes} bytes${one.backend.readOnly ? ', read-only' : ''}`;
+    case 'net':
+      return [one.kind, ...[...one.nic.mac].map((byte) => byte.toString(16).padStart(2, '0'))].join(' ');
+    default:
+      return one.kind;
+  }
+}
+
 function badOption(message: string): VivariumError {
   return new VivariumError({ kind: 'bad-option' }, message);
 }

@@ -18,7 +18,8 @@ import { VivariumError } from '../../base/errors.ts';
 import type { PcBoard } from '../../machine/pc.ts';
 import type { GuestCpu } from '../guest-cpu.ts';
 import type { FrameTable, MemoryBlock } from '../guest-memory.ts';
-import type { GuestDrive, GuestNic, GuestOptions, RestoreOptions } from '../guest-options.ts';
+import type { GuestDrive, GuestNic, GuestOptions, GuestVirtio, RestoreOptions } from '../guest-options.ts';
+import { describeVirtio } from '../guest-virtio.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { SnapshotError } from './error.ts';
@@ -62,8 +63,9 @@ function isWritable({ kind, backend }: GuestDrive): boolean {
 }
 
 /** Throws a VivariumError for a guest that cannot be saved. */
-export function checkSavable({ firmware }: GuestOptions): void {
-  if (!firmware?.drives.some(isWritable)) return;
+export function checkSavable({ firmware, virtio = [] }: GuestOptions): void {
+  const disks = virtio.filter((one) => one.kind === 'block');
+  if (!firmware?.drives.some(isWritable) && disks.every(({ backend }) => backend.readOnly)) return;
   const message =
     'A guest with a disk that it can write to cannot be saved: the snapshot would not have what is on it.';
   throw new VivariumError({ kind: 'bad-option' }, message);
@@ -98,6 +100,7 @@ export function capture(parts: GuestParts): Capture {
       seed: options.seed,
       optionalDevices: options.optionalDevices,
       ...(firmware && { pc: pcOf(firmware) }),
+      ...(options.virtio?.length && { virtio: options.virtio.map(describeVirtio) }),
       bootMs: parts.bootMs,
       clockNs: clock.savedNs,
       random: [a.toString(16), b.toString(16)],
@@ -183,6 +186,7 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
   }
   checkDrives(pc?.drives ?? [], drives);
   checkNics(pc?.nics ?? [], nics);
+  checkVirtio(manifest.virtio ?? [], given.virtio ?? []);
   const firmware = pc && {
     bios: await file.read('rom'),
     vgaBios: await file.read('vga-bios'),
@@ -217,6 +221,13 @@ function checkNics(wanted: readonly { model: string; mac: readonly number[] }[],
   if (!isSame || wanted.length !== given.length) {
     throw new SnapshotError(undefined, 'is of a machine with other network cards');
   }
+}
+
+function checkVirtio(wanted: readonly string[], given: readonly GuestVirtio[]): void {
+  const names = given.map(describeVirtio);
+  if (names.join('\n') === wanted.join('\n')) return;
+  const list = wanted.length === 0 ? 'none' : wanted.join(', ');
+  throw new SnapshotError(undefined, `is of a machine with other virtio devices: ${list}`);
 }
 
 /** Makes a new guest, of the options that `open` gave, what was saved. Rejects with a VivariumError. */

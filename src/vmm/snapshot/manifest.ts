@@ -2,6 +2,7 @@
 
 import { OPTIONAL_DEVICES } from '../../machine/pc.ts';
 import { NIC_MODELS, type NicModel } from '../../machine/pc-firmware.ts';
+import { MOST_VIRTIO_DEVICES } from '../../machine/pci-root.ts';
 import { SnapshotError } from './error.ts';
 
 export interface DriveManifest {
@@ -37,6 +38,8 @@ export interface Manifest {
   /** What was booted; for people. */
   readonly kernel?: { readonly bytes: number; readonly sha256: string; readonly commandLine: string };
   readonly pc?: PcManifest;
+  /** Virtio devices in the order of their slots, as `describeVirtio` has them. */
+  readonly virtio?: readonly string[];
   /** The guest's wall clock at power-on, in milliseconds since 1970. */
   readonly bootMs: number;
   /** `VirtualClock.savedNs`. */
@@ -137,6 +140,7 @@ const shape: Shape<Manifest> = {
     isShaped({ bytes: isWhole(0, 2 ** 32), sha256: isMatch(/^[0-9a-f]{64}$/), commandLine: isText }),
   ],
   pc: ['may be absent', isPc],
+  virtio: ['may be absent', isList(MOST_VIRTIO_DEVICES, isText)],
   bootMs: isNumber(-LATEST_MS, LATEST_MS),
   clockNs: isNumber(0, Number.MAX_SAFE_INTEGER),
   random: (value): value is readonly [string, string] =>
