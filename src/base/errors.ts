@@ -19,6 +19,14 @@ export type Fault =
   | { readonly kind: 'bad-state'; readonly part: string; readonly field?: string }
   /** A snapshot that is damaged, of a newer format, or of a machine that cannot be made from what was given. */
   | { readonly kind: 'bad-snapshot'; readonly section?: string }
+  /** The guest's agent has ended, or never was. */
+  | { readonly kind: 'agent-lost' }
+  /** The guest's agent says what its protocol does not allow. */
+  | { readonly kind: 'agent-protocol' }
+  /** The guest's own system refused what was asked of it; `code` is its name for why, `ENOENT`. */
+  | { readonly kind: 'guest'; readonly code: string; readonly path?: string }
+  /** What was asked for was not done in time. */
+  | { readonly kind: 'timeout' }
   /** The platform lacks something we need, or failed underneath us. */
   | { readonly kind: 'host' }
   /** A wait took longer than its caller wanted to wait. */
