@@ -47,7 +47,8 @@ export interface BlockQueueHost {
 type Result = Uint8Array | BlockProblem | undefined;
 
 interface Request {
-  readonly port: Port;
+  /** Whose it is. */
+  readonly port: object;
   /** What it costs to keep it. */
   readonly bytes: number;
   /** When it is delivered; minus infinity in real time: when finished. */
@@ -157,7 +158,7 @@ export class BlockQueue {
 
   /** For ports: `outcome` is a result that is there already, or is to come. */
   submit(
-    port: Port,
+    port: object,
     bytes: number,
     outcome: { readonly result: Result } | Promise<Result>,
     done: (result: Result) => void,
@@ -186,7 +187,7 @@ export class BlockQueue {
   }
 
   /** For ports: nobody waits for their requests any more. */
-  abandon(port: Port): void {
+  abandon(port: object): void {
     for (const request of this.#requests) {
       if (request.port !== port || request.done === undefined) continue;
       request.done = undefined;
