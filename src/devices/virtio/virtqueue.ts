@@ -122,13 +122,14 @@ export class Virtqueue {
     this.#isOver = true;
   }
 
-  get #isWorking(): boolean {
+  /** Whether there is anybody who could be served. */
+  get isWorking(): boolean {
     return !this.#isOver && this.#host.isWorking();
   }
 
   /** Something can be taken. If not, the driver notifies the device of what it puts there next. */
   get hasNext(): boolean {
-    if (!this.#isWorking) return false;
+    if (!this.isWorking) return false;
     const { nextAvailable, size, taken } = this.#state;
     if (this.#given < taken) return true;
     const index = readU16(this.#host.memory, this.#available + INDEX) ?? nextAvailable;
@@ -163,7 +164,7 @@ export class Virtqueue {
 
   /** Puts a request on the used ring with so many bytes written to it, and interrupts if the driver wants that. */
   complete(chain: VirtioChain, written: number): void {
-    if (!this.#isWorking || !(chain instanceof Chain) || chain.queue !== this) return;
+    if (!this.isWorking || !(chain instanceof Chain) || chain.queue !== this) return;
     const state = this.#state;
     const place = state.heads.subarray(0, this.#given).indexOf(chain.head);
     if (place < 0) return;
@@ -186,7 +187,7 @@ export class Virtqueue {
 
   #chain(head: number): Chain | undefined {
     const { memory, indirect } = this.#host;
-    const chain = new Chain(this, head, () => (this.#isWorking ? this.#host : undefined));
+    const chain = new Chain(this, head, () => (this.isWorking ? this.#host : undefined));
     let table = this.#descriptors;
     let entries = this.#state.size;
     let isIndirect = false;
