@@ -13,13 +13,12 @@ import { DebianGuest } from '../debian/debian-guest.ts';
 import { type DebianDisk, debianDisk } from '../debian/disk.ts';
 import { copyOfDisk, faultsOfDisk, fileOnDisk } from '../debian/disk-contents.ts';
 import { GREETING, PACKAGE, type PackageServer, PROGRAM, servePackage } from '../debian/package-server.ts';
-import { nightly } from '../nightly.ts';
 
 let folder: string;
 let disk: DebianDisk;
 let server: PackageServer;
 before(async () => {
-  disk = nightly ? debianDisk() : { missing: 'it takes minutes: npm run nightly' };
+  disk = debianDisk();
   folder = mkdtempSync(join(tmpdir(), 'vivarium-debian-'));
   server = await servePackage();
 });
