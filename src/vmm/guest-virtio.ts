@@ -1,14 +1,22 @@
 /** Makes the virtio devices that a guest's options name. */
 
+import type { BlockBackend, BlockPort } from '../base/block.ts';
 import { VivariumError } from '../base/errors.ts';
+import type { FilePort, FileServer } from '../base/file-server.ts';
+import { LONGEST_TAG_BYTES, Virtio9p } from '../devices/virtio/virtio-9p.ts';
+import { SERIAL_BYTES, VirtioBlock } from '../devices/virtio/virtio-block.ts';
 import { MOST_PORTS, VirtioConsole } from '../devices/virtio/virtio-console.ts';
 import type { VirtioDevice } from '../devices/virtio/virtio-device.ts';
+import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { VirtioRng } from '../devices/virtio/virtio-rng.ts';
 import { MOST_VIRTIO_DEVICES } from '../machine/pci-root.ts';
-import type { GuestVirtio, VirtioHost } from './guest-options.ts';
+import type { GuestNetwork, GuestNic, GuestVirtio, VirtioHost } from './guest-options.ts';
 
 export interface VirtioSurroundings extends VirtioHost {
+  port(backend: BlockBackend): BlockPort;
+  connect(nic: Omit<GuestNic, 'model'>): GuestNetwork;
   random(count: number): Uint8Array;
+  files(server: FileServer): FilePort;
 }
 
 /** In the order of their slots. Throws VivariumError for what does not fit. */
@@ -28,11 +36,28 @@ function make(wanted: GuestVirtio, host: VirtioSurroundings): VirtioDevice {
       return new VirtioConsole(wanted.ports, host);
     case 'rng':
       return new VirtioRng(host);
+    case '9p':
+      if (!isTag(wanted.tag)) throw badOption(`A share needs a tag of 1 to ${LONGEST_TAG_BYTES} bytes.`);
+      return new Virtio9p(wanted.tag, host.files(wanted.server));
+    case 'block': {
+      const bytes = new TextEncoder().encode(wanted.serial).length;
+      if (bytes > SERIAL_BYTES) throw badOption(`A disk's serial number has ${SERIAL_BYTES} bytes, not ${bytes}.`);
+      return new VirtioBlock(host.port(wanted.backend), wanted.serial);
+    }
+    case 'net': {
+      const network = host.connect(wanted.nic);
+      const device = new VirtioNet({ mac: wanted.nic.mac, network, wake: () => host.wake() });
+      network.attach(device);
+      return device;
+    }
     case 'custom':
       return wanted.make({ memory: host.memory, clock: host.clock, wake: () => host.wake() });
-    default:
-      throw badOption(`There is no virtio device of the kind ${wanted.kind}.`);
   }
+}
+
+function isTag(tag: string): boolean {
+  const { length } = new TextEncoder().encode(tag);
+  return length > 0 && length <= LONGEST_TAG_BYTES;
 }
 
 /** What must be the same after a restore. */

@@ -21,12 +21,14 @@ import { type BoardEnd, PcBoard } from '../machine/pc.ts';
 import type { FirmwarePc } from '../machine/pc-firmware.ts';
 import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
+import { QueuedFilePort } from './file-port.ts';
 import { GuestCpu } from './guest-cpu.ts';
 import { FrameTable, type MemoryBlock } from './guest-memory.ts';
 import {
   type GuestEnd,
   type GuestFirmware,
   type GuestNetwork,
+  type GuestNic,
   type GuestOptions,
   type GuestStats,
   isFirmwareSize,
@@ -83,7 +85,7 @@ export class Guest implements RunnableGuest {
   readonly #engine: Engine;
   /** Between the board's drives and the host's storage. */
   readonly #blocks: BlockQueue;
-  readonly #networks: readonly GuestNetwork[];
+  readonly #networks: GuestNetwork[] = [];
   readonly #exits: ExitCounts;
   readonly #random: Random;
   readonly #bootMs: number;
@@ -129,7 +131,7 @@ export class Guest implements RunnableGuest {
     this.#bootMs = bootMs ?? (deterministic ? DETERMINISTIC_EPOCH_MS : host.wallClockMs());
     const wallClockMs = (): number => this.#bootMs + this.#clock.now() / 1e6;
     const irqTrace = options.trace?.kinds.has('irq') === true ? options.trace : undefined;
-    this.#networks = firmware === undefined ? [] : this.#connect(firmware);
+    const networks = firmware?.nics.map((nic) => this.#connect(nic)) ?? [];
     this.#blocks = new BlockQueue({
       clock: this.#clock,
       deterministic,
@@ -144,6 +146,9 @@ export class Guest implements RunnableGuest {
       clock: this.#clock,
       wake: () => this.#wake?.(),
       random: (count) => this.#random.bytes(count),
+      port: (backend) => this.#blocks.port(backend),
+      connect: (nic) => this.#connect(nic),
+      files: (server) => new QueuedFilePort(server, this.#blocks),
     });
     const virtio = devices.length === 0 ? undefined : { memory: this.#frames, devices };
     this.#board = new PcBoard(
@@ -160,7 +165,7 @@ export class Guest implements RunnableGuest {
         },
         smi: () => cpu?.vcpu.requestManagement(),
         ignoreNumericErrors: () => cpu?.vcpu.set32(vcpu.ignoreNumericErrors, 1),
-        ...(firmware && { firmware: { ...this.#firmwareBoard(firmware), ...(virtio && { virtio }) } }),
+        ...(firmware && { firmware: { ...this.#firmwareBoard(firmware, networks), ...(virtio && { virtio }) } }),
         ...(virtio && { virtio }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
@@ -189,7 +194,7 @@ export class Guest implements RunnableGuest {
     };
     this.#frames.remapped = () => this.#cpu.vcpu.remapped();
     if (firmware) this.#placeFirmware(firmware);
-    for (const [i, network] of this.#networks.entries()) network.attach(this.#board.pci?.nics[i] as NetworkDevice);
+    for (const [i, network] of networks.entries()) network.attach(this.#board.pci?.nics[i] as NetworkDevice);
     this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);
   }
 
@@ -232,12 +237,16 @@ export class Guest implements RunnableGuest {
 
   // ---- Firmware ----------------------------------------------------------------------------------------------------
 
-  #connect({ nics }: GuestFirmware): GuestNetwork[] {
-    const host = { clock: this.#clock, bootMs: this.#bootMs, wake: () => this.#wake?.() };
-    return nics.map((nic) => nic.connect(host));
+  #connect(nic: Pick<GuestNic, 'connect'>): GuestNetwork {
+    const network = nic.connect({ clock: this.#clock, bootMs: this.#bootMs, wake: () => this.#wake?.() });
+    this.#networks.push(network);
+    return network;
   }
 
-  #firmwareBoard({ vgaBios, drives, nics, bootOrder, bootMenuMs }: GuestFirmware): FirmwarePc {
+  #firmwareBoard(
+    { vgaBios, drives, nics, bootOrder, bootMenuMs }: GuestFirmware,
+    networks: readonly GuestNetwork[],
+  ): FirmwarePc {
     const frames = this.#frames;
     return {
       memory: frames,
@@ -245,7 +254,7 @@ export class Guest implements RunnableGuest {
       videoMemory: this.#video as MemoryBlock,
       vgaBios,
       drives: drives.map(({ backend, ...drive }) => ({ ...drive, medium: backend && this.#blocks.port(backend) })),
-      nics: nics.map(({ model, mac }, i) => ({ model, mac, port: this.#networks[i] as GuestNetwork })),
+      nics: nics.map(({ model, mac }, i) => ({ model, mac, port: networks[i] as GuestNetwork })),
       bootOrder,
       ...(bootMenuMs !== undefined && { bootMenuMs }),
       shadow: (ranges) => {

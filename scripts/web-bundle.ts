@@ -1,0 +1,45 @@
+/** The page as a static folder, dist/web: bundles of src/web and of the machine's worker, and the files they fetch. */
+
+import { copyFile, cp, mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+export const WEB_FOLDER = join(root, 'dist/web');
+
+/** From the root of the project, fetched by the page under their last names. */
+const FETCHED = [
+  'src/web/index.html',
+  'guests/builtin/vmlinuz',
+  'guests/builtin/initramfs.cpio.gz',
+  'firmware/bios-256k.bin',
+  'firmware/vgabios-stdvga.bin',
+];
+/** Made by the build, if it was. */
+const SNAPSHOT = 'dist/builtin.snapshot';
+const WORKER = 'src/web/interim/worker.ts';
+
+/** Makes the folder anew. */
+export async function bundlePage(folder = WEB_FOLDER): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: { main: 'src/web/main.ts', worker: WORKER, style: 'src/web/bundle.css' },
+    outdir: folder,
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    format: 'esm',
+    target: ['es2022'],
+    sourcemap: 'linked',
+    sourcesContent: false,
+    legalComments: 'linked',
+    logLevel: 'warning',
+  });
+  for (const file of FETCHED) await copyFile(join(root, file), join(folder, file.split('/').at(-1) as string));
+  if (await stat(join(root, SNAPSHOT)).catch(() => undefined)) {
+    await cp(join(root, SNAPSHOT), join(folder, 'builtin.snapshot'));
+  }
+}
