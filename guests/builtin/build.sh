@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the guest from Debian's packages: vmlinuz, initramfs.cpio.gz, SHA256SUMS.
 #
-#   build.sh [WORK-DIRECTORY]
+#   build.sh [--initramfs] [WORK-DIRECTORY]      --initramfs: vmlinuz stays as it is
 #
 # Runs without root on Debian 12 (amd64) with: apt bc bison dpkg flex gcc libelf-dev
 # lz4 make xz-utils. The packages are those of packages.txt, no others; their files are
@@ -10,6 +10,11 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
+parts='kernel initramfs'
+if [ "${1-}" = --initramfs ]; then
+  parts=initramfs
+  shift
+fi
 work=${1:-${TMPDIR:-/tmp}/vivarium-guest}
 export SOURCE_DATE_EPOCH=1704067200 # 2024-01-01 00:00:00 UTC
 export KBUILD_BUILD_TIMESTAMP='Mon Jan  1 00:00:00 UTC 2024'
@@ -44,8 +49,11 @@ check_configuration() {
   return $wrong
 }
 
-build_kernel() {
+unpack_source() {
   [ -d linux ] || { mkdir linux && tar -xJf unpacked/linux-source-*/usr/src/linux-source-*.tar.xz -C linux --strip-components=1; }
+}
+
+build_kernel() {
   make -s -C linux KCONFIG_ALLCONFIG="$here/kernel.config" allnoconfig
   check_configuration linux/.config
   make -s -C linux -j"$(nproc)" bzImage
@@ -54,12 +62,13 @@ build_kernel() {
 
 build_initramfs() {
   local busybox=$work/unpacked/busybox-static/bin/busybox applet
+  "$here/../agent/build.sh" "$work/agent"
   gcc -O1 -o gen_init_cpio linux/usr/gen_init_cpio.c
   rm -rf root
   cp -r "$here/root" root
   find root -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
   {
-    sed -e "s|@ROOT@|root|; s|@BUSYBOX@|$busybox|" "$here/initramfs.list"
+    sed -e "s|@ROOT@|root|; s|@BUSYBOX@|$busybox|; s|@AGENT@|$work/agent|" "$here/initramfs.list"
     "$busybox" --list-full | sort | while read -r applet; do
       case $applet in bin/busybox | linuxrc) continue ;; esac
       echo "slink /$applet /bin/busybox 0777 0 0"
@@ -70,8 +79,8 @@ build_initramfs() {
 }
 
 fetch_packages
-build_kernel
-build_initramfs
+unpack_source
+for part in $parts; do "build_$part"; done
 cd "$here"
 sha256sum vmlinuz initramfs.cpio.gz >SHA256SUMS
 ls -l vmlinuz initramfs.cpio.gz
