@@ -1,4 +1,4 @@
-/** The list of kept disks, with what can be done with each. */
+/** What can be started without a file: the built-in Linux and the kept disks, with what can be done with each. */
 
 import { button, byId, make } from './elements.ts';
 import { canKeep, type KeptDiskInfo, keptDisks, keptFile, removeKept } from './kept-disks.ts';
@@ -6,50 +6,66 @@ import { complain, news } from './messages.ts';
 import { formatBytes } from './rates.ts';
 import { saveFile } from './save-file.ts';
 
-export class DisksView {
-  readonly #start: (disk: KeptDiskInfo) => void;
+export interface Starts {
+  builtIn(): void;
+  kept(disk: KeptDiskInfo): void;
+}
 
-  constructor(start: (disk: KeptDiskInfo) => void) {
+interface Action {
+  readonly label: string;
+  act(): void | Promise<void>;
+}
+
+export class DisksView {
+  readonly #start: Starts;
+
+  constructor(start: Starts) {
     this.#start = start;
   }
 
   async refresh(): Promise<void> {
-    const list = byId('disks', HTMLElement);
+    const builtIn = item('Built-in Linux', 'Built-in Linux', [{ label: 'Start', act: () => this.#start.builtIn() }]);
+    let disks: readonly KeptDiskInfo[] = [];
     try {
-      const disks = await keptDisks();
-      list.replaceChildren(...disks.map((disk) => this.#item(disk)));
+      disks = await keptDisks();
     } catch (error) {
       complain(error);
     }
-    if (list.childElementCount > 0) return;
-    const none = canKeep()
-      ? 'None yet. A disk image that you start can stay in this browser.'
-      : 'This page was not served securely (https, or localhost), so the browser keeps nothing for it.';
-    list.replaceChildren(make('li', none, 'none'));
+    const about = canKeep()
+      ? 'A disk image that you start can stay in this browser; it is listed here then.'
+      : 'This page was not served securely (https, or localhost), so the browser keeps no disks for it.';
+    const rest = disks.length > 0 ? disks.map((disk) => this.#item(disk)) : [make('li', about, 'none')];
+    byId('disks', HTMLElement).replaceChildren(builtIn, ...rest);
   }
 
   #item(disk: KeptDiskInfo): HTMLLIElement {
     const { name, sizeBytes } = disk;
-    const item = make('li', `${name}, ${formatBytes(sizeBytes)}`);
-    const buttons = make('div', '', 'buttons');
-    const action = (label: string, act: () => void | Promise<void>): void => {
-      const made = make('button', label);
-      made.type = 'button';
-      made.setAttribute('aria-label', `${label}: ${name}`);
-      made.addEventListener('click', () => void Promise.resolve().then(act).catch(complain));
-      buttons.append(made);
-    };
-    action('Start', () => this.#start(disk));
-    action('Save to file', async () => saveFile(await keptFile(name), name));
-    action('Delete', async () => {
+    const remove = async (): Promise<void> => {
       if (!(await confirmed(`Delete ${name}? What is on it is gone then.`))) return;
       await removeKept(name);
       news(`${name} is deleted.`);
       await this.refresh();
-    });
-    item.append(buttons);
-    return item;
+    };
+    return item(name, `${name}, ${formatBytes(sizeBytes)}`, [
+      { label: 'Start', act: () => this.#start.kept(disk) },
+      { label: 'Save to file', act: async () => saveFile(await keptFile(name), name) },
+      { label: 'Delete', act: remove },
+    ]);
   }
+}
+
+function item(name: string, text: string, actions: readonly Action[]): HTMLLIElement {
+  const made = make('li', text);
+  const buttons = make('div', '', 'buttons');
+  for (const { label, act } of actions) {
+    const one = make('button', label);
+    one.type = 'button';
+    one.setAttribute('aria-label', `${label}: ${name}`);
+    one.addEventListener('click', () => void Promise.resolve().then(act).catch(complain));
+    buttons.append(one);
+  }
+  made.append(buttons);
+  return made;
 }
 
 async function confirmed(question: string): Promise<boolean> {

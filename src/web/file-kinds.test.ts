@@ -23,7 +23,9 @@ test('what machines start from is told by its first bytes', () => {
 });
 
 test('anything else is refused in a sentence with its name', () => {
-  assert.throws(() => kindOf('cat.jpg', 5000, head(0, '\xff\xd8')), { message: /^cat\.jpg \(4\.9 KB\) is no ISO, .*\.$/ });
+  assert.throws(() => kindOf('cat.jpg', 5000, head(0, '\xff\xd8')), {
+    message: /^cat\.jpg \(4\.9 KB\) is no ISO, .*\.$/,
+  });
   assert.throws(() => kindOf('nothing', 0, new Uint8Array(0)), { message: /^nothing is empty/ });
   assert.throws(() => kindOf('d.qcow2', 512, head(0, 'QFI\xfb')), { message: /is a QCOW2 image/ });
   assert.throws(() => kindOf('zeros.img', 1 << 20, head(0, '')), { message: /is no ISO/ });

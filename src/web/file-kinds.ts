@@ -79,7 +79,9 @@ export async function chosenOf(files: readonly File[]): Promise<Chosen> {
     chosen[kind] = file;
   }
   if (chosen.initrd && !chosen.kernel) {
-    throw new Error(`${chosen.initrd.name} is packed, or an initial RAM disk: unpack it, or choose its kernel as well.`);
+    throw new Error(
+      `${chosen.initrd.name} is packed, or an initial RAM disk: unpack it, or choose its kernel as well.`,
+    );
   }
   if (chosen.snapshot && (chosen.kernel || chosen.initrd)) {
     throw new Error('A snapshot has its own kernel: choose one of them.');

@@ -3,11 +3,11 @@
  * the console of the developer tools, as `vivarium.vm`.
  */
 
-import { boot } from './interim/boot.ts';
 import type { Vm, VmEnd } from '../library/types/index.ts';
 import { DisksView } from './disks-view.ts';
 import { button, byId } from './elements.ts';
 import { chosenOf } from './file-kinds.ts';
+import { boot } from './interim/boot.ts';
 import { fillKeysRow } from './keys-row.ts';
 import { complain, news } from './messages.ts';
 import { saveFile } from './save-file.ts';
@@ -56,7 +56,7 @@ const released = (): void => toolbar.run.focus();
 const terminal = new TerminalView(byId('console', HTMLElement), released);
 const screen = new ScreenView(byId('canvas', HTMLCanvasElement), released);
 const status = new StatusView();
-const disks = new DisksView((disk) => start(planOfKept(disk)));
+const disks = new DisksView({ builtIn: () => start(BUILT_IN), kept: (disk) => start(planOfKept(disk)) });
 const session = new Session((options) => boot({ assets: ASSETS, ...options }), {
   changed: showState,
   attached(vm) {
@@ -130,7 +130,6 @@ toolbar.save.addEventListener('click', () => {
   const { vm } = session;
   if (vm !== undefined) attempt(() => saveSnapshot(vm));
 });
-button('built-in').addEventListener('click', () => start(BUILT_IN));
 
 // ---- Files -----------------------------------------------------------------------------------------------------------
 
@@ -177,7 +176,10 @@ addEventListener('drop', (event) => {
 // ---- The stage -------------------------------------------------------------------------------------------------------
 
 const stage = byId('stage', HTMLElement);
-const tabs: Readonly<Record<View, HTMLButtonElement>> = { console: button('tab-console'), screen: button('tab-screen') };
+const tabs: Readonly<Record<View, HTMLButtonElement>> = {
+  console: button('tab-console'),
+  screen: button('tab-screen'),
+};
 
 function choose(chosen: View): void {
   view = chosen;

@@ -3,7 +3,7 @@
 import type { BootOptions, DiskOptions } from '../library/types/index.ts';
 import { byId } from './elements.ts';
 import type { Chosen } from './file-kinds.ts';
-import { canKeep, freeName, keep, type KeptDiskInfo, keptDisks } from './kept-disks.ts';
+import { canKeep, freeName, type KeptDiskInfo, keep, keptDisks } from './kept-disks.ts';
 import { formatBytes } from './rates.ts';
 import type { Plan } from './session.ts';
 
@@ -77,7 +77,8 @@ async function ask(chosen: Chosen, isRunning: boolean): Promise<Answers | undefi
   byId('start-about', HTMLElement).textContent = about ?? '';
   byId('memory-field', HTMLElement).hidden = snapshot !== undefined;
   byId('writes-field', HTMLElement).hidden = disk === undefined || !canKeep();
-  byId('disk-field', HTMLElement).hidden = cdrom === undefined || disk !== undefined || snapshot !== undefined || !canKeep();
+  byId('disk-field', HTMLElement).hidden =
+    cdrom === undefined || disk !== undefined || snapshot !== undefined || !canKeep();
   byId('command-field', HTMLElement).hidden = kernel === undefined;
   byId('start-warning', HTMLElement).hidden = !isRunning;
   const memory = byId('start-memory', HTMLSelectElement);

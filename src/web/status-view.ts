@@ -55,7 +55,7 @@ export class StatusView {
     const { memoryTouchedBytes, memoryBytes } = stats;
     byId('memory-text', HTMLElement).textContent =
       `${formatBytes(memoryTouchedBytes)} touched of ${formatBytes(memoryBytes)}`;
-    byId('memory', HTMLMeterElement).value = memoryTouchedBytes / memoryBytes;
+    this.#showMemory(memoryTouchedBytes / memoryBytes);
     const { readBytes, writtenBytes, sentBytes, receivedBytes } = rates;
     byId('disk', HTMLElement).textContent =
       stats.drives.length === 0 ? 'none' : `${formatBytes(readBytes)}/s read, ${formatBytes(writtenBytes)}/s written`;
@@ -110,6 +110,13 @@ export class StatusView {
     }
   }
 
+  #showMemory(share: number): void {
+    const percent = Math.round(100 * share);
+    const meter = byId('memory', HTMLElement);
+    meter.setAttribute('aria-valuenow', String(percent));
+    (meter.firstElementChild as HTMLElement).style.width = `${percent}%`;
+  }
+
   #quieten(): void {
     byId('mips', HTMLOutputElement).value = '–';
     for (const lamp of ['disk-lamp', 'network-lamp']) byId(lamp, HTMLElement).classList.remove('on');
@@ -121,6 +128,6 @@ export class StatusView {
     for (const bar of this.#bars.values()) bar.remove();
     this.#bars.clear();
     for (const id of ['memory-text', 'disk', 'network']) byId(id, HTMLElement).textContent = '–';
-    byId('memory', HTMLMeterElement).value = 0;
+    this.#showMemory(0);
   }
 }

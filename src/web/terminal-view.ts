@@ -5,7 +5,12 @@ import { type ITheme, Terminal } from '@xterm/xterm';
 import type { Vm } from '../library/types/index.ts';
 import { LettingGo } from './letting-go.ts';
 
-const DARK: ITheme = { background: '#0d1113', foreground: '#dfe6e2', cursor: '#52c79b', selectionBackground: '#2c5a49' };
+const DARK: ITheme = {
+  background: '#0d1113',
+  foreground: '#dfe6e2',
+  cursor: '#52c79b',
+  selectionBackground: '#2c5a49',
+};
 const LIGHT: ITheme = {
   background: '#fcfdfb',
   foreground: '#1b2420',

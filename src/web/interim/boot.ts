@@ -11,7 +11,8 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
   let output: ReadableStreamDefaultController<Uint8Array>;
   worker.onmessage = ({ data }) => {
     if (data.console) output.enqueue(data.console);
-    else if (data.end) ended(data.end.kind === 'failed' ? { kind: 'failed', error: new Error(data.end.error) } : data.end);
+    else if (data.end)
+      ended(data.end.kind === 'failed' ? { kind: 'failed', error: new Error(data.end.error) } : data.end);
     else {
       const { resolve, reject } = waiting.get(data.id);
       waiting.delete(data.id);
@@ -31,7 +32,8 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
     }),
     console: {
       readable: new ReadableStream({ start: (controller) => void (output = controller) }),
-      write: (data: string | Uint8Array) => void call('write', typeof data === 'string' ? new TextEncoder().encode(data) : data),
+      write: (data: string | Uint8Array) =>
+        void call('write', typeof data === 'string' ? new TextEncoder().encode(data) : data),
       resize: (columns: number, rows: number) => call('resize', columns, rows),
     },
     keyboard: {
@@ -51,7 +53,8 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
       ended({ kind: 'closed' });
     },
   };
-  for (const name of ['pause', 'resume', 'reset', 'stats', 'snapshot']) vm[name] = (...args: Any[]) => call(name, ...args);
+  for (const name of ['pause', 'resume', 'reset', 'stats', 'snapshot'])
+    vm[name] = (...args: Any[]) => call(name, ...args);
   try {
     const { hasScreen } = await call('start', { ...options, signal: undefined, assets: strings });
     if (hasScreen) {

@@ -1,10 +1,10 @@
 /** Runs a guest in a worker for the page. */
 
+import { Overlay } from '../../block/overlay.ts';
 import { BlobDisk } from '../../host/browser/blob-disk.ts';
 import { openOpfsDisk } from '../../host/browser/opfs-disk.ts';
 import { browserPacking, browserPlatform, gunzip } from '../../host/browser/platform.ts';
 import { SparseMemory } from '../../host/browser/sparse-memory.ts';
-import { Overlay } from '../../block/overlay.ts';
 import { Guest } from '../../vmm/guest.ts';
 
 type Any = any;
@@ -27,27 +27,44 @@ async function make(): Promise<void> {
     guest = await Guest.restore(await fetched(options.snapshot), common);
     return;
   }
-  const memoryBytes = { '128M': 128, '256M': 256, '512M': 512, '1G': 1024, '2G': 2048 }[options.memory as string] ?? 256;
-  const rest = { ...common, memoryBytes: memoryBytes << 20, time: 'real' as const, seed: 1, optionalDevices: [], gunzip };
+  const memoryBytes =
+    { '128M': 128, '256M': 256, '512M': 512, '1G': 1024, '2G': 2048 }[options.memory as string] ?? 256;
+  const rest = {
+    ...common,
+    memoryBytes: memoryBytes << 20,
+    time: 'real' as const,
+    seed: 1,
+    optionalDevices: [],
+    gunzip,
+  };
   if (options.cdrom || options.disk || options.floppy) {
     const drives: Any[] = [];
     if (options.cdrom) drives.push({ bus: 'ide', unit: 2, kind: 'cdrom', backend: new BlobDisk(options.cdrom) });
     if (options.floppy)
-      drives.push({ bus: 'floppy', unit: 0, kind: 'floppy', backend: new Overlay(new BlobDisk(options.floppy), new SparseMemory()) });
+      drives.push({
+        bus: 'floppy',
+        unit: 0,
+        kind: 'floppy',
+        backend: new Overlay(new BlobDisk(options.floppy), new SparseMemory()),
+      });
     const source = options.disk?.source;
     if (source)
       drives.push({
         bus: 'ide',
         unit: 0,
         kind: 'disk',
-        backend: source.kept ? await openOpfsDisk(source.kept, source.createBytes) : new Overlay(new BlobDisk(source), new SparseMemory()),
+        backend: source.kept
+          ? await openOpfsDisk(source.kept, source.createBytes)
+          : new Overlay(new BlobDisk(source), new SparseMemory()),
       });
     const [bios, vgaBios] = await Promise.all([fetched(assets.bios), fetched(assets.vgaBios)]);
     guest = await Guest.create({ ...rest, firmware: { bios, vgaBios, drives, nics: [], bootOrder: 'cda' } });
     return;
   }
   const image = await fetched(options.kernel ?? assets.kernel);
-  const initrd = options.kernel ? options.initrd && (await fetched(options.initrd)) : await gunzip(await fetched(assets.initrd));
+  const initrd = options.kernel
+    ? options.initrd && (await fetched(options.initrd))
+    : await gunzip(await fetched(assets.initrd));
   const commandLine = options.kernel ? options.commandLine : 'console=ttyS0 loglevel=3 vivarium.resize=ttyS1';
   guest = await Guest.create({ ...rest, kernel: { image, commandLine, ...(initrd && { initrd }) } });
 }
@@ -61,7 +78,10 @@ function frame(): Any {
 }
 const run = (): void => {
   const mine = guest;
-  void guest.run().then((end) => mine === guest && postMessage({ end }), (error) => postMessage({ end: { kind: 'failed', error: error.message } }));
+  void guest.run().then(
+    (end) => mine === guest && postMessage({ end }),
+    (error) => postMessage({ end: { kind: 'failed', error: error.message } }),
+  );
 };
 const calls: Any = {
   async start(given: Any) {
@@ -79,7 +99,12 @@ const calls: Any = {
   },
   pause: () => guest.pause(),
   resume: () => guest.resume(),
-  stats: () => ({ ...guest.stats(), drives: [], network: { sentBytes: 0, receivedBytes: 0 }, memoryBytes: guest.debug.frames.sizeBytes }),
+  stats: () => ({
+    ...guest.stats(),
+    drives: [],
+    network: { sentBytes: 0, receivedBytes: 0 },
+    memoryBytes: guest.debug.frames.sizeBytes,
+  }),
   snapshot: () => guest.snapshot(),
   frame,
   write: (bytes: Uint8Array) => guest.sendConsole(bytes),
