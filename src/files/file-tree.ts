@@ -12,6 +12,10 @@ export { type ErrorName, FileError } from './errors.ts';
 /** `[]` is the root. */
 export type Path = readonly string[];
 
+export function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');
+}
+
 /** `other` is what can be looked at, renamed and removed, but not opened: devices, pipes, sockets. */
 export type FileKind = 'file' | 'directory' | 'link' | 'other';
 

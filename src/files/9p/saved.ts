@@ -7,10 +7,9 @@
  */
 
 import { StateError } from '../../base/state.ts';
-import { FileError } from '../errors.ts';
+import { FileError, isName } from '../file-tree.ts';
 import type { Fids } from './fids.ts';
 import type { Place } from './places.ts';
-import { isName } from './wire.ts';
 
 const PART = '9p';
 const SAVED_VERSION = 1;

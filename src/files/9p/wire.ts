@@ -1,6 +1,6 @@
 /** Reading and writing the fields of 9P messages, within their bounds: what does not fit is a FileError. */
 
-import { FileError } from '../errors.ts';
+import { FileError, isName } from '../file-tree.ts';
 import { HEADER_BYTES } from './protocol.ts';
 
 const LONGEST_NAME_BYTES = 255;
@@ -87,10 +87,6 @@ export class MessageReader {
     if (target.includes('\0')) throw new FileError('EINVAL');
     return target;
   }
-}
-
-export function isName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');
 }
 
 function decode(bytes: Uint8Array): string {
