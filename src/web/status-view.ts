@@ -111,10 +111,8 @@ export class StatusView {
   }
 
   #showMemory(share: number): void {
-    const percent = Math.round(100 * share);
-    const meter = byId('memory', HTMLElement);
-    meter.setAttribute('aria-valuenow', String(percent));
-    (meter.firstElementChild as HTMLElement).style.width = `${percent}%`;
+    const bar = byId('memory', HTMLElement).firstElementChild as HTMLElement;
+    bar.style.width = `${Math.round(100 * share)}%`;
   }
 
   #quieten(): void {
