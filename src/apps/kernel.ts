@@ -7,6 +7,7 @@ import { isLinuxImage } from '../machine/linux-image.ts';
 import type { GuestKernel } from '../vmm/guest-options.ts';
 import { BUILT_IN_INITRD, BUILT_IN_KERNEL, builtInCommandLine } from './built-in-guest.ts';
 import type { RunOptions } from './options.ts';
+import { shareWords } from './shares.ts';
 
 /** A Linux that is told nothing writes to a screen that is not there. */
 const LINUX_COMMAND_LINE = 'console=ttyS0';
@@ -37,7 +38,7 @@ export async function readKernel(
     modules: modules.map((data, i) => ({ data, commandLine: options.modules[i].commandLine })),
   };
   if (kernelPath === undefined && initrd === undefined) {
-    const commandLine = [builtInCommandLine(terminal), append].filter(Boolean).join(' ');
+    const commandLine = [builtInCommandLine(terminal), shareWords(options.shares), append].filter(Boolean).join(' ');
     // Fast path: unpacked here, it spares the guest forty million instructions.
     const unpacked = gunzip(await readImage(BUILT_IN_INITRD, 'initrd'));
     return { kernel: { ...named, initrd: unpacked, commandLine }, inputPort: 'second serial' };

@@ -7,6 +7,7 @@ import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
 import { addScreenCommand, type ScreenOptions } from './screen.ts';
+import { addShareOption, SHARE_HELP, type ShareOption, shareProblem } from './shares.ts';
 import { addSnapshotCommand, type SnapshotCommand } from './snapshot.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 
@@ -41,6 +42,7 @@ export interface RunOptions {
   readonly modules: readonly { readonly file: string; readonly commandLine: string }[];
   readonly memoryBytes: number;
   readonly devices: readonly string[];
+  readonly shares: readonly ShareOption[];
   readonly engine: EngineChoice;
   readonly timeoutMs?: number;
   readonly stats: boolean;
@@ -80,6 +82,8 @@ filter: its shell runs what comes in as a script, and the guest ends with it. An
 console, followed by end-of-file (Ctrl-D), but for a PC. With --deterministic all of it is read first.
 
 ${PC_HELP}
+
+${SHARE_HELP}
 
 A profile opens in Chrome's DevTools and in speedscope. Symbols are those of an ELF kernel, or of the files named with
 --symbols: a System.map, what a guest has in /proc/kallsyms, or any ELF file with a symbol table.
@@ -239,7 +243,14 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .option('--restore <file>', 'go on with a guest that was saved, rather than booting one')
     .addHelpText('after', RUN_HELP_TAIL)
     .action((given) => {
-      const { module: modules = [], memory: memoryBytes, device: devices = [], timeout: timeoutMs, ...rest } = given;
+      const {
+        module: modules = [],
+        memory: memoryBytes,
+        device: devices = [],
+        share: shares = [],
+        timeout: timeoutMs,
+        ...rest
+      } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
       const fixed = given.restore === undefined ? undefined : FIXED_BY_SNAPSHOT.find(isGiven);
       if (fixed !== undefined) {
@@ -247,6 +258,9 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       }
       const pc = pcOptions(given, given);
       if (typeof pc === 'string') program.error(`error: ${pc}`);
+      const isBuiltIn = !pc && rest.kernel === undefined && rest.initrd === undefined && rest.restore === undefined;
+      const problem = shareProblem(shares, { isBuiltIn, deterministic: rest.deterministic === true });
+      if (problem !== undefined) program.error(`error: ${problem}`);
       parsed = {
         command: 'run',
         options: {
@@ -257,11 +271,13 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
           modules,
           memoryBytes,
           devices,
+          shares,
           timeoutMs,
           ...(pc && { pc }),
         },
       };
     });
+  addShareOption(runCommand);
   addPcOptions(runCommand);
   addScreenCommand(program, (options) => {
     parsed = { command: 'screen', options };

@@ -20,6 +20,7 @@ import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
 import { Screenshot } from './screenshot.ts';
 import { Session } from './session.ts';
+import { shareDevices } from './shares.ts';
 import { type RunNotes, readSaved, SaveFile, withSavedCards } from './snapshot.ts';
 import { statisticsTable } from './statistics.ts';
 
@@ -95,6 +96,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
+      ...(options.shares.length > 0 && { virtio: shareDevices(options.shares) }),
       countHits: options.stats,
       engine: options.engine,
       packing: nodePacking,

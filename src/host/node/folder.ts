@@ -70,7 +70,9 @@ export function openFolder(path: string, options: FolderOptions = {}): FileTree 
     const folder = new Folder(options.places ?? folderPlaces(path), options);
     return options.readOnly ? readOnly(folder) : folder;
   } catch (error) {
-    const reason = error instanceof FileError ? 'it is not a folder' : reasonOf(error);
+    const { code } = error as { readonly code?: string };
+    const reason =
+      code === 'ENOTDIR' ? 'it is not a folder' : code === 'ENOENT' ? 'there is no such folder' : reasonOf(error);
     throw new VivariumError({ kind: 'bad-file', path }, `The folder ${path} cannot be shared: ${reason}.`, {
       cause: error,
     });
