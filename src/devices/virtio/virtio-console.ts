@@ -276,21 +276,22 @@ class Port implements ChannelPort {
     if (this.#isTaking) return;
     this.#isTaking = true;
     const { state } = this;
-    for (let queue = this.#host.fromGuest(); queue && this.#accepting; queue = this.#host.fromGuest()) {
-      this.#chain ??= queue.take();
+    for (let queue = this.#host.fromGuest(); queue; queue = this.#host.fromGuest()) {
+      if (this.#accepting) this.#chain ??= queue.take();
       const chain = this.#chain;
       if (chain === undefined) break;
       const left = chain.readableBytes - state.receivedBytes;
-      if (left > 0) {
-        const piece = new Uint8Array(Math.min(PIECE_BYTES, left));
-        if (chain.read(state.receivedBytes, piece) < piece.length) break;
-        state.receivedBytes += piece.length;
-        this.backend.received(piece);
-      } else {
+      if (left <= 0) {
         this.#chain = undefined;
         state.receivedBytes = 0;
         queue.complete(chain, 0);
+        continue;
       }
+      if (!this.#accepting) break;
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, left));
+      if (chain.read(state.receivedBytes, piece) < piece.length) break;
+      state.receivedBytes += piece.length;
+      this.backend.received(piece);
     }
     this.#isTaking = false;
     this.#host.wake();
