@@ -49,7 +49,8 @@ async function send(
     return;
   }
   const type = TYPES[extname(path)] ?? 'application/octet-stream';
-  response.writeHead(200, { 'Content-Type': type, 'Content-Length': found.size, ...headers });
+  response.setHeader('Content-Length', found.size);
+  response.writeHead(200, { 'Content-Type': type, ...headers });
   createReadStream(path).pipe(response);
 }
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,8 @@ declare global {
 export interface WebTest {
   /** A page of its own, with a storage of its own, that has begun to load. */
   open(options?: BrowserContextOptions & { readonly isIsolated?: boolean }): Promise<Page>;
+  /** Of files, by the server that is not isolated. */
+  readonly sentBytes: number;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,12 @@ export async function startWebTest(): Promise<WebTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vivarium-web-'));
   await bundlePage(folder);
   const servers = await Promise.all([false, true].map((isIsolated) => serveWeb({ folder, port: 0, isIsolated })));
+  let sentBytes = 0;
+  servers[0]?.on('request', (_request, response: ServerResponse) => {
+    response.on('close', () => {
+      sentBytes += Number(response.getHeader('content-length') ?? 0);
+    });
+  });
   // Chromium's sandbox is not for root.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const browser: Browser = await chromium.launch({ executablePath: executablePath as string, args });
@@ -48,6 +56,9 @@ export async function startWebTest(): Promise<WebTest> {
       const { port } = (servers[isIsolated ? 1 : 0] as Server).address() as AddressInfo;
       await page.goto(`http://127.0.0.1:${port}/`);
       return page;
+    },
+    get sentBytes() {
+      return sentBytes;
     },
     async close() {
       await browser.close();
