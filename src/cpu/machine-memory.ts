@@ -57,6 +57,13 @@ export class MachineMemory {
     return frame;
   }
 
+  /** Address of zeroed frames that lie side by side. Throws VivariumError when machine memory is exhausted. */
+  frames(count: number): number {
+    const frames = this.region(count * FRAME_BYTES, FRAME_BYTES);
+    this.framesInUse += count;
+    return frames;
+  }
+
   releaseFrame(address: number): void {
     this.framesInUse--;
     this.#freeFrames.push(address);

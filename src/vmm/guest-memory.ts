@@ -9,7 +9,10 @@ import type { VideoMemory } from '../base/screen.ts';
 import { FRAME_CODE, FRAME_DIRTY, FRAME_MASK, FRAME_RAM, FRAME_SHARED } from '../cpu/layout.ts';
 import type { MachineMemory } from '../cpu/machine-memory.ts';
 import { memoryMap, PAGE_BYTES } from '../machine/memory-map.ts';
+import { FrozenMemory, isZero } from './frozen-memory.ts';
 
+/** Below, ROM and video memory may be in front of RAM: 1 MiB. */
+const LOW_PAGES = 2 ** 20 / PAGE_BYTES;
 /** That 32-bit machine memory can have. */
 const MACHINE_FRAMES = 2 ** 32 / PAGE_BYTES;
 
@@ -60,6 +63,8 @@ export class FrameTable implements GuestMemory {
   readonly #blocks = new Map<MemoryBlock, number>();
   /** Takes what is written to where no memory is. */
   #sink = 0;
+  /** Memory that a snapshot is being made of: its pages are marked as shared. */
+  #frozen: FrozenMemory | undefined;
   /** What addresses lead to has changed. */
   remapped: () => void = () => {};
   /** A device wrote to a frame that holds decoded code. */
@@ -88,7 +93,10 @@ export class FrameTable implements GuestMemory {
     const page = Math.floor(physical / PAGE_BYTES);
     let entry = this.#entry(page);
     if ((entry & FRAME_RAM) === 0) return entry;
-    if (write && (entry & FRAME_SHARED) !== 0) return this.#writeBehind(page);
+    if (write && (entry & FRAME_SHARED) !== 0) {
+      if (this.#frozen?.keep(page) !== true) return this.#writeBehind(page);
+      entry = this.#entry(page);
+    }
     if ((entry & FRAME_MASK) === 0) {
       const frame = this.#memory.frame();
       this.#pageOf[frame / PAGE_BYTES] = page + 1;
@@ -245,27 +253,82 @@ export class FrameTable implements GuestMemory {
     return this.#framesAssigned * PAGE_BYTES;
   }
 
-  /** Every page of RAM that has a frame, seen or not, lowest first: for snapshots. The bytes are those of the moment. */
-  *ramPages(): Generator<{ page: number; bytes: Uint8Array }> {
-    const { ram } = memoryMap(this.sizeBytes);
-    const { u8 } = this.#memory;
-    for (const { base, length } of ram) {
+  // ---- For snapshots -----------------------------------------------------------------------------------------------
+
+  /** What is in RAM now, seen or not. Translations must be forgotten: those of frozen pages may allow writes. */
+  freeze(): FrozenMemory {
+    this.#frozen?.finish();
+    const pages: number[] = [];
+    for (const { base, length } of memoryMap(this.sizeBytes).ram) {
       for (let page = base / PAGE_BYTES; page < (base + length) / PAGE_BYTES; page++) {
-        const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
-        if (frame !== 0) yield { page, bytes: u8.subarray(frame, frame + PAGE_BYTES) };
+        if (((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) === 0) continue;
+        pages.push(page);
+        if (page >= LOW_PAGES) this.#setEntry(page, this.#entry(page) | FRAME_SHARED);
       }
     }
+    const frozen = new FrozenMemory(
+      {
+        bytesOf: (page) => {
+          const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
+          return this.#memory.u8.subarray(frame, frame + PAGE_BYTES);
+        },
+        thaw: (page) => {
+          if (page >= LOW_PAGES) this.#setEntry(page, this.#entry(page) & ~FRAME_SHARED);
+        },
+        settle: (page, isZero) => this.#settle(page, isZero),
+      },
+      Uint32Array.from(pages),
+    );
+    for (const page of pages) if (page < LOW_PAGES) frozen.keep(page);
+    this.#frozen = frozen;
+    return frozen;
   }
 
-  /** Fills a page of RAM, seen or not; false where none is. For guests that have run no code yet. */
-  fillRam(page: number, bytes: Uint8Array): boolean {
-    const { ram } = memoryMap(this.sizeBytes);
-    const address = page * PAGE_BYTES;
-    if (!ram.some(({ base, length }) => address >= base && address < base + length)) return false;
+  #settle(page: number, isZero: boolean): void {
+    const settled = (entry: number): number => (isZero ? entry & ~FRAME_DIRTY : entry | FRAME_DIRTY) >>> 0;
     const hidden = this.#hidden.get(page);
-    const entry = hidden === undefined ? this.assign(address, true) : this.#assignHidden(page, hidden);
-    this.#memory.u8.set(bytes, (entry & FRAME_MASK) >>> 0);
+    if (hidden !== undefined) this.#hidden.set(page, settled(hidden));
+    else this.#setEntry(page, settled(this.#entry(page)));
+  }
+
+  /** Fills pages of RAM, seen or not; false where one is not there. For guests that have run no code yet. */
+  fillRam(first: number, pages: number, bytes: Uint8Array | undefined): boolean {
+    const [start, end] = [first * PAGE_BYTES, (first + pages) * PAGE_BYTES];
+    const { ram } = memoryMap(this.sizeBytes);
+    if (!ram.some(({ base, length }) => start >= base && end <= base + length)) return false;
+    if (bytes !== undefined && this.#isFresh(first, pages)) {
+      const frames = this.#memory.frames(pages);
+      this.#framesAssigned += pages;
+      const table = (this.table >>> 2) + first;
+      const { u32 } = this.#memory;
+      for (let i = 0; i < pages; i++) {
+        const frame = frames + i * PAGE_BYTES;
+        u32[table + i] = frame | FRAME_RAM | FRAME_DIRTY;
+        this.#pageOf[frame / PAGE_BYTES] = first + i + 1;
+      }
+      this.#memory.u8.set(bytes, frames);
+      return true;
+    }
+    for (let i = 0; i < pages; i++) {
+      this.#fillPage(first + i, bytes?.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES));
+    }
     return true;
+  }
+
+  /** All of it is plain RAM without frames. */
+  #isFresh(first: number, pages: number): boolean {
+    if (first < LOW_PAGES) return false;
+    for (let page = first; page < first + pages; page++) if (this.#entry(page) !== FRAME_RAM) return false;
+    return true;
+  }
+
+  #fillPage(page: number, bytes: Uint8Array | undefined): void {
+    const hidden = this.#hidden.get(page);
+    const entry = hidden === undefined ? this.assign(page * PAGE_BYTES, true) : this.#assignHidden(page, hidden);
+    const frame = (entry & FRAME_MASK) >>> 0;
+    if (bytes !== undefined) this.#memory.u8.set(bytes, frame);
+    else this.#memory.u8.fill(0, frame, frame + PAGE_BYTES);
+    this.#settle(page, bytes === undefined);
   }
 
   #assignHidden(page: number, hidden: number): number {
@@ -284,7 +347,7 @@ export class FrameTable implements GuestMemory {
       const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
       if (frame === 0) continue;
       const bytes = this.#memory.u8.subarray(frame, frame + PAGE_BYTES);
-      if (bytes.some((byte) => byte !== 0)) yield { page, bytes };
+      if (!isZero(bytes)) yield { page, bytes };
     }
   }
 }

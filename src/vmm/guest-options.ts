@@ -74,7 +74,7 @@ export type GuestVirtio =
     }
   | { readonly kind: 'rng' }
   | { readonly kind: '9p'; readonly tag: string; readonly server: FileServer }
-  | { readonly kind: 'block'; readonly backend: BlockBackend; /** Up to 20 characters. */ readonly serial?: string }
+  | { readonly kind: 'block'; readonly backend: BlockBackend /** Up to 20 characters. */; readonly serial?: string }
   | { readonly kind: 'net'; readonly nic: Omit<GuestNic, 'model'> }
   | { readonly kind: 'custom'; make(host: VirtioHost): VirtioDevice };
 
@@ -140,8 +140,8 @@ export interface RestoreOptions
   /** The machine's drives and network cards, with the same media in the drives. */
   readonly drives?: readonly GuestDrive[];
   readonly nics?: readonly GuestNic[];
-  /** The snapshot that this one says the differences to. */
-  readonly base?: Uint8Array;
+  /** The snapshot that this one says the differences to, and those that it is against itself. */
+  readonly base?: Uint8Array | readonly Uint8Array[];
 }
 
 /** What the vmm asks of the platform it runs on. */

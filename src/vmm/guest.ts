@@ -229,7 +229,9 @@ export class Guest implements RunnableGuest {
   static async restore(snapshot: Uint8Array, options: RestoreOptions): Promise<Guest> {
     const opened = await open(snapshot, options);
     checkMemory(opened.options.memoryBytes);
-    const guest = new Guest(opened.options, opened.manifest.bootMs);
+    const { time, bootMs, clockNs } = opened.manifest;
+    // A real clock has gone on meanwhile.
+    const guest = new Guest(opened.options, time === 'real' ? options.host.wallClockMs() - clockNs / 1e6 : bootMs);
     await restore(guest.#parts, opened);
     guest.#board.pciRoot?.resume();
     return guest;
@@ -406,16 +408,15 @@ export class Guest implements RunnableGuest {
     this.#captures = [];
     this.#restlessTurns = 0;
     if (captures.length === 0) return;
-    let captured: Capture | VivariumError;
     if (this.#end !== undefined && this.#end.kind !== 'stopped') {
-      captured = new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.');
-    } else {
-      if (this.#restarts) this.#restart();
-      // What the TLB remembers can show in accessed bits. The guest that is restored has nothing there.
-      this.#cpu.vcpu.translations.flushAll();
-      captured = capture(this.#parts);
+      const problem = new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.');
+      for (const taken of captures) taken(problem);
+      return;
     }
-    for (const taken of captures) taken(captured);
+    if (this.#restarts) this.#restart();
+    for (const taken of captures) taken(capture(this.#parts));
+    // Memory is frozen. And what the TLB remembers can show in accessed bits: the guest that is restored has nothing there.
+    this.#cpu.vcpu.translations.flushAll();
   }
 
   // ---- Running -----------------------------------------------------------------------------------------------------

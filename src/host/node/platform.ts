@@ -1,6 +1,7 @@
 /** What guests ask of Node: clocks, waiting, gzip and deflate. */
 
 import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
 import { deflate, gunzipSync, inflate } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
@@ -32,7 +33,11 @@ const DEFLATE_LEVEL = 1;
 const LARGEST_CHUNK_BYTES = 8 * 2 ** 20;
 const SMALLEST_CHUNK_BYTES = 64;
 
+/** Of Node 20.15 and 22.2 on. */
+const { crc32 } = zlib as { readonly crc32?: (bytes: Uint8Array) => number };
+
 export const nodePacking: Packing = {
+  ...(crc32 && { crc32 }),
   deflate: (bytes) => deflateAside(bytes, { level: DEFLATE_LEVEL }),
   async inflate(packed, sizeBytes) {
     // One more, so that the end of the stream is seen without another piece.

@@ -16,16 +16,24 @@ import { sha256 } from '@noble/hashes/sha2';
 import { bytesToHex } from '@noble/hashes/utils';
 import { VivariumError } from '../../base/errors.ts';
 import type { PcBoard } from '../../machine/pc.ts';
+import type { FrozenMemory } from '../frozen-memory.ts';
 import type { GuestCpu } from '../guest-cpu.ts';
 import type { FrameTable, MemoryBlock } from '../guest-memory.ts';
-import type { GuestDrive, GuestNic, GuestOptions, GuestVirtio, RestoreOptions } from '../guest-options.ts';
+import type {
+  GuestDrive,
+  GuestNic,
+  GuestOptions,
+  GuestVirtio,
+  HostPlatform,
+  RestoreOptions,
+} from '../guest-options.ts';
 import { describeVirtio } from '../guest-virtio.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { SnapshotError } from './error.ts';
 import { type Packing, packSnapshot, type Section, SnapshotFile } from './format.ts';
 import { checkedManifest, type DriveManifest, type Manifest } from './manifest.ts';
-import { PAGE_BYTES, PageList, readPages } from './pages.ts';
+import { copiedPages, PAGE_BYTES, type PageSource, pageSections, readPages } from './pages.ts';
 
 /** What a guest consists of. */
 export interface GuestParts {
@@ -40,21 +48,27 @@ export interface GuestParts {
 }
 
 export interface SnapshotOptions {
-  /** A snapshot of the same guest: only what differs from it is saved, and it is needed again to restore. */
-  readonly base?: Uint8Array;
+  /**
+   * A snapshot of the same guest: only what differs from it is saved, and it is needed again to restore. Where it has a
+   * base itself, that too, and so on: in whatever order.
+   */
+  readonly base?: Uint8Array | readonly Uint8Array[];
   /** For whoever restores. */
   readonly notes?: Readonly<Record<string, string>>;
 }
 
-/** The state of a moment, copied. */
+/** The state of a moment. */
 export interface Capture {
   readonly manifest: Manifest;
   readonly sections: readonly Section[];
-  readonly memory: PageList;
-  readonly video: PageList;
+  /** Memory goes on being copied, while the guest runs. */
+  readonly memory: FrozenMemory;
+  readonly video: PageSource;
 }
 
-const ZERO_PAGE: Uint8Array = new Uint8Array(PAGE_BYTES);
+/** What a digest is made of before others get their turn. */
+const DIGEST_STEP_BYTES = 2 ** 18;
+const MOST_BASES = 64;
 
 // ---- Saving --------------------------------------------------------------------------------------------------------
 
@@ -71,13 +85,18 @@ export function checkSavable({ firmware, virtio = [] }: GuestOptions): void {
   throw new VivariumError({ kind: 'bad-option' }, message);
 }
 
-/** Between slices. Takes as long as copying the memory that the guest has touched. */
+/**
+ * Between slices. In real time the guest waits for what is not memory to be copied. In deterministic mode all is copied at
+ * once: how often frozen pages come to be written would show in accessed bits.
+ */
 export function capture(parts: GuestParts): Capture {
   const { options, board, frames, video, cpu, clock, random } = parts;
   const { firmware } = options;
   const processor = Object.entries(cpu.saveState()).map(([name, bytes]) => ({ name, bytes }));
   const devices = [...board.parts].map(([name, part]) => ({ name: `part/${name}`, bytes: part.save() }));
   const [a, b] = random.state;
+  const memory = frames.freeze();
+  if (options.time === 'deterministic') memory.finish();
   return {
     sections: [
       ...processor,
@@ -91,8 +110,8 @@ export function capture(parts: GuestParts): Capture {
             { name: 'vga-bios', bytes: firmware.vgaBios },
           ]),
     ],
-    memory: PageList.of(frames.ramPages()),
-    video: PageList.of(video === undefined ? [] : pagesOf(video.bytes)),
+    memory,
+    video: copiedPages(video?.bytes ?? new Uint8Array(0)),
     manifest: {
       program: 'Vivarium',
       memoryBytes: options.memoryBytes,
@@ -124,41 +143,95 @@ function pcOf({ drives, nics, bootOrder, bootMenuMs, resetEnds }: NonNullable<Gu
   };
 }
 
-function* pagesOf(bytes: Uint8Array) {
-  for (let at = 0; at < bytes.length; at += PAGE_BYTES) {
-    yield { page: at / PAGE_BYTES, bytes: bytes.subarray(at, at + PAGE_BYTES) };
-  }
-}
-
 /** The file. Takes its time, while the guest runs on. Rejects with a VivariumError for a base that is none. */
 export async function pack(
   { manifest, sections, memory, video }: Capture,
-  { kernel, packing }: Pick<GuestOptions, 'kernel' | 'packing'>,
+  { kernel, packing, host }: Pick<GuestOptions, 'kernel' | 'packing' | 'host'>,
   { base, notes }: SnapshotOptions,
 ): Promise<Uint8Array> {
-  const before = base === undefined ? undefined : await baseOf(base, packing);
-  const { image, commandLine } = kernel ?? {};
-  const about = {
-    ...manifest,
-    ...(image && { kernel: { bytes: image.length, sha256: bytesToHex(sha256(image)), commandLine } }),
-    ...(before && { base: before.digest }),
-    ...(notes && { notes }),
-  };
-  const pages = [...memory.sections('memory', before?.memory), ...video.sections('video', before?.video)];
-  return packSnapshot(about, [...sections, ...pages], packing);
+  try {
+    const before = base === undefined ? undefined : await baseOf(base, packing);
+    const about = {
+      ...manifest,
+      ...(kernel && {
+        kernel: {
+          bytes: kernel.image.length,
+          sha256: await digestOf(kernel.image, host),
+          commandLine: kernel.commandLine,
+        },
+      }),
+      ...(before && { base: before.digest }),
+      ...(notes && { notes }),
+    };
+    function* all(): Generator<Section | undefined> {
+      yield* sections;
+      yield* pageSections('memory', memory, before?.memory);
+      yield* pageSections('video', video, before?.video);
+    }
+    return await packSnapshot(about, all(), packing, () => host.yield());
+  } finally {
+    memory.release();
+  }
 }
 
-async function baseOf(bytes: Uint8Array, packing: Packing | undefined) {
-  const file = new SnapshotFile(bytes, packing);
-  const { base, memoryBytes } = checkedManifest(file.manifest);
-  if (base !== undefined) throw new SnapshotError(undefined, 'is no base: it needs one itself');
+/** SHA-256, in hexadecimal. */
+async function digestOf(bytes: Uint8Array, host: HostPlatform): Promise<string> {
+  const hash = sha256.create();
+  for (let at = 0; at < bytes.length; at += DIGEST_STEP_BYTES) {
+    hash.update(bytes.subarray(at, at + DIGEST_STEP_BYTES));
+    await host.yield();
+  }
+  return bytesToHex(hash.digest());
+}
+
+async function baseOf(given: NonNullable<SnapshotOptions['base']>, packing: Packing | undefined) {
+  const files = filesOf(given, packing);
+  // The one that no other is against.
+  const newest = files.find(({ digest }) => files.every(({ manifest }) => checkedManifest(manifest).base !== digest));
+  if (newest === undefined) throw new SnapshotError(undefined, 'is among its own bases');
+  const { memoryBytes } = checkedManifest(newest.manifest);
+  const chain = [...basesOf(newest, files), newest];
   const collect = async (name: string): Promise<Map<number, Uint8Array>> => {
     const pages = new Map<number, Uint8Array>();
-    const most = memoryBytes / PAGE_BYTES;
-    await readPages(file, name, most, (page, contents) => pages.set(page, contents ?? ZERO_PAGE) !== undefined);
+    for (const file of chain) {
+      await readPages(file, name, memoryBytes / PAGE_BYTES, (first, count, bytes) => {
+        for (let i = 0; i < count; i++) {
+          if (bytes === undefined) pages.delete(first + i);
+          else pages.set(first + i, bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES));
+        }
+        return true;
+      });
+    }
     return pages;
   };
-  return { digest: file.digest, memory: await collect('memory'), video: await collect('video') };
+  return { digest: newest.digest, memory: await collect('memory'), video: await collect('video') };
+}
+
+function filesOf(given: NonNullable<SnapshotOptions['base']>, packing: Packing | undefined): SnapshotFile[] {
+  const list: readonly Uint8Array[] = given instanceof Uint8Array ? [given] : given;
+  if (list.length > MOST_BASES) throw new SnapshotError(undefined, `has more than ${MOST_BASES} bases`);
+  return list.map((bytes) => new SnapshotFile(bytes, packing));
+}
+
+/** What a snapshot says the differences to: the one that is whole first. */
+function basesOf(file: SnapshotFile, given: readonly SnapshotFile[]): SnapshotFile[] {
+  const chain: SnapshotFile[] = [];
+  for (let { base } = checkedManifest(file.manifest); base !== undefined; ) {
+    const found = given.find(({ digest }) => digest === base);
+    if (found === undefined) {
+      const problem = given.length === 0 ? 'needs the snapshot that it is against' : notGiven(chain.length);
+      throw new SnapshotError(undefined, problem);
+    }
+    if (chain.includes(found)) throw new SnapshotError(undefined, 'is among its own bases');
+    chain.unshift(found);
+    ({ base } = checkedManifest(found.manifest));
+  }
+  return chain;
+}
+
+function notGiven(found: number): string {
+  if (found === 0) return 'is against another snapshot than the one given';
+  return 'has a base that is against another snapshot, which is not given';
 }
 
 // ---- Restoring -----------------------------------------------------------------------------------------------------
@@ -166,7 +239,8 @@ async function baseOf(bytes: Uint8Array, packing: Packing | undefined) {
 /** A snapshot that has been opened, and the options of a guest that can become what it is of. */
 export interface Opened {
   readonly file: SnapshotFile;
-  readonly base: SnapshotFile | undefined;
+  /** What it says the differences to, the one that is whole first. */
+  readonly bases: readonly SnapshotFile[];
   readonly manifest: Manifest;
   readonly options: GuestOptions;
 }
@@ -177,13 +251,7 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
   const manifest = checkedManifest(file.manifest);
   const { memoryBytes, time, seed, optionalDevices, pc } = manifest;
   const { drives = [], nics = [], base: baseBytes, ...rest } = given;
-  let base: SnapshotFile | undefined;
-  if (manifest.base !== undefined) {
-    if (baseBytes === undefined) throw new SnapshotError(undefined, 'needs the snapshot that it is against');
-    base = new SnapshotFile(baseBytes, given.packing);
-    if (base.digest !== manifest.base)
-      throw new SnapshotError(undefined, 'is against another snapshot than the one given');
-  }
+  const bases = basesOf(file, baseBytes === undefined ? [] : filesOf(baseBytes, given.packing));
   checkDrives(pc?.drives ?? [], drives);
   checkNics(pc?.nics ?? [], nics);
   checkVirtio(manifest.virtio ?? [], given.virtio ?? []);
@@ -197,7 +265,7 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
     ...(pc.resetEnds !== undefined && { resetEnds: pc.resetEnds }),
   };
   const options = { ...rest, memoryBytes, time, seed, optionalDevices, ...(firmware && { firmware }) };
-  return { file, base, manifest, options };
+  return { file, bases, manifest, options };
 }
 
 function checkDrives(wanted: readonly DriveManifest[], given: readonly GuestDrive[]): void {
@@ -231,7 +299,7 @@ function checkVirtio(wanted: readonly string[], given: readonly GuestVirtio[]): 
 }
 
 /** Makes a new guest, of the options that `open` gave, what was saved. Rejects with a VivariumError. */
-export async function restore(parts: GuestParts, { file, base, manifest }: Opened): Promise<void> {
+export async function restore(parts: GuestParts, { file, bases, manifest }: Opened): Promise<void> {
   const { board, cpu, clock, frames, video, random } = parts;
   const known = new Set(['rom', 'vga-bios', 'input/com1', 'input/com2']);
   /** Errors of a part say which field of its state; this adds which section. */
@@ -248,15 +316,15 @@ export async function restore(parts: GuestParts, { file, base, manifest }: Opene
   // Ports first of all: what waits must be there when their state says that it does.
   board.com1.receive(await file.read('input/com1'));
   board.com2.receive(await file.read('input/com2'));
-  for (const one of base === undefined ? [file] : [base, file]) {
-    const fillRam = (page: number, bytes = ZERO_PAGE): boolean => frames.fillRam(page, bytes);
-    await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, fillRam);
-    const fillVideo = (page: number, bytes = ZERO_PAGE): boolean => {
-      if (video === undefined || (page + 1) * PAGE_BYTES > video.sizeBytes) return false;
-      video.bytes.set(bytes, page * PAGE_BYTES);
+  for (const one of [...bases, file]) {
+    await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, (...run) => frames.fillRam(...run));
+    const videoPages = (video?.sizeBytes ?? 0) / PAGE_BYTES;
+    await readPages(one, 'video', videoPages, (first, pages, bytes) => {
+      if (video === undefined || first + pages > videoPages) return false;
+      if (bytes === undefined) video.bytes.fill(0, first * PAGE_BYTES, (first + pages) * PAGE_BYTES);
+      else video.bytes.set(bytes, first * PAGE_BYTES);
       return true;
-    };
-    await readPages(one, 'video', (video?.sizeBytes ?? 0) / PAGE_BYTES, fillVideo);
+    });
   }
   await apply('vcpu0', (bytes) => cpu.restoreRegisters(bytes));
   clock.restore(manifest.clockNs);

@@ -2,25 +2,32 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SnapshotError } from './error.ts';
 import { packSnapshot, type Section, SnapshotFile } from './format.ts';
-import { PAGE_BYTES, type Page, PageList, readPages } from './pages.ts';
+import { type BasePages, copiedPages, PAGE_BYTES, pageSections, readPages } from './pages.ts';
 
-const page = (number: number, fill: number): Page => ({ page: number, bytes: new Uint8Array(PAGE_BYTES).fill(fill) });
+/** Memory whose pages are filled with these numbers. */
+const memory = (fills: readonly number[]): Uint8Array => {
+  const bytes = new Uint8Array(fills.length * PAGE_BYTES);
+  for (const [page, fill] of fills.entries()) bytes.fill(fill, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+  return bytes;
+};
+
+const sectionsOf = (bytes: Uint8Array, base?: BasePages): Section[] =>
+  [...pageSections('memory', copiedPages(bytes), base)].filter((one) => one !== undefined);
 
 /** What `readPages` gives of these sections: the first byte of each page, -1 for zeros. */
 async function read(sections: readonly Section[], most = 100_000): Promise<[number, number][]> {
   const file = new SnapshotFile(await packSnapshot({}, sections));
-  const pages: [number, number][] = [];
-  await readPages(file, 'memory', most, (number, bytes) => {
-    if (number >= most) return false;
-    pages.push([number, bytes === undefined ? -1 : (bytes[0] as number)]);
+  const found: [number, number][] = [];
+  await readPages(file, 'memory', most, (first, pages, bytes) => {
+    if (first + pages > most) return false;
+    for (let i = 0; i < pages; i++) found.push([first + i, bytes?.[i * PAGE_BYTES] ?? -1]);
     return true;
   });
-  return pages;
+  return found;
 }
 
 test('pages come back, and those of zeros are left out', async () => {
-  const list = PageList.of([page(3, 1), page(4, 2), page(5, 0), page(9, 3)]);
-  assert.deepEqual(await read(list.sections('memory')), [
+  assert.deepEqual(await read(sectionsOf(memory([0, 0, 0, 1, 2, 0, 0, 0, 0, 3]))), [
     [3, 1],
     [4, 2],
     [9, 3],
@@ -28,31 +35,40 @@ test('pages come back, and those of zeros are left out', async () => {
 });
 
 test('many pages fall into several sections, in whatever runs they lie', async () => {
-  const pages = Array.from({ length: 2500 }, (_, i) => page(i < 1200 ? i : 2 * i, 1 + (i % 200)));
-  const sections = PageList.of(pages).sections('memory');
+  const fills = Array.from({ length: 3800 }, (_, i) => (i < 1200 || i % 2 === 0 ? 1 + (i % 200) : 0));
+  const sections = sectionsOf(memory(fills));
   assert.deepEqual(
     sections.map(({ name }) => name),
     ['memory/0', 'memory/1', 'memory/2'],
   );
   assert.deepEqual(
     await read(sections),
-    pages.map(({ page, bytes }) => [page, bytes[0]]),
+    [...fills.entries()].filter(([, fill]) => fill !== 0),
   );
 });
 
 test('against a base there is what has changed, come, or become zeros', async () => {
-  const base = new Map(
-    [page(1, 1), page(2, 2), page(3, 3), page(8, 8), page(9, 9)].map((one) => [one.page, one.bytes]),
-  );
-  const list = PageList.of([page(1, 1), page(2, 7), page(5, 5), page(8, 0)]);
-  assert.deepEqual(await read(list.sections('memory', base)), [
+  const fill = (value: number): Uint8Array => new Uint8Array(PAGE_BYTES).fill(value);
+  const base = new Map([1, 2, 3, 8, 9].map((page) => [page, fill(page)]));
+  assert.deepEqual(await read(sectionsOf(memory([0, 1, 7, 0, 0, 5]), base)), [
     [2, 7],
     [3, -1],
     [5, 5],
     [8, -1],
     [9, -1],
   ]);
-  assert.deepEqual(PageList.of([page(1, 1)]).sections('memory', new Map([[1, page(1, 1).bytes]])), []);
+  assert.deepEqual(sectionsOf(memory([0, 1]), new Map([[1, fill(1)]])), []);
+});
+
+test('more pages that have become zeros than a section has room for fall into several', async () => {
+  const page = new Uint8Array(PAGE_BYTES).fill(1);
+  const base = new Map(Array.from({ length: 1500 }, (_, i) => [2 * i, page]));
+  const sections = sectionsOf(memory([]), base);
+  assert.equal(sections.length, 2);
+  assert.deepEqual(
+    await read(sections),
+    [...base.keys()].map((number) => [number, -1]),
+  );
 });
 
 /** A section of these words, and of whole pages. */
@@ -87,6 +103,6 @@ for (const [what, section] of FORGED) {
 }
 
 test('more pages than the machine has are refused before they are unpacked', async () => {
-  const sections = PageList.of([page(0, 1), page(1, 1), page(2, 1)]).sections('memory');
+  const sections = sectionsOf(memory([1, 1, 1]));
   await assert.rejects(read(sections, 2), /its section "memory\/0" has more pages than the machine\.$/);
 });

@@ -17,144 +17,122 @@ const RUN_BYTES = 8;
 const HEAD_BYTES = 4 + PAGES_PER_SECTION * RUN_BYTES;
 const ZEROS = 0x8000_0000;
 /** Sections that are unpacked ahead. */
-const AHEAD = 4;
+const AHEAD = 6;
+/** So many pages may be looked at before others get their turn. */
+const PAGES_PER_TURN = 2048;
 
-export interface Page {
-  readonly page: number;
-  readonly bytes: Uint8Array;
+/** Memory as it was at a moment. */
+export interface PageSource {
+  /** Numbers of all pages that may not be all zeros, ascending. */
+  readonly pages: Uint32Array;
+  /** Copies a page; false, and nothing copied, if it is all zeros or not among `pages`. To be asked once for a page. */
+  take(page: number, into: Uint8Array, at: number): boolean;
 }
 
-function isZero(bytes: Uint8Array): boolean {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+/** By page, those that are not all zeros. */
+export type BasePages = ReadonlyMap<number, Uint8Array>;
+
+/**
+ * `name/0` and on, made as they are asked for; `undefined` where others should get their turn. `base`: what is left out
+ * where it is the same.
+ */
+export function* pageSections(name: string, source: PageSource, base?: BasePages): Generator<Section | undefined> {
+  let section = new SectionWriter();
+  let written = 0;
+  let looked = 0;
+  for (const page of base === undefined ? source.pages : merged(source.pages, base)) {
+    if (++looked % PAGES_PER_TURN === 0) yield undefined;
+    const before = base?.get(page);
+    const isData = source.take(page, section.bytes, section.end);
+    if (isData ? section.nextEquals(before) : before === undefined) continue;
+    section.add(page, isData);
+    if (!section.isFull) continue;
+    yield { name: `${name}/${written++}`, bytes: section.finish() };
+    section = new SectionWriter();
+  }
+  if (!section.isEmpty) yield { name: `${name}/${written}`, bytes: section.finish() };
+}
+
+function merged(pages: Uint32Array, base: BasePages): Uint32Array {
+  return Uint32Array.from(new Set([...pages, ...base.keys()])).sort();
+}
+
+class SectionWriter {
+  readonly bytes = new Uint8Array(HEAD_BYTES + PAGES_PER_SECTION * PAGE_BYTES);
+  /** Where the next page is put, to be added or not. */
+  end = HEAD_BYTES;
+  /** First page and length of each run. */
+  readonly #runs: number[] = [];
+  #next = -1;
+
+  get isEmpty(): boolean {
+    return this.#runs.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.end === this.bytes.length || this.#runs.length === 2 * PAGES_PER_SECTION;
+  }
+
+  nextEquals(before: Uint8Array | undefined): boolean {
+    return before !== undefined && isEqual(before, this.bytes.subarray(this.end, this.end + PAGE_BYTES));
+  }
+
+  /** The page that was put at `end`, or one that has become zeros. */
+  add(page: number, isData: boolean): void {
+    const last = this.#runs.length - 1;
+    const length = this.#runs[last] ?? 0;
+    if (page === this.#next && length < ZEROS === isData) this.#runs[last] = length + 1;
+    else this.#runs.push(page, isData ? 1 : ZEROS + 1);
+    this.#next = page + 1;
+    if (isData) this.end += PAGE_BYTES;
+  }
+
+  finish(): Uint8Array {
+    const start = HEAD_BYTES - 4 - this.#runs.length * 4;
+    const view = new DataView(this.bytes.buffer);
+    view.setUint32(start, this.#runs.length / 2, true);
+    for (const [i, word] of this.#runs.entries()) view.setUint32(start + 4 + i * 4, word, true);
+    return this.bytes.subarray(start, this.end);
+  }
+}
+
+/** Of pages. Where they do not lie at multiples of four, byte by byte. */
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (((a.byteOffset | b.byteOffset) & 3) !== 0) return a.every((byte, i) => byte === b[i]);
+  const left = new Int32Array(a.buffer, a.byteOffset, PAGE_BYTES / 4);
+  const right = new Int32Array(b.buffer, b.byteOffset, PAGE_BYTES / 4);
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
   return true;
 }
 
-/** Pages collected for sections: copies, so that the guest can run on. */
-export class PageList {
-  readonly #pages: number[] = [];
-  readonly #chunks: Uint8Array[] = [];
-
-  /** Those of `pages` that are not all zeros. They ascend. */
-  static of(pages: Iterable<Page>): PageList {
-    const list = new PageList();
-    for (const { page, bytes } of pages) if (!isZero(bytes)) list.#add(page, bytes);
-    return list;
+/** Pages of a block of memory, copied now. */
+export function copiedPages(block: Uint8Array): PageSource {
+  const pages: number[] = [];
+  const copies = new Map<number, Uint8Array>();
+  for (let at = 0; at < block.length; at += PAGE_BYTES) {
+    const bytes = block.subarray(at, at + PAGE_BYTES);
+    if (bytes.every((byte) => byte === 0)) continue;
+    pages.push(at / PAGE_BYTES);
+    copies.set(at / PAGE_BYTES, bytes.slice());
   }
-
-  #add(page: number, bytes: Uint8Array): void {
-    const at = this.#pages.length % PAGES_PER_SECTION;
-    if (at === 0) this.#chunks.push(new Uint8Array(HEAD_BYTES + PAGES_PER_SECTION * PAGE_BYTES));
-    (this.#chunks.at(-1) as Uint8Array).set(bytes, HEAD_BYTES + at * PAGE_BYTES);
-    this.#pages.push(page);
-  }
-
-  *[Symbol.iterator](): Generator<Page> {
-    for (const [i, page] of this.#pages.entries()) {
-      const chunk = this.#chunks[Math.floor(i / PAGES_PER_SECTION)] as Uint8Array;
-      const at = HEAD_BYTES + (i % PAGES_PER_SECTION) * PAGE_BYTES;
-      yield { page, bytes: chunk.subarray(at, at + PAGE_BYTES) };
-    }
-  }
-
-  /** `memory/0` and on. `base`: what is left out where it is the same, by page. */
-  sections(name: string, base?: ReadonlyMap<number, Uint8Array>): Section[] {
-    if (base === undefined) {
-      // Fast path: the pages lie as they are to, and need no second copy.
-      return this.#chunks.map((chunk, i) => ({ name: `${name}/${i}`, bytes: this.#withHead(chunk, i) }));
-    }
-    const changes = [...this.#changes(base)];
-    const sections: Section[] = [];
-    for (let i = 0; i < changes.length; i += PAGES_PER_SECTION) {
-      const bytes = sectionOf(changes.slice(i, i + PAGES_PER_SECTION));
-      sections.push({ name: `${name}/${sections.length}`, bytes });
-    }
-    return sections;
-  }
-
-  #withHead(chunk: Uint8Array, index: number): Uint8Array {
-    const pages = this.#pages.slice(index * PAGES_PER_SECTION, (index + 1) * PAGES_PER_SECTION);
-    const head = headOf(pages.map((page) => ({ page, bytes: chunk })));
-    chunk.set(head, HEAD_BYTES - head.length);
-    return chunk.subarray(HEAD_BYTES - head.length, HEAD_BYTES + pages.length * PAGE_BYTES);
-  }
-
-  *#changes(base: ReadonlyMap<number, Uint8Array>): Generator<Change> {
-    const gone = [...base.keys()].filter((page) => !this.#has(page)).sort((a, b) => a - b);
-    let next = 0;
-    for (const one of this) {
-      for (; next < gone.length && (gone[next] as number) < one.page; next++) yield zeros(gone[next] as number);
-      const before = base.get(one.page);
-      if (before === undefined || !isEqual(before, one.bytes)) yield one;
-    }
-    for (; next < gone.length; next++) yield zeros(gone[next] as number);
-  }
-
-  #has(page: number): boolean {
-    let low = 0;
-    for (let high = this.#pages.length; low < high; ) {
-      const middle = (low + high) >>> 1;
-      if ((this.#pages[middle] as number) < page) low = middle + 1;
-      else high = middle;
-    }
-    return this.#pages[low] === page;
-  }
+  return {
+    pages: Uint32Array.from(pages),
+    take(page, into, at) {
+      const bytes = copies.get(page);
+      if (bytes !== undefined) into.set(bytes, at);
+      return bytes !== undefined;
+    },
+  };
 }
 
-/** A page, or one that has become zeros. */
-interface Change {
-  readonly page: number;
-  readonly bytes: Uint8Array | undefined;
-}
-
-const zeros = (page: number): Change => ({ page, bytes: undefined });
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
-}
-
-/** The runs that pages form. */
-function headOf(changes: readonly Change[]): Uint8Array {
-  const runs: { first: number; pages: number; isZeros: boolean }[] = [];
-  for (const { page, bytes } of changes) {
-    const last = runs.at(-1);
-    const isZeros = bytes === undefined;
-    if (last !== undefined && last.first + last.pages === page && last.isZeros === isZeros) last.pages++;
-    else runs.push({ first: page, pages: 1, isZeros });
-  }
-  const out = new Uint8Array(4 + runs.length * RUN_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, runs.length, true);
-  for (const [i, { first, pages, isZeros }] of runs.entries()) {
-    view.setUint32(4 + i * RUN_BYTES, first, true);
-    view.setUint32(8 + i * RUN_BYTES, (pages | (isZeros ? ZEROS : 0)) >>> 0, true);
-  }
-  return out;
-}
-
-function sectionOf(changes: readonly Change[]): Uint8Array {
-  const head = headOf(changes);
-  const data = changes.flatMap(({ bytes }) => bytes ?? []);
-  const out = new Uint8Array(head.length + data.length * PAGE_BYTES);
-  out.set(head);
-  let at = head.length;
-  for (const bytes of data) {
-    out.set(bytes, at);
-    at += PAGE_BYTES;
-  }
-  return out;
-}
+/** Takes pages from `first` on, or so many pages of zeros; false where a page is not there. */
+export type FillPages = (first: number, pages: number, bytes: Uint8Array | undefined) => boolean;
 
 /**
- * Gives the pages of the sections `name/0` and on to `fill`, which is false for a page that is not there; `undefined` for
- * zeros. No more than `most` pages' worth of sections is unpacked. Rejects with a SnapshotError.
+ * Gives the runs of the sections `name/0` and on to `fill`. No more than `most` pages' worth of sections is unpacked.
+ * Rejects with a SnapshotError.
  */
-export async function readPages(
-  file: SnapshotFile,
-  name: string,
-  most: number,
-  fill: (page: number, bytes: Uint8Array | undefined) => boolean,
-): Promise<void> {
+export async function readPages(file: SnapshotFile, name: string, most: number, fill: FillPages): Promise<void> {
   const names: string[] = [];
   while (file.has(`${name}/${names.length}`)) names.push(`${name}/${names.length}`);
   const total = names.reduce((sum, section) => sum + file.sizeOf(section), 0);
@@ -167,6 +145,7 @@ export async function readPages(
   let next = 0;
   for (const [i, section] of names.entries()) {
     const bytes = await (unpacked[i] as Promise<Uint8Array>);
+    delete unpacked[i];
     const ahead = names[i + AHEAD];
     if (ahead !== undefined) {
       const read = file.read(ahead);
@@ -178,12 +157,7 @@ export async function readPages(
 }
 
 /** Gives the page behind the last one. */
-function readSection(
-  section: string,
-  bytes: Uint8Array,
-  from: number,
-  fill: (page: number, bytes: Uint8Array | undefined) => boolean,
-): number {
+function readSection(section: string, bytes: Uint8Array, from: number, fill: FillPages): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const senseless = (): SnapshotError => new SnapshotError(section, 'makes no sense');
   if (bytes.length < 4) throw senseless();
@@ -198,11 +172,10 @@ function readSection(
     const pages = isZeros ? length - ZEROS : length;
     const data = isZeros ? 0 : pages * PAGE_BYTES;
     if (first < next || pages === 0 || at + data > bytes.length) throw senseless();
-    for (let page = first; page < first + pages; page++) {
-      const contents = isZeros ? undefined : bytes.subarray(at, at + PAGE_BYTES);
-      if (!fill(page, contents)) throw new SnapshotError(section, `has page ${page}, which the machine has not`);
-      if (!isZeros) at += PAGE_BYTES;
-    }
+    // No run is longer than all that can be there, whatever it begins with.
+    const isThere = pages <= 2 ** 20 && fill(first, pages, isZeros ? undefined : bytes.subarray(at, at + data));
+    if (!isThere) throw new SnapshotError(section, `has pages from ${first} on, which the machine has not`);
+    at += data;
     next = first + pages;
   }
   if (at !== bytes.length) throw senseless();
