@@ -1,0 +1,96 @@
+/** The agent of the built-in guest, in a guest of ours. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AgentClient } from '../../src/agent/client.ts';
+import type { ChannelPort } from '../../src/base/channel.ts';
+import { nodePacking, nodePlatform } from '../../src/host/node/platform.ts';
+import { Guest } from '../../src/vmm/guest.ts';
+import { boot, builtIn } from '../boot/booted.ts';
+import {
+  checkCommands,
+  checkFiles,
+  checkGreatOutput,
+  checkNewConnection,
+  checkSystem,
+  pattern,
+  run,
+} from './checks.ts';
+
+/** A client whose port a test can write to by itself. */
+class OpenClient extends AgentClient {
+  port!: ChannelPort;
+
+  override attach(port: ChannelPort): void {
+    this.port = port;
+    super.attach(port);
+  }
+}
+
+async function started() {
+  const agent = new OpenClient();
+  const virtio = [{ kind: 'console', ports: [agent] }, { kind: 'rng' }] as const;
+  const booted = await boot({ kernel: builtIn(), virtio, packing: nodePacking });
+  await agent.ready();
+  return { agent, booted };
+}
+
+test('the agent serves a guest of ours', async (t) => {
+  const { agent, booted } = await started();
+  await checkCommands(t, agent);
+  await checkFiles(t, agent);
+  await checkSystem(t, agent);
+  await t.test('great output arrives', () => checkGreatOutput(agent, 100_000_000));
+  await t.test('a new connection ends what the old one started', () =>
+    checkNewConnection(agent, () => {
+      agent.opened(true);
+      return agent.ready();
+    }),
+  );
+  await t.test('bytes that mean nothing end the connection, and the next one is as good as any', async () => {
+    const sleeper = agent.exec({ argv: ['sleep', '4321'] });
+    agent.port.send(pattern(100_000));
+    await assert.rejects(sleeper.exit, { name: 'AgentProtocolError' });
+    agent.opened(true);
+    await agent.ready();
+    assert.equal((await run(agent, ['sh', '-c', "ps | grep -c '[s]leep 4321'"])).stdout, '0\n');
+  });
+  await agent.power('off').catch(() => undefined);
+  assert.deepEqual(await booted.end, { kind: 'powered-off' });
+});
+
+test('a guest restored while commands ran and frames were on their way serves the next host', async () => {
+  const { agent, booted } = await started();
+  agent.exec({ argv: ['yes'] });
+  agent.exec({ argv: ['sleep', '1234'] });
+  agent.files.write('/tmp/big', pattern(3_000_000)).catch(() => undefined);
+  await run(agent, ['true']);
+  const snapshot = await booted.guest.snapshot();
+  booted.guest.stop();
+  await booted.end;
+
+  const next = new AgentClient();
+  const virtio = [{ kind: 'console', ports: [next] }, { kind: 'rng' }] as const;
+  const guest = await Guest.restore(snapshot, {
+    virtio,
+    packing: nodePacking,
+    host: nodePlatform,
+    onConsole: () => {},
+  });
+  const end = guest.run();
+  await next.ready();
+  assert.equal((await run(next, ['sh', '-c', "ps | grep -cE 'sleep 123[4]|yes$'"])).stdout, '0\n');
+  await next.files.write('/tmp/again', pattern(100_000));
+  assert.deepEqual(await next.files.read('/tmp/again'), pattern(100_000));
+  guest.stop();
+  await end;
+});
+
+test('a guest without the port boots as ever, and has no agent running', async () => {
+  const booted = await boot({ kernel: builtIn() });
+  await booted.shows('vivarium:~# ');
+  booted.type('pidof vivarium-agent; echo status $?\n');
+  await booted.shows('status 1');
+  booted.guest.stop();
+  await booted.end;
+});
