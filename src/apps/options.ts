@@ -10,6 +10,7 @@ import { addScreenCommand, type ScreenOptions } from './screen.ts';
 import { addShareOption, SHARE_HELP, type ShareOption, shareProblem } from './shares.ts';
 import { addSnapshotCommand, type SnapshotCommand } from './snapshot.ts';
 import { parseDurationMs, parseSize } from './units.ts';
+import { VIRTIO_RNG } from './virtio.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
 export type TraceKind = (typeof TRACE_KINDS)[number];
@@ -17,6 +18,8 @@ export type TraceKind = (typeof TRACE_KINDS)[number];
 /** The longest a timer can wait: 24 days and some hours. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
+const DEVICES: readonly string[] = [...OPTIONAL_DEVICES, VIRTIO_RNG];
+
 /** What a restored guest is, it was before. */
 const FIXED_BY_SNAPSHOT = [
   'kernel',
@@ -158,8 +161,8 @@ function guestName(name: string): string {
 }
 
 function device(name: string, before: readonly string[] = []): string[] {
-  if (!(OPTIONAL_DEVICES as readonly string[]).includes(name)) {
-    throw new InvalidArgumentError(`Devices to choose from: ${OPTIONAL_DEVICES.join(', ')}.`);
+  if (!DEVICES.includes(name)) {
+    throw new InvalidArgumentError(`Devices to choose from: ${DEVICES.join(', ')}.`);
   }
   return [...before, name];
 }
@@ -212,7 +215,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .addOption(
       new Option('--memory <size>', "the guest's memory").argParser(size).default(DEFAULT_MEMORY_BYTES, '512M'),
     )
-    .option('--device <name>', `add a device: ${OPTIONAL_DEVICES.join(', ')}; may be repeated`, device)
+    .option('--device <name>', `add a device: ${DEVICES.join(', ')}; may be repeated`, device)
     .addOption(
       new Option('--engine <name>', 'what runs guest code; auto translates what is hot, and interprets the rest')
         .choices(ENGINE_CHOICES)

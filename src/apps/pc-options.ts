@@ -16,7 +16,7 @@ import { parseDurationMs } from './units.ts';
 
 export interface DiskOption {
   readonly file: string;
-  readonly bus: 'ide' | 'ahci';
+  readonly bus: 'ide' | 'ahci' | 'virtio';
 }
 
 /** What asks for a whole PC. */
@@ -76,6 +76,7 @@ whenever this process gets the signal USR2; see also "vivarium help screen".`;
 
 const IDE_UNITS = 4;
 const AHCI_UNITS = 6;
+const VIRTIO_DISKS = 6;
 const FLOPPIES = 2;
 const NICS = 4;
 const LONGEST_BOOT_MENU_MS = 3_600_000;
@@ -91,8 +92,8 @@ function known<T extends object>(result: T | Problem): T {
 
 function disk(text: string): DiskOption {
   const [, file = '', bus = 'ide'] = /^(.*?)(?:,bus=([^,]*))?$/s.exec(text) ?? [];
-  if (file === '' || (bus !== 'ide' && bus !== 'ahci')) {
-    throw new InvalidArgumentError('Write FILE or FILE,bus=ahci.');
+  if (file === '' || (bus !== 'ide' && bus !== 'ahci' && bus !== 'virtio')) {
+    throw new InvalidArgumentError('Write FILE, FILE,bus=ahci or FILE,bus=virtio.');
   }
   return { file, bus };
 }
@@ -125,7 +126,9 @@ function serial(file: string): string {
 /** Adds them to a command. */
 export function addPcOptions(command: Command): void {
   command
-    .addOption(new Option('--disk <file[,bus=ahci]>', 'hard disk, a raw image; may be repeated').argParser(some(disk)))
+    .addOption(
+      new Option('--disk <file[,bus=ahci|virtio]>', 'hard disk, a raw image; may be repeated').argParser(some(disk)),
+    )
     .option('--cdrom <file>', 'CD-ROM, an ISO image')
     .option('--floppy <file>', 'floppy disk, a raw image; may be repeated once', some(String))
     .option('--bios <file>', 'firmware, rather than SeaBIOS')
@@ -134,7 +137,7 @@ export function addPcOptions(command: Command): void {
     .option('--snapshot', 'throw away at the end what the guest writes to its disks')
     .option(
       '--nic <user[,...]>',
-      'network card: user[,model=e1000|rtl8139|pcnet][,mac=ADDRESS]; may be repeated',
+      'network card: user[,model=e1000|rtl8139|pcnet|virtio][,mac=ADDRESS]; may be repeated',
       some((text: string) => known(parseNic(text))),
     )
     .option(
@@ -202,9 +205,12 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   }
   const ideDisks = disks.filter(({ bus }) => bus === 'ide').length;
   if (ideDisks + (cdrom === undefined ? 0 : 1) > IDE_UNITS) {
-    return `There is room for ${IDE_UNITS} disks and CD-ROMs: put more on AHCI, with bus=ahci.`;
+    return `There is room for ${IDE_UNITS} disks and CD-ROMs: put more on AHCI or virtio, with bus=ahci or bus=virtio.`;
   }
-  if (disks.length - ideDisks > AHCI_UNITS) return `AHCI takes ${AHCI_UNITS} disks.`;
+  if (disks.filter(({ bus }) => bus === 'ahci').length > AHCI_UNITS) return `AHCI takes ${AHCI_UNITS} disks.`;
+  if (disks.filter(({ bus }) => bus === 'virtio').length > VIRTIO_DISKS) {
+    return `There is room for ${VIRTIO_DISKS} virtio disks.`;
+  }
   if (floppies.length > FLOPPIES) return `There is room for ${FLOPPIES} floppy disks.`;
   if (nics.length > NICS) return `There is room for ${NICS} network cards.`;
   return {

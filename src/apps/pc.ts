@@ -17,6 +17,7 @@ import {
   type GuestFirmware,
   type GuestNetwork,
   type GuestNic,
+  type GuestVirtio,
   isFirmwareSize,
 } from '../vmm/guest-options.ts';
 import type { PcOptions } from './pc-options.ts';
@@ -38,15 +39,30 @@ const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
 
 export class Pc {
   readonly firmware: GuestFirmware;
+  /** Disks, then network cards. */
+  readonly virtio: readonly GuestVirtio[];
   readonly #options: PcOptions;
   readonly #images: readonly OpenImage[];
   readonly #networks: UserNetwork[] = [];
   #capture: { readonly file: CaptureFile; capture: Capture | undefined } | undefined;
 
-  private constructor(options: PcOptions, firmware: Omit<GuestFirmware, 'nics'>, images: readonly OpenImage[]) {
+  private constructor(
+    options: PcOptions,
+    firmware: Omit<GuestFirmware, 'nics'>,
+    images: readonly OpenImage[],
+    virtioDisks: readonly BlockBackend[],
+  ) {
     this.#options = options;
     this.#images = images;
-    this.firmware = { ...firmware, nics: options.nics.map((nic) => this.#nic(nic)) };
+    const nics: GuestNic[] = [];
+    const virtioNics: GuestVirtio[] = [];
+    for (const { model, mac } of options.nics) {
+      const nic = this.#nic(mac);
+      if (model === 'virtio') virtioNics.push({ kind: 'net', nic });
+      else nics.push({ ...nic, model });
+    }
+    this.firmware = { ...firmware, nics };
+    this.virtio = [...virtioDisks.map((backend) => ({ kind: 'block', backend }) as const), ...virtioNics];
   }
 
   /** Reads the firmware and opens the images. Throws a VivariumError for what cannot be used, and leaves nothing open. */
@@ -62,19 +78,18 @@ export class Pc {
     }
     const images: OpenImage[] = [];
     try {
-      const drives = await openDrives(options, images);
+      const { drives, virtioDisks } = await openDrives(options, images);
       const { boot: bootOrder = DEFAULT_BOOT_ORDER, bootMenuMs } = options;
       const firmware = { bios, vgaBios, drives, bootOrder, ...(bootMenuMs !== undefined && { bootMenuMs }) };
-      return new Pc(options, firmware, images);
+      return new Pc(options, firmware, images, virtioDisks);
     } catch (error) {
       await Promise.allSettled(images.map(({ backend }) => backend.close()));
       throw error;
     }
   }
 
-  #nic({ model, mac }: PcOptions['nics'][number]): GuestNic {
+  #nic(mac: Uint8Array | undefined): Omit<GuestNic, 'model'> {
     return {
-      model,
       mac: mac ?? Uint8Array.of(...MAC_START, ...randomBytes(3)),
       connect: (host): GuestNetwork => {
         const network = new UserNetwork({
@@ -134,7 +149,10 @@ interface OpenImage {
   readonly backend: BlockBackend;
 }
 
-async function openDrives(options: PcOptions, opened: OpenImage[]): Promise<GuestDrive[]> {
+async function openDrives(
+  options: PcOptions,
+  opened: OpenImage[],
+): Promise<{ readonly drives: GuestDrive[]; readonly virtioDisks: BlockBackend[] }> {
   const { disks, cdrom, floppies, snapshot } = options;
   const open = async (file: string, role: DiskFileOptions['role']): Promise<BlockBackend> => {
     const readOnly = role === 'CD-ROM image' || snapshot;
@@ -147,11 +165,16 @@ async function openDrives(options: PcOptions, opened: OpenImage[]): Promise<Gues
     return backend;
   };
   const drives: GuestDrive[] = [];
+  const virtioDisks: BlockBackend[] = [];
   if (cdrom !== undefined) {
     drives.push({ bus: 'ide', unit: CDROM_UNIT, kind: 'cdrom', backend: await open(cdrom, 'CD-ROM image') });
   }
   const next = { ide: 0, ahci: 0 };
   for (const { file, bus } of disks) {
+    if (bus === 'virtio') {
+      virtioDisks.push(await open(file, 'disk image'));
+      continue;
+    }
     const index = next[bus]++;
     const unit = bus === 'ide' ? (IDE_DISK_UNITS[index] as number) : index;
     drives.push({ bus, unit, kind: 'disk', backend: await open(file, 'disk image') });
@@ -159,5 +182,5 @@ async function openDrives(options: PcOptions, opened: OpenImage[]): Promise<Gues
   for (const [unit, file] of floppies.entries()) {
     drives.push({ bus: 'floppy', unit, kind: 'floppy', backend: await open(file, 'floppy image') });
   }
-  return drives;
+  return { drives, virtioDisks };
 }

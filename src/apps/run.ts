@@ -20,9 +20,9 @@ import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
 import { Screenshot } from './screenshot.ts';
 import { Session } from './session.ts';
-import { shareDevices } from './shares.ts';
 import { type RunNotes, readSaved, SaveFile, withSavedCards } from './snapshot.ts';
 import { statisticsTable } from './statistics.ts';
+import { VIRTIO_RNG, virtioDevices } from './virtio.ts';
 
 /** How long a reader who has stopped reading can hold up an end by signal. */
 const LAST_WORDS_MS = 500;
@@ -96,7 +96,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
-      ...(options.shares.length > 0 && { virtio: shareDevices(options.shares) }),
+      virtio: virtioDevices(options, pc, saved?.manifest),
       countHits: options.stats,
       engine: options.engine,
       packing: nodePacking,
@@ -114,7 +114,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
           ...(pc && { firmware: pc.firmware }),
           time: deterministic ? 'deterministic' : 'real',
           seed: options.seed ?? (deterministic ? 0 : randomInt(2 ** 32)),
-          optionalDevices: options.devices,
+          optionalDevices: options.devices.filter((name) => name !== VIRTIO_RNG),
           gunzip,
         });
 

@@ -12,6 +12,7 @@ import { checkedManifest, type Manifest } from '../vmm/snapshot/manifest.ts';
 import { chooseGuest } from './control.ts';
 import { type Ending, type Outcome, STATUS_OK } from './exit-status.ts';
 import type { PcOptions } from './pc-options.ts';
+import { virtioMacs } from './virtio.ts';
 
 /** What a run wants to find again when it is restored. */
 export interface RunNotes {
@@ -42,7 +43,12 @@ export async function readSaved(path: string, pc: PcOptions | undefined): Promis
 /** The cards' addresses are those that the guest knows. */
 export function withSavedCards(pc: PcOptions, { manifest }: SavedGuest): PcOptions {
   const cards = manifest.pc?.nics ?? [];
-  const nics = pc.nics.map((nic, i) => (cards[i] === undefined ? nic : { ...nic, mac: Uint8Array.from(cards[i].mac) }));
+  const others = cards.map(({ mac }) => mac);
+  const ofVirtio = virtioMacs(manifest);
+  const nics = pc.nics.map((nic) => {
+    const mac = (nic.model === 'virtio' ? ofVirtio : others).shift();
+    return mac === undefined ? nic : { ...nic, mac: Uint8Array.from(mac) };
+  });
   return { ...pc, nics };
 }
 

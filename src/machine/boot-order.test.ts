@@ -17,6 +17,7 @@ const bootable = {
   ],
   ahciSlot: 4,
   nicSlots: [3, 5],
+  virtioSlots: [8, 10],
 };
 const paths = (order: string): string[] => {
   const text = new TextDecoder().decode(bootOrderFile(order, bootable));
@@ -30,6 +31,8 @@ test('kinds of devices come in the order of the letters, those of a kind in thei
     '/pci@i0cf8/ide@4/drive@1/disk@0',
     '/pci@i0cf8/ide@1,1/drive@1/disk@1',
     '/pci@i0cf8/ide@1,1/drive@0/disk@0',
+    '/pci@i0cf8/scsi@8/disk@0,0',
+    '/pci@i0cf8/scsi@a/disk@0,0',
     '/pci@i0cf8/isa@1/fdc@03f0/floppy@1',
     '/pci@i0cf8/ethernet@3/ethernet-phy@0',
     '/pci@i0cf8/ethernet@5/ethernet-phy@0',

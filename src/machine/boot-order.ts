@@ -18,16 +18,22 @@ export interface Bootable {
   /** In the order in which those of a kind are to be tried. */
   readonly drives: readonly BoardDrive[];
   readonly ahciSlot: number;
+  /** Of virtio disks, which are tried after the others. */
+  readonly virtioSlots?: readonly number[];
   readonly nicSlots: readonly number[];
 }
 
 /** Ends with a zero byte, as a string in C. */
-export function bootOrderFile(order: BootOrder, { drives, ahciSlot, nicSlots }: Bootable): Uint8Array {
-  const paths = [...new Set(order)].flatMap((letter) =>
-    letter === 'n'
-      ? nicSlots.map((slot) => `${PCI}/ethernet@${slot.toString(16)}/ethernet-phy@0`)
-      : drives.filter(({ kind }) => kind === KINDS[letter]).map((drive) => pathOf(drive, ahciSlot)),
-  );
+export function bootOrderFile(
+  order: BootOrder,
+  { drives, ahciSlot, nicSlots, virtioSlots = [] }: Bootable,
+): Uint8Array {
+  const virtio = virtioSlots.map((slot) => `${PCI}/scsi@${slot.toString(16)}/disk@0,0`);
+  const paths = [...new Set(order)].flatMap((letter) => {
+    if (letter === 'n') return nicSlots.map((slot) => `${PCI}/ethernet@${slot.toString(16)}/ethernet-phy@0`);
+    const found = drives.filter(({ kind }) => kind === KINDS[letter]).map((drive) => pathOf(drive, ahciSlot));
+    return KINDS[letter] === 'disk' ? [...found, ...virtio] : found;
+  });
   return new TextEncoder().encode(`${paths.join('\n')}\0`);
 }
 

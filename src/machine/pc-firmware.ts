@@ -33,12 +33,13 @@ import type { ResetControl } from '../devices/reset-control.ts';
 import type { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { PciVga } from '../devices/vga/pci-vga.ts';
 import { VGA_WINDOW, VGA_WINDOW_BYTES } from '../devices/vga/vga.ts';
+import { DEVICE_BLOCK } from '../devices/virtio/virtio-device.ts';
 import { FLOPPY_CONTROLLER } from './acpi/dsdt.ts';
 import { acpiFiles } from './acpi/tables.ts';
 import { BOOT_ORDER_FILE, bootOrderFile } from './boot-order.ts';
 import { type E820Entry, memoryMap } from './memory-map.ts';
 import * as at from './pc-layout.ts';
-import { type BoardVirtio, PciRoot, type PciSurroundings } from './pci-root.ts';
+import { type BoardVirtio, FIRST_VIRTIO_SLOT, PciRoot, type PciSurroundings } from './pci-root.ts';
 import { smbiosFiles } from './smbios.ts';
 import { StructWriter } from './struct-writer.ts';
 
@@ -234,7 +235,10 @@ export class PciDevices {
     fw.file('etc/show-boot-menu', Uint8Array.of(bootMenuMs === undefined ? 0 : 1, 0));
     if (bootMenuMs !== undefined) fw.file('etc/boot-menu-wait', new StructWriter().u32(bootMenuMs).finish());
     const nicSlots = NIC_SLOTS.slice(0, nics.length);
-    fw.file(BOOT_ORDER_FILE, bootOrderFile(bootOrder, { drives, ahciSlot: AHCI_SLOT, nicSlots }));
+    const virtioSlots = (this.#host.virtio?.devices ?? []).flatMap(({ deviceId }, index) =>
+      deviceId === DEVICE_BLOCK ? [FIRST_VIRTIO_SLOT + index] : [],
+    );
+    fw.file(BOOT_ORDER_FILE, bootOrderFile(bootOrder, { drives, ahciSlot: AHCI_SLOT, nicSlots, virtioSlots }));
     const codes = [...bootOrder].map((letter) => BOOT_CODES[letter] ?? 0);
     const { rtc } = this.#board;
     rtc.setByte(CMOS_BOOT_ORDER, (codes[0] ?? 0) | ((codes[1] ?? 0) << 4));

@@ -40,7 +40,7 @@ export interface BoardVirtio {
   readonly devices: readonly VirtioDevice[];
 }
 
-const FIRST_VIRTIO_SLOT = 8;
+export const FIRST_VIRTIO_SLOT = 8;
 export const MOST_VIRTIO_DEVICES = 16;
 const FIRST_BAR = 0x10;
 

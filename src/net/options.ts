@@ -25,7 +25,7 @@ export interface OpenedService {
   readonly port: number;
 }
 
-export const NIC_MODELS = ['rtl8139', 'pcnet', 'e1000'] as const;
+export const NIC_MODELS = ['rtl8139', 'pcnet', 'e1000', 'virtio'] as const;
 export type NicModel = (typeof NIC_MODELS)[number];
 
 export interface NicOption {
