@@ -29,14 +29,8 @@ export type Fault =
   | { readonly kind: 'timeout' }
   /** The platform lacks something we need, or failed underneath us. */
   | { readonly kind: 'host' }
-  /** A wait took longer than its caller wanted to wait. */
-  | { readonly kind: 'timeout'; readonly timeoutMs: number }
   /** The machine ended before it could do what was asked. */
   | { readonly kind: 'ended' }
-  /** The guest refused, with an error of its own: `code` as 'ENOENT'. */
-  | { readonly kind: 'guest'; readonly code: string; readonly path?: string }
-  /** The guest has no agent, or one that does not understand us. */
-  | { readonly kind: 'agent' }
   /** A command wrote more than its caller wanted. */
   | { readonly kind: 'output-limit'; readonly bytes: number };
 

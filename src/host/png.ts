@@ -47,7 +47,8 @@ function header(width: number, height: number): Uint8Array {
   return bytes;
 }
 
-function filteredLines({ width, height, pixels }: ScreenImage): Uint8Array {
+/** What of a picture is compressed: its lines, filtered. */
+export function pngLines({ width, height, pixels }: ScreenImage): Uint8Array {
   const lines = new Uint8Array(height * (1 + width * 3));
   const lineBytes = width * 4;
   for (let y = 0, from = 0, to = 0; y < height; y++) {
@@ -63,10 +64,15 @@ function filteredLines({ width, height, pixels }: ScreenImage): Uint8Array {
 }
 
 export function encodePng(image: ScreenImage, deflate: (bytes: Uint8Array) => Uint8Array): Uint8Array {
+  return pngFile(image, deflate(pngLines(image)));
+}
+
+/** `lines` are those of `pngLines`, compressed: where the platform takes its time for that. */
+export function pngFile({ width, height }: Pick<ScreenImage, 'width' | 'height'>, lines: Uint8Array): Uint8Array {
   const parts = [
     Uint8Array.from(SIGNATURE),
-    chunk('IHDR', header(image.width, image.height)),
-    chunk('IDAT', deflate(filteredLines(image))),
+    chunk('IHDR', header(width, height)),
+    chunk('IDAT', lines),
     chunk('IEND', new Uint8Array(0)),
   ];
   const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));

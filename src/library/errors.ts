@@ -3,13 +3,23 @@
  * They travel from the machine's worker to the caller by `packError` and `unpackError`, class and all.
  */
 
+import { AgentLostError, AgentProtocolError, GuestError } from '../agent/errors.ts';
 import { BlockError, type BlockProblem } from '../base/block.ts';
 import { type Fault, VivariumError } from '../base/errors.ts';
 import { type ErrorName, FileError } from '../files/errors.ts';
 import { SnapshotError } from '../vmm/snapshot/error.ts';
 import type { VmEnd } from './types/vm.ts';
 
-export { BlockError, type Fault, FileError, SnapshotError, VivariumError };
+export {
+  AgentLostError,
+  AgentProtocolError,
+  BlockError,
+  type Fault,
+  FileError,
+  GuestError,
+  SnapshotError,
+  VivariumError,
+};
 
 /** A wait took longer than its `timeoutMs`. */
 export class VmTimeoutError extends VivariumError {
@@ -18,7 +28,7 @@ export class VmTimeoutError extends VivariumError {
 
   /** `what` begins the sentence: "The command". */
   constructor(what: string, timeoutMs: number) {
-    super({ kind: 'timeout', timeoutMs }, `${what} took longer than ${timeoutMs} ms.`);
+    super({ kind: 'timeout' }, `${what} took longer than ${timeoutMs} ms.`);
     this.timeoutMs = timeoutMs;
   }
 }
@@ -44,28 +54,6 @@ const ENDINGS: Readonly<Record<VmEnd['kind'], string>> = {
   failed: 'it failed',
 };
 
-/** The guest says no: `code` is its error, as 'ENOENT', `path` the file or command it is about. */
-export class GuestError extends VivariumError {
-  override readonly name = 'GuestError';
-  readonly code: string;
-  readonly path: string | undefined;
-
-  constructor(code: string, message: string, path?: string) {
-    super({ kind: 'guest', code, ...(path !== undefined && { path }) }, message);
-    this.code = code;
-    this.path = path;
-  }
-}
-
-/** The guest has no agent, or one that does not understand us. */
-export class AgentError extends VivariumError {
-  override readonly name = 'AgentError';
-
-  constructor(message: string) {
-    super({ kind: 'agent' }, message);
-  }
-}
-
 /** A command of `exec` wrote more than `maxOutputBytes`, and was killed. */
 export class OutputLimitError extends VivariumError {
   override readonly name = 'OutputLimitError';
@@ -87,6 +75,8 @@ export interface PackedError {
   readonly end?: VmEnd;
   /** Of a BlockError or FileError. */
   readonly code?: string;
+  /** Of a VmTimeoutError. */
+  readonly timeoutMs?: number;
 }
 
 export function packError(error: unknown): PackedError {
@@ -101,6 +91,7 @@ export function packError(error: unknown): PackedError {
     ...(error instanceof VivariumError && { fault: error.fault }),
     ...(end && { end: packEnd(end) }),
     ...(code && { code }),
+    ...(error instanceof VmTimeoutError && { timeoutMs: error.timeoutMs }),
   };
 }
 
@@ -110,29 +101,31 @@ export function unpackError(packed: PackedError): Error {
   return error;
 }
 
-function remake({ name, message, fault, end, code }: PackedError): Error {
+function remake({ name, message, fault, end, code, timeoutMs }: PackedError): Error {
   if (name === 'BlockError') return new BlockError(code as BlockProblem, message);
   if (name === 'FileError') return new FileError(code as ErrorName);
   if (end !== undefined) return new VmEndedError(unpackEnd(end));
-  let error: Error;
-  if (fault === undefined) {
-    error = new Error(message);
-  } else if (fault.kind === 'timeout') {
-    error = new VmTimeoutError('', fault.timeoutMs);
-  } else if (fault.kind === 'guest') {
-    error = new GuestError(fault.code, message, fault.path);
-  } else if (fault.kind === 'agent') {
-    error = new AgentError(message);
-  } else if (fault.kind === 'output-limit') {
-    error = new OutputLimitError(fault.bytes);
-  } else if (name === 'SnapshotError') {
-    error = new SnapshotError(fault.kind === 'bad-snapshot' ? fault.section : undefined, '');
-  } else {
-    error = new VivariumError(fault, message);
+  if (fault === undefined) return Object.assign(new Error(message), name === 'Error' ? {} : { name });
+  return Object.assign(remakeOurs(name, fault, message, timeoutMs), { message });
+}
+
+function remakeOurs(name: string, fault: Fault, message: string, timeoutMs: number | undefined): VivariumError {
+  switch (fault.kind) {
+    case 'timeout':
+      return new VmTimeoutError('', timeoutMs ?? 0);
+    case 'guest':
+      return new GuestError(fault.code, '', fault.path);
+    case 'agent-lost':
+      return new AgentLostError(message);
+    case 'agent-protocol':
+      return new AgentProtocolError('');
+    case 'output-limit':
+      return new OutputLimitError(fault.bytes);
+    case 'bad-snapshot':
+      return name === 'SnapshotError' ? new SnapshotError(fault.section, '') : new VivariumError(fault, message);
+    default:
+      return new VivariumError(fault, message);
   }
-  error.message = message;
-  if (fault === undefined && name !== 'Error') error.name = name;
-  return error;
 }
 
 /** Errors in structured clones lose their class. */

@@ -1,6 +1,6 @@
 /** A machine that runs. */
 
-import type { GuestStats } from '../../vmm/guest-options.ts';
+import type { TranslatorStats } from '../../cpu/translator/statistics.ts';
 import type { WaitOptions } from './common.ts';
 import type { VmConsole, VmKeyboard, VmPointer, VmScreen } from './human.ts';
 import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from './process.ts';
@@ -27,7 +27,17 @@ export interface DriveStats {
   readonly writtenBytes: number;
 }
 
-export interface VmStats extends GuestStats {
+export interface VmStats {
+  /** Retired by the guest. */
+  readonly instructions: number;
+  /** The guest's time since power-on. */
+  readonly virtualNs: number;
+  /** Exits to the monitor, and events delivered, by cause. */
+  readonly exits: Readonly<Record<string, number>>;
+  readonly tlbHits: number;
+  readonly tlbMisses: number;
+  readonly memoryTouchedBytes: number;
+  readonly translator: TranslatorStats;
   /** Since the machine was started, without the time in which it was paused. */
   readonly wallMs: number;
   readonly memoryBytes: number;
@@ -57,7 +67,7 @@ export interface Vm extends AsyncDisposable {
 
   /**
    * Runs a command to its end and gathers what it writes. Waits for the guest's agent at first, for `timeoutMs` or 60 s.
-   * Rejects with a `GuestError` where it cannot be started, an `AgentError` where the guest has no agent.
+   * Rejects with a `GuestError` where it cannot be started, an `AgentLostError` where the guest has no agent.
    */
   exec(
     file: string,

@@ -1,0 +1,299 @@
+/**
+ * What a machine is made of besides its guest: images, disks, networks, shares, channels, devices. They are opened once,
+ * outlive a reset of the machine, and are closed with it.
+ */
+
+import type { BlockBackend } from '../base/block.ts';
+import { SECTOR_BYTES } from '../base/block.ts';
+import type { ChannelBackend } from '../base/channel.ts';
+import { VivariumError } from '../base/errors.ts';
+import { MemoryDisk } from '../block/memory-disk.ts';
+import { Server9p } from '../files/9p/server.ts';
+import type { FileTree } from '../files/file-tree.ts';
+import { MemoryTree } from '../files/memory-tree.ts';
+import { readOnly } from '../files/read-only.ts';
+import { isProblem, parseForward, parseOpen } from '../net/options.ts';
+import { UserNetwork } from '../net/user-network.ts';
+import type { GuestDrive, GuestNetwork, GuestNic, GuestVirtio, NetworkHost } from '../vmm/guest-options.ts';
+import { CountedDisk, CountedNetwork, noTraffic } from './counted.ts';
+import type { AssetName, MachineOptions, PackedDisk, PackedSource } from './machine-calls.ts';
+import type { DiskRole, MachinePlatform } from './platform.ts';
+import { RemoteChannel } from './remote/remote-channel.ts';
+import { RemoteDisk } from './remote/remote-disk.ts';
+import { RemoteNetwork } from './remote/remote-network.ts';
+import { RemoteTree } from './remote/remote-tree.ts';
+import type { ToCaller } from './remote/to-caller.ts';
+import type { MakeDevice } from './types/backends.ts';
+import type { DriveStats } from './types/vm.ts';
+
+/** Locally administered; a machine has one card. */
+const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x56, 0x49, 0x56);
+/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
+const CDROM_UNIT = 2;
+const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
+
+export function badOption(option: string, message: string): VivariumError {
+  return new VivariumError({ kind: 'bad-option', option }, message);
+}
+
+export class MachineParts {
+  readonly traffic = noTraffic();
+  readonly #options: MachineOptions;
+  readonly #platform: MachinePlatform;
+  readonly #caller: ToCaller;
+  readonly #disks: CountedDisk[] = [];
+  #drives: GuestDrive[] = [];
+  #virtioDisks: BlockBackend[] = [];
+  #shares: { readonly tag: string; readonly tree: FileTree }[] = [];
+  #devices: MakeDevice[] = [];
+  #channels = new Map<number, RemoteChannel>();
+  #remoteNetwork: RemoteNetwork | undefined;
+  #userNetwork: UserNetwork | undefined;
+
+  private constructor(options: MachineOptions, platform: MachinePlatform, caller: ToCaller) {
+    this.#options = options;
+    this.#platform = platform;
+    this.#caller = caller;
+  }
+
+  /** Throws a VivariumError for what cannot be used, and leaves nothing open. `functions`: devices of the caller's thread. */
+  static async open(
+    options: MachineOptions,
+    platform: MachinePlatform,
+    caller: ToCaller,
+    functions: readonly MakeDevice[],
+  ): Promise<MachineParts> {
+    const parts = new MachineParts(options, platform, caller);
+    try {
+      await parts.#openDrives();
+      for (const { tag, source, readOnly } of options.shares) {
+        parts.#shares.push({ tag, tree: await parts.#tree(source, readOnly) });
+      }
+      for (const device of options.devices) {
+        parts.#devices.push(
+          'remote' in device ? (functions[device.remote] as MakeDevice) : await parts.#device(device),
+        );
+      }
+    } catch (error) {
+      await parts.close();
+      throw error;
+    }
+    return parts;
+  }
+
+  // ---- Bytes -------------------------------------------------------------------------------------------------------
+
+  async read(source: PackedSource, role: string): Promise<Uint8Array> {
+    if (source instanceof Uint8Array) return source;
+    if (source instanceof ArrayBuffer) return new Uint8Array(source);
+    if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+    return this.#platform.read(source, role);
+  }
+
+  asset(name: AssetName): Promise<Uint8Array> {
+    const url = this.#options.assets[name] ?? this.#platform.assetUrl(name);
+    return this.#platform.read({ url }, 'file of Vivarium');
+  }
+
+  // ---- Disks -------------------------------------------------------------------------------------------------------
+
+  get drives(): readonly GuestDrive[] {
+    return this.#drives;
+  }
+
+  get driveStats(): readonly DriveStats[] {
+    return this.#disks.map(({ stats }) => ({ ...stats }));
+  }
+
+  async #openDrives(): Promise<void> {
+    const { disks, cdrom, floppy } = this.#options;
+    const next = { ide: 0, ahci: 0 };
+    for (const disk of disks) {
+      const backend = await this.#openDisk(disk, 'disk image');
+      if (disk.bus === 'virtio') {
+        this.#virtioDisks.push(backend);
+        continue;
+      }
+      const index = next[disk.bus]++;
+      const unit = disk.bus === 'ide' ? IDE_DISK_UNITS[index] : index;
+      const isTooMany = disk.bus === 'ide' ? index >= (cdrom ? 3 : 4) : index >= 6;
+      if (unit === undefined || isTooMany) throw badOption('disks', `There is no room for so many ${disk.bus} disks.`);
+      this.#drives.push({ bus: disk.bus, unit, kind: 'disk', backend });
+    }
+    if (cdrom !== undefined) {
+      const backend = await this.#openDisk(cdrom, 'CD-ROM image');
+      this.#drives.push({ bus: 'ide', unit: CDROM_UNIT, kind: 'cdrom', backend });
+    }
+    if (floppy !== undefined) {
+      const backend = await this.#openDisk(floppy, 'floppy image');
+      this.#drives.push({ bus: 'floppy', unit: 0, kind: 'floppy', backend });
+    }
+  }
+
+  async #openDisk({ source, readOnly, forget }: PackedDisk, role: DiskRole): Promise<BlockBackend> {
+    const isReadOnly = readOnly || role === 'CD-ROM image';
+    let disk = await this.#storage(source, role, isReadOnly || forget);
+    if (!isReadOnly && (forget || disk.readOnly)) disk = await this.#platform.throwAway(disk);
+    const counted = new CountedDisk(disk, isReadOnly);
+    this.#disks.push(counted);
+    return counted;
+  }
+
+  async #storage(source: PackedDisk['source'], role: DiskRole, readOnly: boolean): Promise<BlockBackend> {
+    if ('remote' in source) return new RemoteDisk(source, this.#caller);
+    if (source instanceof Uint8Array || source instanceof ArrayBuffer) return memoryDisk(new Uint8Array(source), role);
+    if ('url' in source) return memoryDisk(await this.#platform.read(source, role), role);
+    return this.#platform.openDisk(source, { role, readOnly });
+  }
+
+  // ---- Network -----------------------------------------------------------------------------------------------------
+
+  #nic(): Omit<GuestNic, 'model'> | undefined {
+    const { network } = this.#options;
+    if (network === undefined) return undefined;
+    return { mac: MAC, connect: (host) => new CountedNetwork(this.#connect(network, host), this.traffic) };
+  }
+
+  #connect(network: NonNullable<MachineOptions['network']>, host: NetworkHost): GuestNetwork {
+    if ('remote' in network) {
+      this.#remoteNetwork = new RemoteNetwork(network.remote, this.#caller, () => host.wake());
+      return this.#remoteNetwork;
+    }
+    const { sockets } = this.#platform;
+    if (sockets === undefined) {
+      throw badOption('network', 'Programs cannot open sockets here: give the machine a network back end of yours.');
+    }
+    const opened = (network.user.open ?? []).map((text) => known('network', parseOpen(text)));
+    this.#userNetwork?.close();
+    this.#userNetwork = new UserNetwork({
+      clock: host.clock,
+      sockets: sockets(),
+      random: () => crypto.getRandomValues(new Uint32Array(1))[0] as number,
+      opened,
+      delivered: () => host.wake(),
+    });
+    return this.#userNetwork;
+  }
+
+  /** What is to reach the guest. Throws a VivariumError where a port is not to be had. */
+  async listen(): Promise<void> {
+    const { network } = this.#options;
+    if (network === undefined || 'remote' in network) return;
+    for (const text of network.user.forwards ?? []) {
+      await this.#userNetwork?.forward(known('network', parseForward(text)));
+    }
+  }
+
+  frameForGuest(frame: Uint8Array): void {
+    this.#remoteNetwork?.receive(frame);
+  }
+
+  // ---- Shares, channels, devices -----------------------------------------------------------------------------------
+
+  async #tree(source: string | { readonly remote: number }, isReadOnly: boolean): Promise<FileTree> {
+    if (typeof source === 'string') {
+      const { folder } = this.#platform;
+      if (folder === undefined) throw badOption('shares', 'There are no folders here: share a tree of files.');
+      return folder(source, isReadOnly);
+    }
+    const tree = new RemoteTree(source.remote, this.#caller);
+    return isReadOnly ? readOnly(tree) : tree;
+  }
+
+  async #device({ module, options }: { readonly module: string; readonly options: unknown }): Promise<MakeDevice> {
+    let make: unknown;
+    try {
+      make = ((await this.#platform.importModule(module)) as { readonly default?: unknown }).default;
+    } catch (cause) {
+      const message = `The device ${module} cannot be loaded: ${(cause as Error).message}.`;
+      throw new VivariumError({ kind: 'bad-option', option: 'devices' }, message, { cause });
+    }
+    if (typeof make !== 'function') throw badOption('devices', `The module ${module} exports no function by default.`);
+    return (host) => (make as (...args: unknown[]) => ReturnType<MakeDevice>)(host, options);
+  }
+
+  channel(remote: number): RemoteChannel | undefined {
+    return this.#channels.get(remote);
+  }
+
+  /** The guest has been reset, or is gone: nobody there has a port open. */
+  closeChannels(): void {
+    for (const channel of this.#channels.values()) channel.opened(false);
+  }
+
+  /** For a guest that is made now. */
+  virtio(hasFirmware: boolean): GuestVirtio[] {
+    this.#channels = new Map(
+      this.#options.channels.map(({ remote, name }) => [remote, new RemoteChannel(remote, name, this.#caller)]),
+    );
+    const ports = [...this.#channels.values()];
+    const nic = hasFirmware ? undefined : this.#nic();
+    return [
+      ...(ports.length === 0 ? [] : [{ kind: 'console', ports } as const]),
+      ...(this.#options.rng ? [{ kind: 'rng' } as const] : []),
+      ...this.#shares.map(({ tag, tree }) => ({ kind: '9p', tag, server: new Server9p(tree) }) as const),
+      ...(nic ? [{ kind: 'net', nic } as const] : []),
+      ...this.#virtioDisks.map((backend) => ({ kind: 'block', backend }) as const),
+      ...this.#devices.map((make) => ({ kind: 'custom', make }) as const),
+    ];
+  }
+
+  /**
+   * The same for the machine of a snapshot, whose devices are described by `wanted`: what the caller does not give again is
+   * there, and empty.
+   */
+  virtioFor(wanted: readonly string[], hasFirmware: boolean): GuestVirtio[] {
+    const given = this.virtio(hasFirmware);
+    const take = (kind: GuestVirtio['kind']): GuestVirtio | undefined => {
+      const at = given.findIndex((one) => one.kind === kind);
+      return at < 0 ? undefined : given.splice(at, 1)[0];
+    };
+    const all = wanted.map((text): GuestVirtio => {
+      const [kind, ...rest] = text.split(' ');
+      if (kind === 'console') {
+        const console = take('console');
+        const ports = console?.kind === 'console' ? console.ports : [];
+        return { kind, ports: rest.map((name) => ports.find((port) => port.name === name) ?? unheard(name)) };
+      }
+      if (kind === '9p') {
+        const share = take(kind);
+        const server = share?.kind === kind ? share.server : new Server9p(new MemoryTree());
+        return { kind, tag: rest.join(' '), server };
+      }
+      return take(kind as GuestVirtio['kind']) ?? { kind: 'rng' };
+    });
+    return [...all, ...given.filter(({ kind }) => kind !== 'rng' && kind !== 'console')];
+  }
+
+  /** Cards of a whole PC. */
+  nics(): GuestNic[] {
+    const nic = this.#nic();
+    return nic === undefined ? [] : [{ ...nic, model: 'e1000' }];
+  }
+
+  /** Gives everything back. Rejects with the first problem of a disk whose last writes may be lost. */
+  async close(): Promise<void> {
+    this.#userNetwork?.close();
+    const closed = await Promise.allSettled(this.#disks.map((disk) => disk.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}
+
+/** A port on which nobody listens. */
+function unheard(name: string): ChannelBackend {
+  return { name, attach() {}, received() {}, opened() {}, drained() {} };
+}
+
+function memoryDisk(bytes: Uint8Array, role: DiskRole): BlockBackend {
+  if (bytes.length === 0 || bytes.length % SECTOR_BYTES !== 0) {
+    const message = `The ${role} cannot be used: its ${bytes.length} bytes are not a whole number of sectors of ${SECTOR_BYTES} bytes.`;
+    throw new VivariumError({ kind: 'bad-option' }, message);
+  }
+  return new MemoryDisk(bytes);
+}
+
+function known<T extends object>(option: string, result: T | { readonly problem: string }): T {
+  if (isProblem(result)) throw badOption(option, result.problem);
+  return result as T;
+}

@@ -1,0 +1,55 @@
+/** What the library asks of the platform it runs on. `node` and `browser` have one each. */
+
+import type { BlockBackend } from '../base/block.ts';
+import type { FileTree } from '../files/file-tree.ts';
+import type { HostSockets } from '../net/sockets.ts';
+import type { HostPlatform } from '../vmm/guest-options.ts';
+import type { Packing } from '../vmm/snapshot/format.ts';
+import type { AssetName, PackedSource } from './machine-calls.ts';
+import type { MessageEnd } from './rpc/message-end.ts';
+import type { KeptDisk } from './types/common.ts';
+
+/** Where the machine runs. */
+export interface MachinePlatform {
+  readonly host: HostPlatform;
+  readonly packing: Packing;
+  gunzip(compressed: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** All of a file or a resource; `role` says what it is for. Rejects with a `bad-file` VivariumError. */
+  read(source: { readonly path: string } | { readonly url: string }, role: string): Promise<Uint8Array>;
+  /** Where a file of this package is. */
+  assetUrl(name: AssetName): string;
+  /** A disk in a file, in a Blob, or kept by the browser. Rejects with a `bad-file` VivariumError. */
+  openDisk(
+    source: { readonly path: string } | Blob | KeptDisk,
+    options: { readonly role: DiskRole; readonly readOnly: boolean },
+  ): Promise<BlockBackend>;
+  /** Takes what is written to `below`, which stays as it is. */
+  throwAway(below: BlockBackend): Promise<BlockBackend>;
+  /** A folder of the host; undefined where there are none. */
+  readonly folder: ((path: string, readOnly: boolean) => Promise<FileTree>) | undefined;
+  /** Undefined where programs cannot reach the network. */
+  readonly sockets: (() => HostSockets) | undefined;
+  importModule(url: string): Promise<unknown>;
+}
+
+export type DiskRole = 'disk image' | 'CD-ROM image' | 'floppy image';
+
+/** A machine's side that has begun to listen. */
+export interface MachineEnd extends MessageEnd {
+  /** Called once if the side breaks down. */
+  failed(listener: (error: Error) => void): void;
+  /** At once, whatever it is doing. */
+  terminate(): Promise<void>;
+}
+
+/** Where the caller is. */
+export interface CallerPlatform {
+  /** Starts a worker in which `serveMachine` runs; `url` if it is somewhere else than it should be. */
+  startWorker(url: string | undefined): MachineEnd;
+  /** The platform of a machine in this thread. */
+  machine(): Promise<MachinePlatform>;
+  /** What a string or URL stands for. */
+  source(where: string | URL): PackedSource;
+  /** A string that `importModule` knows, in whatever thread. */
+  moduleUrl(where: string | URL): string;
+}

@@ -1,0 +1,158 @@
+/** A machine as its user sees it, by calls to wherever it runs. */
+
+import { unpackEnd, VmEndedError } from '../errors.ts';
+import type { CallerCalls, MachineCalls, MachineOptions } from '../machine-calls.ts';
+import type { MachineEnd } from '../platform.ts';
+import { Rpc } from '../rpc/rpc.ts';
+import type { WaitOptions } from '../types/common.ts';
+import type { VmScreen } from '../types/human.ts';
+import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from '../types/process.ts';
+import type { Vm, VmEnd, VmSnapshotOptions, VmStats } from '../types/vm.ts';
+import { within } from '../wait.ts';
+import type { AgentSession } from './agent-session.ts';
+import type { Served, ToMachine } from './served.ts';
+import { MachineConsole } from './vm-console.ts';
+import { MachineKeyboard, MachinePointer, MachineScreen } from './vm-screen.ts';
+
+/** How long a machine may take to close its disks before its thread is ended all the same. */
+const CLOSE_MS = 10_000;
+
+export class MachineVm implements Vm {
+  readonly ended: Promise<VmEnd>;
+  readonly console: MachineConsole;
+  readonly keyboard: MachineKeyboard;
+  readonly pointer: MachinePointer;
+  readonly #end: MachineEnd;
+  readonly #machine: ToMachine;
+  readonly #agent: AgentSession;
+  readonly #served: Served;
+  #screen: VmScreen | undefined;
+  #isRealTime = true;
+  #settle: (end: VmEnd) => void = () => {};
+  #ended: VmEnd | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(end: MachineEnd, agent: AgentSession, served: Served) {
+    this.#end = end;
+    this.#agent = agent;
+    this.#served = served;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.console = new MachineConsole({
+      input: (bytes) => this.#machine.tell('consoleInput', [bytes]),
+      flow: (isFlowing) => this.#machine.tell('consoleFlow', [isFlowing]),
+      resize: (columns, rows) => agent.resize(columns, rows),
+    });
+    this.#machine = new Rpc<MachineCalls, CallerCalls>(end, {
+      ...served.handlers,
+      ended: (how) => this.#over(unpackEnd(how)),
+      consoleOutput: (bytes) => this.console.output(bytes),
+    });
+    this.keyboard = new MachineKeyboard(this.#machine);
+    this.pointer = new MachinePointer(this.#machine);
+    served.connect(this.#machine);
+    end.failed((error) => this.#over({ kind: 'failed', error }));
+  }
+
+  /** Rejects where there can be no machine; then nothing is left of it. */
+  async start(options: MachineOptions): Promise<void> {
+    try {
+      const { hasScreen, isRealTime } = await this.#machine.call('start', [options]);
+      this.#screen = hasScreen ? new MachineScreen(this.#machine) : undefined;
+      this.#isRealTime = isRealTime;
+      this.#agent.started(isRealTime);
+    } catch (error) {
+      this.#over({ kind: 'closed' });
+      throw error;
+    }
+  }
+
+  get screen(): VmScreen | undefined {
+    return this.#screen;
+  }
+
+  get files(): VmFiles {
+    return this.#agent.files;
+  }
+
+  exec(
+    file: string,
+    args?: readonly string[],
+    options?: ExecOptions & { readonly encoding?: 'utf8' },
+  ): Promise<ExecResult>;
+  exec(
+    file: string,
+    args: readonly string[],
+    options: ExecOptions & { readonly encoding: 'bytes' },
+  ): Promise<ExecResult<Uint8Array>>;
+  exec(
+    file: string,
+    args: readonly string[] = [],
+    options: ExecOptions = {},
+  ): Promise<ExecResult | ExecResult<Uint8Array>> {
+    return this.#agent.exec(file, args, options);
+  }
+
+  spawn(file: string, args: readonly string[] = [], options: SpawnOptions = {}): Process {
+    return this.#agent.spawn(file, args, options);
+  }
+
+  ready(options?: WaitOptions): Promise<void> {
+    return this.#agent.ready(options);
+  }
+
+  snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Uint8Array> {
+    return within(this.#machine.call('snapshot', [base]), 'The snapshot', options);
+  }
+
+  pause(): Promise<void> {
+    return this.#machine.call('pause', []);
+  }
+
+  resume(): Promise<void> {
+    return this.#machine.call('resume', []);
+  }
+
+  async reset(): Promise<void> {
+    await this.#machine.call('reset', []);
+    this.#agent.started(this.#isRealTime);
+  }
+
+  stats(options: WaitOptions = {}): Promise<VmStats> {
+    return within(this.#machine.call('stats', []), 'The statistics', options);
+  }
+
+  stateHash(options: WaitOptions = {}): Promise<string> {
+    return within(this.#machine.call('stateHash', []), "The machine's hash", options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#ended === undefined) {
+      // A machine that was never started has nothing to close, and one that hangs is not waited for.
+      await within(this.#machine.call('close', []), 'Closing', { timeoutMs: CLOSE_MS }).catch(() => {});
+      this.#over({ kind: 'closed' });
+    }
+    await this.#end.terminate();
+  }
+
+  #over(end: VmEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = end;
+    this.#agent.ended(end);
+    this.#machine.close(new VmEndedError(end));
+    this.#served.close();
+    this.console.end();
+    void this.#end.terminate();
+    this.#settle(end);
+  }
+}
