@@ -165,10 +165,14 @@ export class AgentClient implements ChannelBackend {
     return this.#simple(ToAgent.SYNC, new PayloadWriter(), "Cannot write the guest's disks back", waiting);
   }
 
-  /** Writes back and switches off, or restarts, without asking anybody. Nothing tells of success but the machine's end. */
-  power(action: 'off' | 'restart', waiting?: Waiting): Promise<void> {
+  /** Writes back and switches off, or restarts, without asking anybody. Resolves when the agent is gone. */
+  async power(action: 'off' | 'restart', waiting?: Waiting): Promise<void> {
     const payload = new PayloadWriter().u32(action === 'off' ? 0 : 1);
-    return this.#simple(ToAgent.POWER, payload, 'Cannot switch the guest off', waiting);
+    try {
+      await this.#simple(ToAgent.POWER, payload, 'Cannot switch the guest off', waiting);
+    } catch (error) {
+      if (!(error instanceof AgentLostError)) throw error;
+    }
   }
 
   /** Gives up all that is under way, for good: the guest is going. */
