@@ -1,11 +1,12 @@
 /**
  * Bundles the command line into one file, dist/vivarium.js, so that it starts without resolving hundreds of modules
- * and without a TypeScript loader. Runs on `npm install` and before the tests.
+ * and without a TypeScript loader; and the library, with its typings. Runs on `npm install` and before the tests.
  */
 
 import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundleLibrary, declareLibrary } from './build-library.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const outfile = 'dist/vivarium.js';
@@ -28,3 +29,4 @@ await build({
   logLevel: 'warning',
 });
 await chmod(new URL(`../${outfile}`, import.meta.url), 0o755);
+await Promise.all([bundleLibrary(), declareLibrary()]);

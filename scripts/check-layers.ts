@@ -1,7 +1,7 @@
 /**
  * Holds the layers: a source file imports only from its own layer and from those before it, `cpu` and `devices` meet
  * at `base`, only `apps` imports `host`, and Node's modules are for the platform layers alone. Packages may be used
- * anywhere, if package.json lists them as dependencies: those run on any platform. (Platform globals are the linter's
+ * anywhere, if they are bundled: those run on any platform. (Platform globals are the linter's
  * business: `noRestrictedGlobals` in biome.json.)
  *
  * Tests beside the sources hold to the layers too, but may use Node's modules, packages, and what lies outside src.
@@ -11,6 +11,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
+
+/** What runs on any platform, below those that have one. */
+const PORTABLE = ['base', 'block', 'net', 'files', 'agent', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'];
 
 /** What each layer may import, itself apart. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -25,28 +28,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   machine: ['base', 'wasm', 'cpu', 'devices'],
   vmm: ['base', 'block', 'wasm', 'cpu', 'devices', 'machine'],
   host: ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm'],
-  'host/node': ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  'host/browser': ['base', 'block', 'net', 'files', 'wasm', 'cpu', 'devices', 'machine', 'vmm', 'host'],
-  apps: [
-    'base',
-    'block',
-    'net',
-    'files',
-    'agent',
-    'wasm',
-    'cpu',
-    'devices',
-    'machine',
-    'vmm',
-    'host',
-    'host/node',
-    'host/browser',
-  ],
-  web: ['base', 'library', 'host', 'host/browser'],
+  'host/node': PORTABLE,
+  'host/browser': PORTABLE,
+  library: PORTABLE,
+  'library/node': [...PORTABLE, 'library', 'host/node'],
+  'library/browser': [...PORTABLE, 'library', 'host/browser'],
+  apps: [...PORTABLE, 'host/node', 'host/browser', 'library', 'library/node'],
+  web: ['base', 'library', 'library/browser', 'host', 'host/browser'],
 };
 
 /** Layers that may use Node's modules. */
-const ON_NODE: readonly string[] = ['host/node', 'apps'];
+const ON_NODE: readonly string[] = ['host/node', 'library/node', 'apps'];
+
+/** Packages that the bundles have in them. */
+const SHIPPED: readonly string[] = ['@noble/hashes', 'commander'];
 
 /** Layers that are bundled, and may use packages that are for development only: what they need comes with them. */
 const BUNDLED: readonly string[] = ['web'];
@@ -82,8 +77,7 @@ export function findOffences(path: string, source: string): Offence[] {
   function reasonAgainst(specifier: string): string | undefined {
     if (!specifier.startsWith('.')) {
       const [name] = PACKAGE_NAME.exec(specifier) ?? [specifier];
-      if (isTest || name in packageJson.dependencies || ON_NODE.includes(layer!) || BUNDLED.includes(layer!))
-        return undefined;
+      if (isTest || SHIPPED.includes(name) || ON_NODE.includes(layer!) || BUNDLED.includes(layer!)) return undefined;
       if (name in packageJson.devDependencies) return `${name} is for development only`;
       return `${specifier} is for src/host/node and src/apps only`;
     }

@@ -15,13 +15,12 @@ export async function bootOn(platform: CallerPlatform, given: BootOptions): Prom
   given.signal?.throwIfAborted();
   const served = new Served();
   const { options, functions, mounts } = packOptions(given, platform, served);
-  const agent = new AgentSession(mounts);
   const hasAgent = options.rng;
+  const agent = new AgentSession(mounts, hasAgent);
   // The agent's port is the first, so that it is found whatever else there is.
   const channels = hasAgent
     ? [{ remote: served.channel(agent.client), name: agent.client.name }, ...options.channels]
     : options.channels;
-  if (!hasAgent) agent.client.close();
   const { worker = true, assets } = given;
   const end = worker ? platform.startWorker(assets?.worker?.toString()) : await machineHere(platform, functions);
   const vm = new MachineVm(end, agent, served);

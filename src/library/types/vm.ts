@@ -79,7 +79,7 @@ export interface Vm extends AsyncDisposable {
     args: readonly string[],
     options: ExecOptions & { readonly encoding: 'bytes' },
   ): Promise<ExecResult<Uint8Array>>;
-  /** Starts a command. What it does is by streams; many may run at once. */
+  /** Starts a command. What it does is by streams; many may run at once. Throws a `VmEndedError` when the machine has ended. */
   spawn(file: string, args?: readonly string[], options?: SpawnOptions): Process;
   /** When the guest's agent has answered; after 60 s, unless told otherwise, rejects with a `VmTimeoutError`. */
   ready(options?: WaitOptions): Promise<void>;

@@ -34,20 +34,23 @@ export class AgentSession {
   readonly client = new AgentClient();
   readonly files: VmFiles;
   readonly #mounts: readonly AgentMount[];
+  readonly #hasAgent: boolean;
   #end: VmEnd | undefined;
   /** What the guest is told when its agent answers. */
   #prepared: Promise<void> | undefined;
   #isRealTime = true;
   #size: { readonly columns: number; readonly rows: number } | undefined;
 
-  constructor(mounts: readonly AgentMount[]) {
+  constructor(mounts: readonly AgentMount[], hasAgent: boolean) {
     this.#mounts = mounts;
+    this.#hasAgent = hasAgent;
     this.files = this.#makeFiles();
   }
 
   /** The machine runs, for the first time or anew. */
   started(isRealTime: boolean): void {
     this.#isRealTime = isRealTime;
+    if (!this.#hasAgent) return;
     this.#prepared = this.#prepare();
     this.#prepared.catch(() => {});
   }
@@ -66,6 +69,7 @@ export class AgentSession {
   async resize(columns: number, rows: number): Promise<void> {
     this.#size = { columns, rows };
     // Before there is an agent, it will be told.
+    this.#check();
     if (this.client.isReady) await this.client.resize(rows, columns);
   }
 
@@ -87,6 +91,7 @@ export class AgentSession {
   // ---- Commands ----------------------------------------------------------------------------------------------------
 
   spawn(file: string, args: readonly string[], options: SpawnOptions): Process {
+    this.#check();
     const { env, cleanEnv, cwd, uid, gid, tty } = options;
     const waiting = patience(`The command ${file}`, options);
     const process = this.client.exec({
@@ -200,6 +205,7 @@ export class AgentSession {
 
   /** Once the agent is ready, as far as the caller's patience goes. */
   async #attempt<T>(what: string, options: WaitOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#check();
     const waiting = patience(what, options);
     try {
       await Promise.race([this.#prepared, waiting.over]);
@@ -209,6 +215,12 @@ export class AgentSession {
     } finally {
       waiting.done();
     }
+  }
+
+  /** Throws where there is nobody to ask. */
+  #check(): void {
+    if (this.#end !== undefined) throw new VmEndedError(this.#end);
+    if (!this.#hasAgent) throw new AgentLostError('This machine has no port for an agent: its option agent was false.');
   }
 
   /** That the agent is gone says less than how the machine ended. */
