@@ -240,6 +240,8 @@ export interface Algebra {
   setFlags(flags: FlagWrites): void;
   /** As `setFlags(recipe.compute(...inputs))`. */
   setFlagsBy(recipe: FlagRecipe, ...inputs: Value[]): void;
+  /** The same where the condition holds; else the flags stay as they are. */
+  setFlagsByIf(condition: Value, recipe: FlagRecipe, ...inputs: Value[]): void;
 
   // ---- Operands and memory; everything here may fault ----------------------------------------------------------
 

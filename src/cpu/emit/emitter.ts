@@ -274,6 +274,10 @@ export abstract class Emitter extends StateEmitter implements Algebra {
     this.setFlags(recipe.compute(this, ...inputs));
   }
 
+  setFlagsByIf(condition: Value, recipe: FlagRecipe, ...inputs: Value[]): void {
+    this.if(condition, () => this.setFlagsBy(recipe, ...inputs));
+  }
+
   // ---- Control -----------------------------------------------------------------------------------------------------
 
   once(check: (m: Algebra) => void): void {

@@ -1,7 +1,8 @@
 /** Integer addition, subtraction and comparison: SDM Vol. 1 §7.3.2 "Binary Arithmetic Instructions". */
 
 import type { Algebra, FlagRecipe, Value } from '../algebra.ts';
-import { ADC_FLAGS, ADD_FLAGS, carryOfSum, DEC_FLAGS, INC_FLAGS, SBB_FLAGS, SUB_FLAGS } from './flag-writes.ts';
+import { ADC_FLAGS, ADD_FLAGS, DEC_FLAGS, INC_FLAGS, SBB_FLAGS, SUB_FLAGS } from './flag-recipes.ts';
+import { carryOfSum } from './flag-writes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { binaryForms } from './operand-forms.ts';
 import { widthOf } from './widths.ts';

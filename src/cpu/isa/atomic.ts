@@ -2,7 +2,7 @@
 
 import type { Algebra, Value } from '../algebra.ts';
 import { RAX, RBX, RCX, RDX } from '../state.ts';
-import { ADD_FLAGS, SUB_FLAGS } from './flag-writes.ts';
+import { ADD_FLAGS, SUB_FLAGS } from './flag-recipes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { widthOf } from './widths.ts';
 

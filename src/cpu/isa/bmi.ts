@@ -7,7 +7,7 @@
 import { type Algebra, defineRoutine, type FlagWrites, type Value } from '../algebra.ts';
 import { RDX } from '../state.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { multiplyUnsigned } from './multiply.ts';
+import { multiplyUnsigned } from './products.ts';
 import { widthOf } from './widths.ts';
 
 function bmiFlags(m: Algebra, result: Value, carry: Value): FlagWrites {

@@ -1,7 +1,7 @@
 /** Bitwise logic: SDM Vol. 1 §7.3.5 "Logical Instructions". */
 
 import type { Algebra, Value } from '../algebra.ts';
-import { LOGIC_FLAGS } from './flag-writes.ts';
+import { LOGIC_FLAGS } from './flag-recipes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
 import { binaryForms } from './operand-forms.ts';
 

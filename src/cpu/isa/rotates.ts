@@ -6,7 +6,8 @@
 
 import type { Algebra, Value } from '../algebra.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { setFlagsIfCounted, shiftCount, shiftForms, signChange } from './shifts.ts';
+import { signChange } from './shifted.ts';
+import { setFlagsIfCounted, shiftCount, shiftForms } from './shifts.ts';
 import { type Width, widthOf } from './widths.ts';
 
 /** What a rotation through carry gives: the operand and CF, both as they are where the count is 0. */

@@ -2,14 +2,15 @@
  * Shifts and plain rotates: SDM Vol. 1 §7.3.6 "Shift and Rotate Instructions".
  *
  * The count is taken modulo 32 (64 for 64-bit operands); a count of 0 leaves all flags alone. Operands of 8 and 16
- * bits are shifted as 32-bit values, which any count fits. `last` is always the value one step short of the result:
- * the bit it is about to lose is CF. Where the manual leaves flags undefined they are as Intel processors have them: OF
+ * bits are shifted as 32-bit values, which any count fits. Where the manual leaves flags undefined they are as Intel processors have them: OF
  * is what the first step by one bit gives, whatever the count, and shifts clear AF.
  */
 
-import type { Algebra, FlagWrites, Operand, Value } from '../algebra.ts';
+import type { Algebra, FlagRecipe, FlagWrites, Operand, Value } from '../algebra.ts';
+import { SAR_FLAGS, SHL_FLAGS, SHR_FLAGS } from './flag-recipes.ts';
 import { defineInstruction, type Instruction } from './instruction.ts';
-import { wideOf, widthOf } from './widths.ts';
+import { shiftLeft, shiftRight, shiftSigned, signChange } from './shifted.ts';
+import { unsigned, widthOf } from './widths.ts';
 
 /** The masked count, as a value of type 32. */
 export function shiftCount(m: Algebra, count: Operand, width: number): Value {
@@ -22,9 +23,10 @@ export function setFlagsIfCounted(m: Algebra, operand: Operand, count: Value, fl
   else m.if(m.ne(count, m.const(32, 0)), () => m.setFlags(flags()));
 }
 
-/** OF of a step to the left: whether the upper two bits differ. */
-export function signChange(m: Algebra, a: Value): Value {
-  return m.msb(m.xor(a, m.shl(a, 1)));
+/** Writes the flags of a shift, but not where the count is 0. */
+function setShiftFlags(m: Algebra, by: Operand, recipe: FlagRecipe, a: Value, count: Value): void {
+  if (by.kind === 'constant') m.setFlagsBy(recipe, a, count);
+  else m.setFlagsByIf(m.ne(count, m.const(count.type, 0)), recipe, a, count);
 }
 
 /** The forms of a shift or rotate with that number in ModRM. */
@@ -46,14 +48,9 @@ const SHL = defineInstruction({
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
     const width = widthOf(a);
-    const count = shiftCount(m, by, width);
-    const wide = m.zext(a, wideOf(width));
-    const result = m.trunc(m.shl(wide, count), width);
-    m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => {
-      const last = m.trunc(m.shl(wide, m.sub(count, m.const(32, 1))), width);
-      return { CF: m.msb(last), OF: signChange(m, a), AF: m.const(1, 0), result };
-    });
+    const count = unsigned(m, shiftCount(m, by, width), width);
+    m.write(dst, shiftLeft(m, a, count).result);
+    setShiftFlags(m, by, SHL_FLAGS, a, count);
   },
 });
 
@@ -64,14 +61,9 @@ const SHR = defineInstruction({
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
     const width = widthOf(a);
-    const count = shiftCount(m, by, width);
-    const wide = m.zext(a, wideOf(width));
-    const result = m.trunc(m.shr(wide, count), width);
-    m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => {
-      const last = m.trunc(m.shr(wide, m.sub(count, m.const(32, 1))), width);
-      return { CF: m.bit(last, 0), OF: m.msb(a), AF: m.const(1, 0), result };
-    });
+    const count = unsigned(m, shiftCount(m, by, width), width);
+    m.write(dst, shiftRight(m, a, count).result);
+    setShiftFlags(m, by, SHR_FLAGS, a, count);
   },
 });
 
@@ -82,14 +74,9 @@ const SAR = defineInstruction({
   semantics(m, dst, by) {
     const a = m.readForWrite(dst);
     const width = widthOf(a);
-    const count = shiftCount(m, by, width);
-    const wide = m.sext(a, wideOf(width));
-    const result = m.trunc(m.sar(wide, count), width);
-    m.write(dst, result);
-    setFlagsIfCounted(m, by, count, () => {
-      const last = m.sar(wide, m.sub(count, m.const(32, 1)));
-      return { CF: m.bit(last, 0), OF: m.const(1, 0), AF: m.const(1, 0), result };
-    });
+    const count = unsigned(m, shiftCount(m, by, width), width);
+    m.write(dst, shiftSigned(m, a, count).result);
+    setShiftFlags(m, by, SAR_FLAGS, a, count);
   },
 });
 

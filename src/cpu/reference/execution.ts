@@ -42,6 +42,10 @@ export class Execution extends Context implements Algebra {
     this.setFlags(recipe.compute(this, ...inputs));
   }
 
+  setFlagsByIf(condition: Value, recipe: FlagRecipe, ...inputs: Value[]): void {
+    this.if(condition, () => this.setFlagsBy(recipe, ...inputs));
+  }
+
   get #instruction(): Decoded {
     this.requireInstruction();
     return this.#decoded;

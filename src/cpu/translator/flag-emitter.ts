@@ -7,7 +7,7 @@ import type { Flag, FlagRecipe, FlagWrites, Type, Value, Variable } from '../alg
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import type { SegmentMode } from '../emit/instruction-emitter.ts';
-import type { Node } from '../emit/nodes.ts';
+import { CONSTANT, type Node } from '../emit/nodes.ts';
 import { vcpu } from '../state.ts';
 import { kindOf, materializeFlags, NO_KIND } from './flag-kinds.ts';
 import { SlotEmitter } from './slot-emitter.ts';
@@ -30,10 +30,15 @@ export class FlagsNeeded extends Error {
   }
 }
 
-/** Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs. */
+/**
+ * Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs, as nodes or, once
+ * settled, in the locals for them.
+ */
 export type FlagState =
   | { readonly where: 'slots' }
   | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly type: Type; readonly inputs: Inputs }
+  /** In the block given. */
+  | { readonly where: 'chosen'; readonly since: number; readonly kind: Node; readonly inputs: readonly Node[] }
   /** Since the block given; CF may be in its slot beside. */
   | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
 
@@ -47,6 +52,9 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected flags: FlagState = IN_SLOTS;
   /** The flags were written since they were settled. */
   protected flagsChanged = false;
+  /** The block at hand, and which flags it begins with in their slots. */
+  protected block = 0;
+  protected blockNeed: FlagNeed = 0;
   /** Settled flags that follow from a recipe. */
   readonly #flagKind: Variable;
   readonly #flagInputs: readonly Variable[];
@@ -68,13 +76,35 @@ export abstract class FlagEmitter extends SlotEmitter {
       settled.push(this.i32(NO_KIND));
       return flags;
     }
-    const { recipe, type } = flags;
-    settled.push(this.i32(kindOf(recipe, type)));
-    for (const [i, input] of this.#inputs(flags).entries()) {
+    const { kind, inputs } = this.#put(flags);
+    settled.push(kind);
+    for (const [i, input] of inputs.entries()) {
       variables.push(this.#flagInputs[i] as Variable);
-      settled.push(this.zext(input, 64));
+      settled.push(input);
     }
-    return { where: 'recipe', recipe, type, inputs: 'settled' };
+    if (flags.where === 'chosen') return { where: 'unknown', since: flags.since, carry: false };
+    return { ...flags, inputs: 'settled' };
+  }
+
+  /** Kind and inputs as the locals for them have them. */
+  #put(flags: FlagState): { kind: Node; inputs: readonly Node[] } {
+    switch (flags.where) {
+      case 'slots':
+        return { kind: this.i32(NO_KIND), inputs: [] };
+      case 'recipe': {
+        const { recipe, type } = flags;
+        return {
+          kind: this.i32(kindOf(recipe, type)),
+          inputs: this.#inputs(flags).map((input) => this.zext(input, 64)),
+        };
+      }
+      case 'chosen':
+        return flags;
+      case 'unknown': {
+        const [kind, ...inputs] = this.settledFlags() as [Node, ...Node[]];
+        return { kind, inputs };
+      }
+    }
   }
 
   #inputs({ recipe, type, inputs }: FlagState & { where: 'recipe' }): readonly Node[] {
@@ -100,6 +130,7 @@ export abstract class FlagEmitter extends SlotEmitter {
       this.#materialize();
       return 'in slots';
     }
+    if (flags.where === 'chosen') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
     this.direct = true;
     this.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
     if (flags.recipe.keepsCarry) super.set(vcpu.flagCarry, this.slotValue(CARRY_SLOT));
@@ -123,7 +154,7 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected forceFlags(): void {
     const flags = this.flags;
     if (flags.where === 'slots') return;
-    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
+    if (flags.where !== 'recipe') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
     this.flags = IN_SLOTS;
     this.flagsChanged = true;
     super.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
@@ -132,7 +163,7 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected forceCarry(): void {
     const flags = this.flags;
     if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
-    if (flags.where === 'unknown') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
+    if (flags.where !== 'recipe') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
     if (flags.recipe.keepsCarry) return;
     const { CF } = flags.recipe.compute(this, ...this.#inputs(flags));
     this.setSlot(CARRY_SLOT, this.zext(CF as Value, 32));
@@ -154,6 +185,33 @@ export abstract class FlagEmitter extends SlotEmitter {
     if (recipe.keepsCarry) this.forceCarry();
     const type = (inputs[0] as Value).type;
     this.flags = { where: 'recipe', recipe, type, inputs: inputs.map((input) => this.clean(input)) };
+    this.flagsChanged = true;
+  }
+
+  /**
+   * Which recipe holds is chosen when the code runs: what nobody reads must not cost more. A block in which somebody does
+   * is made anew, with flags in their slots, and then the recipe is computed on one of two ways.
+   */
+  override setFlagsByIf(condition: Value, recipe: FlagRecipe, ...inputs: Value[]): void {
+    const { code, constant } = condition as Node;
+    if (code === CONSTANT) {
+      if (constant) this.setFlagsBy(recipe, ...inputs);
+      return;
+    }
+    if (this.blockNeed !== 0) {
+      super.setFlagsByIf(condition, recipe, ...inputs);
+      return;
+    }
+    const before = this.#put(this.flags);
+    const type = (inputs[0] as Value).type;
+    const choose = (a: Node, b: Node | undefined): Node => (b === undefined ? a : this.select(condition, a, b));
+    const chosen = inputs.map((input, i) => choose(this.zext(this.clean(input), 64), before.inputs[i]));
+    this.flags = {
+      where: 'chosen',
+      since: this.block,
+      kind: this.select(condition, this.i32(kindOf(recipe, type)), before.kind),
+      inputs: [...chosen, ...before.inputs.slice(chosen.length)],
+    };
     this.flagsChanged = true;
   }
 

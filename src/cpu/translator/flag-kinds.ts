@@ -4,7 +4,7 @@
  */
 
 import { defineRoutine, type FlagRecipe, type Type, type Value } from '../algebra.ts';
-import { FLAG_RECIPES } from '../isa/flag-writes.ts';
+import { FLAG_RECIPES } from '../isa/flag-recipes.ts';
 
 const WIDTHS: readonly Type[] = [64, 32, 8, 16];
 

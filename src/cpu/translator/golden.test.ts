@@ -68,6 +68,12 @@ const PROGRAMS: Readonly<Record<string, readonly [bytes: string, text: string][]
     ['83 f0 55', 'xor eax, 0x55'],
     ['c3', 'ret'],
   ],
+  'flags of a shift that nobody reads': [
+    ['d3 e8', 'shr eax, cl'],
+    ['01 c3', 'add ebx, eax'],
+    ['ff c9', 'dec ecx'],
+    ['75 f8', 'jnz -8'],
+  ],
   'flags kept for an add with carry': [
     ['48 8b 06', 'mov rax, [rsi]'],
     ['48 11 07', 'adc [rdi], rax'],

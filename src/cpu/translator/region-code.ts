@@ -141,7 +141,8 @@ class RegionCode {
   #block(block: PlannedBlock, go: (to: number) => void): void {
     const m = this.#m;
     const first = this.#request.operations[block.number] as number;
-    this.#written[block.number] = m.beginBlock(this.#flagsAt(block), first, block.offset);
+    const { number, offset } = block;
+    this.#written[number] = m.beginBlock(number, this.#need(block), this.#flagsAt(block), first, offset);
     let branch: Branch = { condition: undefined, target: undefined };
     this.#b.scoped(() => {
       m.beginWindows(this.#arriving.get(block.number) ?? []);

@@ -205,8 +205,10 @@ export class RegionEmitter extends FlagEmitter {
   // ---- Blocks ------------------------------------------------------------------------------------------------------
 
   /** All slots are settled here. Returns what will hold the slots that the block writes. */
-  beginBlock(flags: FlagState, operation: number, offset: number): SlotSet {
+  beginBlock(block: number, need: FlagNeed, flags: FlagState, operation: number, offset: number): SlotSet {
     this.values = [];
+    this.block = block;
+    this.blockNeed = need;
     this.flags = flags;
     this.flagsChanged = false;
     this.written = new SlotSet();
