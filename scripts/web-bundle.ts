@@ -3,7 +3,7 @@
 import { copyFile, cp, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 export const WEB_FOLDER = join(root, 'dist/web');
@@ -18,15 +18,13 @@ const FETCHED = [
 ];
 /** Made by the build, if it was. */
 const SNAPSHOT = 'dist/builtin.snapshot';
-const WORKER = 'src/web/interim/worker.ts';
 
 /** Makes the folder anew. */
 export async function bundlePage(folder = WEB_FOLDER): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: { main: 'src/web/main.ts', worker: WORKER, style: 'src/web/bundle.css' },
     outdir: folder,
     bundle: true,
     minify: true,
@@ -37,7 +35,10 @@ export async function bundlePage(folder = WEB_FOLDER): Promise<void> {
     sourcesContent: false,
     legalComments: 'linked',
     logLevel: 'warning',
-  });
+  } satisfies BuildOptions;
+  // What only a machine in the page itself would need is split off, and never fetched.
+  await build({ ...common, entryPoints: { main: 'src/web/main.ts', style: 'src/web/bundle.css' }, splitting: true });
+  await build({ ...common, entryPoints: { worker: 'src/library/browser/worker.ts' } });
   for (const file of FETCHED) await copyFile(join(root, file), join(folder, file.split('/').at(-1) as string));
   if (await stat(join(root, SNAPSHOT)).catch(() => undefined)) {
     await cp(join(root, SNAPSHOT), join(folder, 'builtin.snapshot'));

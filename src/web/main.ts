@@ -7,7 +7,7 @@ import type { Vm, VmEnd } from '../library/types/index.ts';
 import { DisksView } from './disks-view.ts';
 import { button, byId } from './elements.ts';
 import { chosenOf } from './file-kinds.ts';
-import { boot } from './interim/boot.ts';
+import { boot } from '../library/browser/index.ts';
 import { fillKeysRow } from './keys-row.ts';
 import { complain, news } from './messages.ts';
 import { saveFile } from './save-file.ts';
