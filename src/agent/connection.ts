@@ -121,7 +121,8 @@ export class AgentConnection implements ChannelBackend {
   #lastStream = 0;
 
   constructor(options: ConnectionOptions) {
-    this.#fillRandom = options.fillRandom ?? ((bytes) => globalThis.crypto.getRandomValues(bytes));
+    this.#fillRandom =
+      options.fillRandom ?? ((bytes) => globalThis.crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>));
     this.#onChange = options.onChange;
   }
 
