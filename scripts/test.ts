@@ -24,6 +24,8 @@ function testFiles(path: string): string[] {
 }
 
 await import('./build.ts');
+// A single test is not to wait for a guest to boot.
+if (process.argv.length <= 2) await import('./builtin-snapshot.ts');
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const paths = process.argv.length > 2 ? process.argv.slice(2) : ['src', 'scripts', 'tests'];
 const files = paths.flatMap(testFiles);

@@ -1,0 +1,102 @@
+/**
+ * Makes dist/builtin.snapshot: the built-in guest at its prompt, with its agent listening, from which `vivarium run`,
+ * `boot()` and the page start at once. Runs at the end of `npm run build`, and only boots where what it depends on has
+ * changed: the guest's files, this script, and the machine.
+ *
+ * What the guest has written to its console is in the notes of the snapshot, one character for each byte.
+ */
+
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { deflate, gunzipSync } from 'node:zlib';
+import { SnapshotFile } from '../src/vmm/snapshot/format.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const OUT = join(root, 'dist/builtin.snapshot');
+const KERNEL = join(root, 'guests/builtin/vmlinuz');
+const INITRD = join(root, 'guests/builtin/initramfs.cpio.gz');
+/** What can change what the guest is, or how it is saved. */
+const MACHINE = ['base', 'cpu', 'devices', 'machine', 'vmm'];
+
+const MEMORY_BYTES = 256 * 2 ** 20;
+/** What src/apps/built-in-guest.ts says to a guest with a terminal, but for the terminal's kind and size. */
+const COMMAND_LINE = 'console=ttyS0 loglevel=3 vivarium.resize=ttyS1';
+const PROMPT = '~# ';
+const PATIENCE_MS = 300_000;
+/** The guest has nothing to do for this long before it is saved. */
+const QUIET_MS = 500;
+/**
+ * Memory that was used and is free again is overwritten with zeros, which take no room: the allocator gives what was
+ * freed last, and in small pieces, before what was never used. More would only wear out page tables.
+ */
+const TIDY =
+  'sync; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/zero of=/dev/shm/zeros bs=64k count=256 2>/dev/null; rm /dev/shm/zeros';
+
+async function digestOfInputs(): Promise<string> {
+  const hash = createHash('sha256');
+  const files = [KERNEL, INITRD, fileURLToPath(import.meta.url)];
+  for (const layer of MACHINE) {
+    const names = await readdir(join(root, 'src', layer), { recursive: true });
+    files.push(...names.filter((name) => /(?<!\.test)\.ts$/.test(name)).map((name) => join(root, 'src', layer, name)));
+  }
+  for (const file of files.sort()) hash.update(`${file.slice(root.length)}\n`).update(await readFile(file));
+  return hash.digest('hex');
+}
+
+async function isCurrent(inputs: string): Promise<boolean> {
+  try {
+    const { manifest } = new SnapshotFile(await readFile(OUT));
+    return (manifest as { notes?: Record<string, string> }).notes?.inputs === inputs;
+  } catch {
+    return false;
+  }
+}
+
+async function make(inputs: string): Promise<Uint8Array> {
+  const { AgentClient } = await import('../src/agent/client.ts');
+  const { Guest } = await import('../src/vmm/guest.ts');
+  const { nodePacking, nodePlatform } = await import('../src/host/node/platform.ts');
+  const deflateAside = promisify<Uint8Array, { level: number }, Buffer>(deflate);
+  const agent = new AgentClient();
+  let console = '';
+  const [kernel, initrd] = await Promise.all([readFile(KERNEL), readFile(INITRD)]);
+  const guest = await Guest.create({
+    memoryBytes: MEMORY_BYTES,
+    kernel: { image: kernel, initrd: gunzipSync(initrd), commandLine: COMMAND_LINE },
+    time: 'real',
+    seed: 1,
+    optionalDevices: [],
+    virtio: [{ kind: 'console', ports: [agent] }, { kind: 'rng' }],
+    onConsole: (bytes) => {
+      console += Buffer.from(bytes).toString('latin1');
+    },
+    gunzip: (bytes) => gunzipSync(bytes),
+    packing: { ...nodePacking, deflate: (bytes) => deflateAside(bytes, { level: 9 }) },
+    host: nodePlatform,
+  });
+  const ended = guest.run().then((end): never => {
+    throw new Error(`The built-in guest ended before it could be saved (${end.kind}); it wrote:\n${console}`);
+  });
+  const give = <T>(work: Promise<T>): Promise<T> => Promise.race([work, ended]);
+  await give(agent.ready({ timeoutMs: PATIENCE_MS }));
+  while (!console.includes(PROMPT)) await give(new Promise((resolve) => setTimeout(resolve, 20)));
+  await give(agent.exec({ argv: ['sh', '-c', TIDY], timeoutMs: PATIENCE_MS }).exit);
+  await give(new Promise((resolve) => setTimeout(resolve, QUIET_MS)));
+  const notes = { input: 'console', takesInput: 'yes', console, inputs };
+  const snapshot = await give(guest.snapshot({ notes }));
+  ended.catch(() => {});
+  guest.stop();
+  agent.close();
+  return snapshot;
+}
+
+const inputs = await digestOfInputs();
+if (!(await isCurrent(inputs))) {
+  const snapshot = await make(inputs);
+  // In one step, lest somebody reads half of it.
+  await writeFile(`${OUT}.new`, snapshot);
+  await rename(`${OUT}.new`, OUT);
+}
