@@ -54,7 +54,8 @@ export interface DeviceHost {
   wake(): void;
 }
 
-export type MakeDevice = (host: DeviceHost) => VirtioDevice;
+// biome-ignore lint/suspicious/noExplicitAny: what options there are is between an embedder and its device.
+export type MakeDevice = (host: DeviceHost, options?: any) => VirtioDevice;
 
 /**
  * A virtio device of an embedder's own. It works where the machine does, so it is named by a module, which the worker
