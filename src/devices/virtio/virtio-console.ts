@@ -12,7 +12,7 @@
 import type { ChannelBackend, ChannelPort } from '../../base/channel.ts';
 import { bool, defineState, list, type StateOf, u8, u32 } from '../../base/state.ts';
 import { Device } from '../device.ts';
-import { DEVICE_CONSOLE, type VirtioDevice } from './virtio-device.ts';
+import { DEVICE_CONSOLE, type VirtioDevice, type VirtioTransport } from './virtio-device.ts';
 import type { VirtioChain, Virtqueue } from './virtqueue.ts';
 
 const F_MULTIPORT = 1n << 1n;
@@ -38,6 +38,11 @@ export const MOST_PORTS = 30;
 const LONGEST_NAME = 64;
 /** What a back end is given at once. */
 const PIECE_BYTES = 64 * 1024;
+/**
+ * Of what the guest writes in one request. Drivers come to 32 KiB, or a pipe's contents; a chain that names the same memory
+ * over and over would hold the host for seconds.
+ */
+const LONGEST_REQUEST_BYTES = 2 ** 20;
 
 const portState = defineState('virtio-console-port', 1, {
   guestOpen: bool(),
@@ -59,6 +64,7 @@ export class VirtioConsole extends Device<StateOf<ReturnType<typeof consoleState
   /** Simple communication controller of another kind. */
   readonly classCode = 0x07_80_00;
   readonly #ports: readonly Port[];
+  #transport: VirtioTransport | undefined;
   #queues: readonly Virtqueue[] = [];
   #isMultiport = false;
   /** The board is whole: back ends may be spoken to. */
@@ -76,6 +82,7 @@ export class VirtioConsole extends Device<StateOf<ReturnType<typeof consoleState
         state: this.state.ports[i] as PortState,
         toGuest: () => queue(4 + 2 * i),
         fromGuest: () => queue(5 + 2 * i),
+        fail: () => this.#transport?.fail(),
         wake: host.wake,
       });
     });
@@ -89,6 +96,10 @@ export class VirtioConsole extends Device<StateOf<ReturnType<typeof consoleState
     this.#isResumed = false;
     for (const port of this.#ports) port.forget();
     for (const port of wereOpen) port.closed();
+  }
+
+  attached(transport: VirtioTransport): void {
+    this.#transport = transport;
   }
 
   readConfig(offset: number, size: number): number {
@@ -178,6 +189,8 @@ interface PortHost {
   /** Undefined while there is no driver. */
   toGuest(): Virtqueue | undefined;
   fromGuest(): Virtqueue | undefined;
+  /** The driver did what makes no sense. */
+  fail(): void;
   wake(): void;
 }
 
@@ -280,6 +293,10 @@ class Port implements ChannelPort {
       if (this.#accepting) this.#chain ??= queue.take();
       const chain = this.#chain;
       if (chain === undefined) break;
+      if (chain.readableBytes > LONGEST_REQUEST_BYTES) {
+        this.#host.fail();
+        break;
+      }
       const left = chain.readableBytes - state.receivedBytes;
       if (left <= 0) {
         this.#chain = undefined;
