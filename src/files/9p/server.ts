@@ -21,6 +21,8 @@ import { MessageReader, MessageWriter } from './wire.ts';
 /** Of a message, as far as we are asked. Linux comes to 512,000 over virtio. */
 export const LARGEST_MESSAGE_BYTES = 1 << 20;
 const SMALLEST_MESSAGE_BYTES = 512;
+/** Where there is no room for that, a request is not even served. */
+const REFUSAL_BYTES = p9.HEADER_BYTES + 4;
 
 export class Server9p implements FileServer {
   readonly #tree: FileTree;
@@ -60,7 +62,8 @@ export class Server9p implements FileServer {
   }
 
   async #serve(message: Uint8Array, roomBytes: number): Promise<Uint8Array> {
-    if (message.length < p9.HEADER_BYTES) return refusal('EPROTO', p9.NO_TAG, roomBytes);
+    if (roomBytes < REFUSAL_BYTES) return new Uint8Array(0);
+    if (message.length < p9.HEADER_BYTES) return refusal(new FileError('EPROTO'), p9.NO_TAG);
     const from = new MessageReader(message);
     const { type, tag } = from;
     const to = new MessageWriter(Math.min(roomBytes, this.#messageBytes ?? SMALLEST_MESSAGE_BYTES));
@@ -75,7 +78,7 @@ export class Server9p implements FileServer {
       }
       return to.finish(type + 1, tag);
     } catch (error) {
-      return refusal(error, tag, roomBytes);
+      return refusal(error, tag);
     }
   }
 
@@ -111,10 +114,8 @@ export class Server9p implements FileServer {
   }
 }
 
-/** An ERROR message, or nothing if there is no room for it. `error` by its name, or as it was thrown. */
-function refusal(error: unknown, tag: number, roomBytes: number): Uint8Array {
-  if (roomBytes < p9.HEADER_BYTES + 4) return new Uint8Array(0);
-  const to = new MessageWriter(p9.HEADER_BYTES + 4);
+function refusal(error: unknown, tag: number): Uint8Array {
+  const to = new MessageWriter(REFUSAL_BYTES);
   to.u32(errorNumber(error));
   return to.finish(p9.ERROR, tag);
 }
