@@ -71,7 +71,8 @@ static int exec_in_path(struct command *c) {
       memcpy(file, at, length);
       if (length) file[length] = '/';
       memcpy(file + length + !!length, c->name, name + 1);
-      execve(file, c->arguments, c->environment);
+      /* Fast path: execve makes an address space before it looks for the file. */
+      if (access(file, X_OK) == 0) execve(file, c->arguments, c->environment);
       if (errno == EACCES) error = EACCES; /* found, if nothing better is */
       else if (errno != ENOENT && errno != ENOTDIR) return errno;
     }

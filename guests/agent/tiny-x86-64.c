@@ -46,6 +46,7 @@ SYSTEM_CALL(munmap, 11);
 SYSTEM_CALL(rt_sigaction, 13);
 SYSTEM_CALL(rt_sigprocmask, 14);
 SYSTEM_CALL(ioctl, 16);
+SYSTEM_CALL(access, 21);
 SYSTEM_CALL(dup2, 33);
 SYSTEM_CALL(nanosleep, 35);
 SYSTEM_CALL(fork, 57);
