@@ -85,7 +85,7 @@ async function make(inputs: string): Promise<Uint8Array> {
   while (!console.includes(PROMPT)) await give(new Promise((resolve) => setTimeout(resolve, 20)));
   await give(agent.exec({ argv: ['sh', '-c', TIDY], timeoutMs: PATIENCE_MS }).exit);
   await give(new Promise((resolve) => setTimeout(resolve, QUIET_MS)));
-  const notes = { input: 'console', takesInput: 'yes', console, inputs };
+  const notes = { input: 'console', takesInput: 'yes', size: 'second serial', console, inputs };
   const snapshot = await give(guest.snapshot({ notes }));
   ended.catch(() => {});
   guest.stop();

@@ -4,13 +4,14 @@ import { fileURLToPath } from 'node:url';
 import type { TerminalSize } from '../host/node/terminal.ts';
 
 /** From dist/vivarium.js as from src/apps/built-in-guest.ts. */
-function find(name: string): string {
+function find(path: string): string {
   const up = import.meta.url.endsWith('.ts') ? '../..' : '..';
-  return fileURLToPath(new URL(`${up}/guests/builtin/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`${up}/${path}`, import.meta.url));
 }
 
-export const BUILT_IN_KERNEL = find('vmlinuz');
-export const BUILT_IN_INITRD = find('initramfs.cpio.gz');
+export const BUILT_IN_KERNEL = find('guests/builtin/vmlinuz');
+export const BUILT_IN_INITRD = find('guests/builtin/initramfs.cpio.gz');
+export const BUILT_IN_SNAPSHOT = find('dist/builtin.snapshot');
 
 /** A line for the guest's second serial port, where init waits for changes of the terminal's size. */
 export function resizeLine(size: TerminalSize): Uint8Array {

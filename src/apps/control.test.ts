@@ -19,7 +19,7 @@ test('a guest is called as the user says, or after what it boots', () => {
   assert.equal(nameOf('--disk', 'x/\u001b[2J\n.img'), '?[2J?.img');
 });
 
-const notes = () => ({ input: 'console', takesInput: 'yes' }) as const;
+const notes = () => ({ input: 'console', takesInput: 'yes', size: 'nowhere', console: '' }) as const;
 
 test('a guest without a screen, or with one in graphics, says so', () => {
   const without = commandsFor('a', {} as RunnableGuest, notes);

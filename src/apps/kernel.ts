@@ -17,6 +17,8 @@ export interface Boot {
   readonly kernel: GuestKernel | undefined;
   /** Where standard input goes when it is not a terminal: the built-in guest has a port apart for it. */
   readonly inputPort: 'console' | 'second serial';
+  /** The guest waits on its second serial port for the size of the terminal. */
+  readonly followsSize: boolean;
 }
 
 /** Reads the images; none for a guest that was saved, of whose notes `saved` are. Throws a VivariumError for a file that cannot be read. */
@@ -26,8 +28,11 @@ export async function readKernel(
   terminal: Terminal | undefined,
 ): Promise<Boot> {
   const { kernel: kernelPath, initrd: initrdPath, append } = options;
-  if (saved) return { kernel: undefined, inputPort: saved.input === 'second serial' ? 'second serial' : 'console' };
-  if (options.pc) return { kernel: undefined, inputPort: 'console' };
+  if (saved) {
+    const inputPort = saved.input === 'second serial' ? 'second serial' : 'console';
+    return { kernel: undefined, inputPort, followsSize: saved.size === 'second serial' };
+  }
+  if (options.pc) return { kernel: undefined, inputPort: 'console', followsSize: false };
   const [image, initrd, ...modules] = await Promise.all([
     readImage(kernelPath ?? BUILT_IN_KERNEL, 'kernel'),
     initrdPath === undefined ? undefined : readImage(initrdPath, 'initrd'),
@@ -41,8 +46,10 @@ export async function readKernel(
     const commandLine = [builtInCommandLine(terminal), shareWords(options.shares), append].filter(Boolean).join(' ');
     // Fast path: unpacked here, it spares the guest forty million instructions.
     const unpacked = gunzip(await readImage(BUILT_IN_INITRD, 'initrd'));
-    return { kernel: { ...named, initrd: unpacked, commandLine }, inputPort: 'second serial' };
+    const isFilter = terminal === undefined;
+    const inputPort = isFilter ? 'second serial' : 'console';
+    return { kernel: { ...named, initrd: unpacked, commandLine }, inputPort, followsSize: !isFilter };
   }
   const commandLine = append ?? (isLinuxImage(image) ? LINUX_COMMAND_LINE : '');
-  return { kernel: { ...named, ...(initrd && { initrd }), commandLine }, inputPort: 'console' };
+  return { kernel: { ...named, ...(initrd && { initrd }), commandLine }, inputPort: 'console', followsSize: false };
 }

@@ -25,7 +25,7 @@ function runOptions(...words: string[]) {
 test('run without options has the defaults', () => {
   const options = runOptions();
   assert.equal(options.kernel, undefined);
-  assert.equal(options.memoryBytes, 512 * 2 ** 20);
+  assert.equal(options.memoryBytes, 256 * 2 ** 20);
   assert.equal(options.engine, 'auto');
   assert.equal(options.timeoutMs, undefined);
   assert.equal(options.stats, false);

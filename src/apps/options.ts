@@ -18,6 +18,8 @@ export type TraceKind = (typeof TRACE_KINDS)[number];
 /** The longest a timer can wait: 24 days and some hours. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
+/** As much as its snapshot has: scripts/builtin-snapshot.ts. */
+const BUILT_IN_MEMORY_BYTES = 256 * 2 ** 20;
 const DEVICES: readonly string[] = [...OPTIONAL_DEVICES, VIRTIO_RNG];
 
 /** What a restored guest is, it was before. */
@@ -53,6 +55,8 @@ export interface RunOptions {
   readonly symbols: readonly string[];
   readonly trace?: { readonly kinds: ReadonlySet<TraceKind>; readonly file: string };
   readonly deterministic: boolean;
+  /** The built-in guest boots, where it would start from its snapshot. */
+  readonly cold?: boolean;
   readonly seed?: number;
   /** Snapshots: where this run is saved when it is ended, and what it starts from rather than a kernel or a drive. */
   readonly save?: string;
@@ -74,7 +78,8 @@ export interface Output {
 }
 
 const RUN_HELP_TAIL = `
-Without a kernel or a drive the built-in guest boots. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
+Without a kernel or a drive the built-in guest runs: at a terminal it starts from a snapshot at its prompt, unless other options
+than those of that guest are given, or --cold. A Linux bzImage boots by the Linux boot protocol, an ELF file by PVH or by
 Multiboot; no firmware is needed.
 
 A guest that was saved, with --save or by "vivarium snapshot", goes on with --restore: in the same machine, with the same
@@ -213,7 +218,9 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     )
     .option('--module <file[,args]>', 'Multiboot module with its command line; may be repeated', module)
     .addOption(
-      new Option('--memory <size>', "the guest's memory").argParser(size).default(DEFAULT_MEMORY_BYTES, '512M'),
+      new Option('--memory <size>', "the guest's memory")
+        .argParser(size)
+        .default(undefined, '512M, or 256M for the built-in guest'),
     )
     .option('--device <name>', `add a device: ${DEVICES.join(', ')}; may be repeated`, device)
     .addOption(
@@ -231,6 +238,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       "names for the profile, rather than the kernel's own: a System.map or an ELF file; may be repeated",
       symbols,
     )
+    .option('--cold', 'boot the built-in guest, rather than start it from a snapshot at its prompt')
     .option('--deterministic', 'let time follow the instruction count, so that the same input gives the same run')
     .addOption(
       new Option(
@@ -248,7 +256,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     .action((given) => {
       const {
         module: modules = [],
-        memory: memoryBytes,
+        memory,
         device: devices = [],
         share: shares = [],
         timeout: timeoutMs,
@@ -262,6 +270,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       const pc = pcOptions(given, given);
       if (typeof pc === 'string') program.error(`error: ${pc}`);
       const isBuiltIn = !pc && rest.kernel === undefined && rest.initrd === undefined && rest.restore === undefined;
+      const memoryBytes = memory ?? (isBuiltIn ? BUILT_IN_MEMORY_BYTES : DEFAULT_MEMORY_BYTES);
       const problem = shareProblem(shares, { isBuiltIn, deterministic: rest.deterministic === true });
       if (problem !== undefined) program.error(`error: ${problem}`);
       parsed = {

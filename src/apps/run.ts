@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConsoleOutput } from '../host/node/console-output.ts';
+import { ConsoleOutput, ConsoleTail } from '../host/node/console-output.ts';
 import { openNew } from '../host/node/new-file.ts';
 import { gatherInput, passInput } from '../host/node/piped-input.ts';
 import { gunzip, nodePacking, nodePlatform } from '../host/node/platform.ts';
@@ -18,6 +18,7 @@ import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
 import { Pc } from './pc.ts';
 import { Profile } from './profile.ts';
+import { builtInSaved, SavedAgent } from './saved-start.ts';
 import { Screenshot } from './screenshot.ts';
 import { Session } from './session.ts';
 import { type RunNotes, readSaved, SaveFile, withSavedCards } from './snapshot.ts';
@@ -56,23 +57,33 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   };
   const terminalDisplay = options.pc && terminalDisplayFor(options.pc.display, stdin, stdout);
   const events = {
-    input: (bytes: Uint8Array) => (terminalDisplay ? terminalDisplay.input(bytes) : guest.sendConsole(bytes)),
+    input: (bytes: Uint8Array) => (terminalDisplay ? terminalDisplay.input(bytes) : typed.send(bytes)),
     leave: () => session.end({ by: 'user' }),
     statistics: () => terminal?.notice(statistics()),
     // Of the built-in guest, which looks for it there.
-    resize: (size: TerminalSize) => inputPort === 'second serial' && guest.sendSecondSerial(resizeLine(size)),
+    resize: (size: TerminalSize) => followsSize && guest.sendSecondSerial(resizeLine(size)),
     hangup: () => session.end({ by: 'signal', number: 1 }),
   };
   const terminal = stdin.isTTY
     ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, events, terminalDisplay)
     : undefined;
 
-  const saved = options.restore === undefined ? undefined : await readSaved(options.restore, options.pc);
+  const builtIn = options.restore === undefined ? await builtInSaved(options, terminal !== undefined) : undefined;
+  const saved = options.restore === undefined ? builtIn : await readSaved(options.restore, options.pc);
   const memoryBytes = saved?.manifest.memoryBytes ?? options.memoryBytes;
   const deterministic = saved === undefined ? options.deterministic : saved.manifest.time === 'deterministic';
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
-  const { kernel, inputPort } = await readKernel(options, saved?.notes, terminal);
-  const notes = (): RunNotes => ({ input: inputPort, takesInput: held.isReleased ? 'yes' : 'no' });
+  const { kernel, inputPort, followsSize } = await readKernel(options, saved?.notes, terminal);
+  /** What is typed waits until a restored guest knows its terminal. */
+  const typed = new HeldInput((bytes) => guest.sendConsole(bytes));
+  const tail = new ConsoleTail();
+  const agent = new SavedAgent(saved?.manifest);
+  const notes = (): RunNotes => ({
+    input: inputPort,
+    takesInput: held.isReleased ? 'yes' : 'no',
+    size: followsSize ? 'second serial' : 'nowhere',
+    console: tail.text,
+  });
   if (saved?.notes.takesInput === 'yes') held.release();
   const profile =
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
@@ -92,11 +103,14 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     });
     const common = {
       paced: terminal !== undefined,
-      onConsole: (bytes: Uint8Array) => output?.write(bytes),
+      onConsole: (bytes: Uint8Array) => {
+        tail.add(bytes);
+        output?.write(bytes);
+      },
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
-      virtio: virtioDevices(options, pc, saved?.manifest),
+      virtio: virtioDevices(options, pc, saved?.manifest, agent.devices),
       countHits: options.stats,
       engine: options.engine,
       packing: nodePacking,
@@ -161,7 +175,12 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   };
   if (screenshot !== undefined) process.on('SIGUSR2', () => void picture());
   onEndingSignals((number) => session.end({ by: 'signal', number }));
+  const written = Buffer.from(saved?.notes.console ?? '', 'latin1');
+  tail.add(written);
   terminal?.start();
+  if (terminal) output?.write(written);
+  if (saved && terminal?.size && agent.devices.length === 0) events.resize(terminal.size);
+  void agent.tell(!deterministic, terminal?.size).then(() => typed.release());
   const { timeoutMs } = options;
   const timer = timeoutMs && setTimeout(() => session.end({ by: 'timeout', milliseconds: timeoutMs }), timeoutMs);
 
@@ -175,6 +194,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     clearTimeout(timer);
     terminal?.restore();
     display?.close();
+    agent.close();
     await control?.close();
   }
 

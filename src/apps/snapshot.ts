@@ -20,6 +20,10 @@ export interface RunNotes {
   readonly input: 'console' | 'second serial';
   /** Whether the guest has said that it takes input there. */
   readonly takesInput: 'yes' | 'no';
+  /** Where it waits for the size of the terminal. */
+  readonly size: 'second serial' | 'nowhere';
+  /** The end of what it has written to its console, a character for each byte. */
+  readonly console: string;
 }
 
 /** What a guest is made from by `--restore`. */
@@ -31,12 +35,17 @@ export interface SavedGuest {
 
 /** Throws a VivariumError for a file that cannot be read, or is no snapshot, or not of a guest that fits `pc`. */
 export async function readSaved(path: string, pc: PcOptions | undefined): Promise<SavedGuest> {
-  const bytes = await readImage(path, 'snapshot');
-  const manifest = checkedManifest(new SnapshotFile(bytes, nodePacking).manifest);
-  if (pc !== undefined && manifest.pc === undefined) {
+  const saved = openSaved(await readImage(path, 'snapshot'));
+  if (pc !== undefined && saved.manifest.pc === undefined) {
     const message = `The snapshot ${path} is of a guest without firmware: leave out the options of PCs.`;
     throw new VivariumError({ kind: 'bad-option' }, message);
   }
+  return saved;
+}
+
+/** Throws a SnapshotError for what is none. */
+export function openSaved(bytes: Uint8Array): SavedGuest {
+  const manifest = checkedManifest(new SnapshotFile(bytes, nodePacking).manifest);
   return { bytes, manifest, notes: manifest.notes ?? {} };
 }
 

@@ -17,9 +17,10 @@ export function virtioDevices(
   { devices, shares }: Wanted,
   pc: { readonly virtio: readonly GuestVirtio[] } | undefined,
   saved: Manifest | undefined,
+  ofAgent: readonly GuestVirtio[] = [],
 ): GuestVirtio[] {
   const hasRng = saved === undefined ? devices.includes(VIRTIO_RNG) : saved.virtio?.includes('rng');
-  return [...(pc?.virtio ?? []), ...(hasRng ? [{ kind: 'rng' } as const] : []), ...shareDevices(shares)];
+  return [...(pc?.virtio ?? []), ...ofAgent, ...(hasRng ? [{ kind: 'rng' } as const] : []), ...shareDevices(shares)];
 }
 
 /** The addresses of a saved guest's virtio cards, as `describeVirtio` wrote them. */

@@ -39,7 +39,7 @@ test('--stats has every row, and rows that fit each other', async () => {
   assert.match(table.get('speed') ?? '', /^\d+\.\d MIPS$/);
   assert.match(table.get('wall time') ?? '', /^\d+\.\d{3} s$/);
   assert.match(table.get('virtual time') ?? '', /^\d+\.\d{3} s$/);
-  assert.match(table.get('memory touched') ?? '', /^\d+(\.\d)? MiB of 512 MiB$/);
+  assert.match(table.get('memory touched') ?? '', /^\d+(\.\d)? MiB of 256 MiB$/);
   let exits = 0;
   const causes = stderr.slice(stderr.indexOf('exits to the monitor')).split('\n').slice(1);
   for (const line of causes) if (line.startsWith('  ')) exits += count(rows(line).values().next().value);

@@ -19,6 +19,23 @@ export interface OutputEvents {
   failed(reason: string): void;
 }
 
+/** What of the console's end is kept. */
+const TAIL_BYTES = 4096;
+
+/** The end of what was written, for whoever shows the console again. */
+export class ConsoleTail {
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  add(bytes: Uint8Array): void {
+    this.#bytes = Buffer.concat([this.#bytes, bytes.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
+  }
+
+  /** A character for each byte. */
+  get text(): string {
+    return Buffer.from(this.#bytes).toString('latin1');
+  }
+}
+
 export class ConsoleOutput {
   readonly #stream: Writable;
   readonly #events: OutputEvents;
