@@ -2,7 +2,7 @@
 
 import type { EngineChoice } from '../cpu/translator/statistics.ts';
 import type { UserNetworkOptions } from './types/backends.ts';
-import type { KeptDisk } from './types/common.ts';
+import type { Bytes, KeptDisk } from './types/common.ts';
 import type { ScreenFrame } from './types/human.ts';
 import type { VmEnd, VmStats } from './types/vm.ts';
 
@@ -83,7 +83,7 @@ export interface MachineCalls {
   reset(): void;
   stats(): VmStats;
   stateHash(): string;
-  snapshot(base: Uint8Array | undefined): Uint8Array;
+  snapshot(base: Uint8Array | undefined): Bytes;
 
   consoleInput(bytes: Uint8Array): void;
   /** Whether the guest's output is taken. */
@@ -92,7 +92,7 @@ export interface MachineCalls {
   movePointer(dx: number, dy: number, wheel: number): void;
   pointerButtons(mask: number): void;
   screenImage(): ScreenFrame;
-  screenPng(): Uint8Array;
+  screenPng(): Bytes;
   screenText(): string | undefined;
   /** The screen when it is another than `generation`, which may take long; undefined: ask again. */
   nextFrame(generation: number): ScreenFrame | undefined;
@@ -106,7 +106,7 @@ export interface MachineCalls {
 /** Served by the caller's side. */
 export interface CallerCalls {
   ended(end: VmEnd): void;
-  consoleOutput(bytes: Uint8Array): void;
+  consoleOutput(bytes: Bytes): void;
 
   diskRead(remote: number, offset: number, length: number): Uint8Array;
   diskWrite(remote: number, offset: number, bytes: Uint8Array): void;

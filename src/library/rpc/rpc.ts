@@ -53,9 +53,9 @@ export function givable(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** A result of bytes that nobody here needs any more. */
-export function given(bytes: Uint8Array): Given<Uint8Array> {
+export function given(bytes: Uint8Array): Given<Uint8Array<ArrayBuffer>> {
   const own = givable(bytes);
-  return new Given<Uint8Array>(own, [own.buffer]);
+  return new Given(own, [own.buffer]);
 }
 
 export class Rpc<Theirs extends Serves<Theirs>, Ours extends Serves<Ours>> {

@@ -10,6 +10,9 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
 }
 
+/** Bytes of their own, which fit wherever platforms take bytes. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
 /**
  * Bytes, or where they are. Bytes are copied, never taken away from the caller. A string is a path in Node and a URL in
  * browsers; a URL object may be a `file:` one in Node, or one that `fetch` knows.

@@ -2,7 +2,7 @@
 
 import type { KeyCode } from '../../base/input.ts';
 import type { ScreenImage } from '../../base/screen.ts';
-import type { WaitOptions } from './common.ts';
+import type { Bytes, WaitOptions } from './common.ts';
 
 export type { KeyCode, ScreenImage };
 
@@ -12,7 +12,7 @@ export interface VmConsole {
    * What the guest writes, from the start (of a restored one, from the last of what it had written before). While nobody
    * reads, the latest 256 KiB are kept; a reader who has begun and falls behind by 1 MiB makes the guest wait.
    */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Bytes>;
   /** What is typed. Queued without bound, and taken by the guest as it likes. */
   readonly writable: WritableStream<Uint8Array>;
   /** As `writable`; text becomes UTF-8. */
@@ -32,7 +32,7 @@ export interface VmScreen {
   /** What is shown now. */
   image(options?: WaitOptions): Promise<ScreenFrame>;
   /** What is shown now as a PNG file. */
-  png(options?: WaitOptions): Promise<Uint8Array>;
+  png(options?: WaitOptions): Promise<Bytes>;
   /** Lines, without the blanks at their ends; undefined but in text modes. */
   text(options?: WaitOptions): Promise<string | undefined>;
   /**

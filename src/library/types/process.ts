@@ -1,6 +1,6 @@
 /** Commands that run in the guest, by its agent. */
 
-import type { WaitOptions } from './common.ts';
+import type { Bytes, WaitOptions } from './common.ts';
 
 export interface SpawnOptions {
   /** Variables besides those that the agent has, or, with `cleanEnv`, all of them. */
@@ -45,8 +45,8 @@ export interface ProcessExit {
 /** A command that runs. What is not read from its output makes it wait. */
 export interface Process extends AsyncDisposable {
   readonly stdin: WritableStream<Uint8Array>;
-  readonly stdout: ReadableStream<Uint8Array>;
-  readonly stderr: ReadableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Bytes>;
+  readonly stderr: ReadableStream<Bytes>;
   /**
    * When the command has ended. Rejects with a `GuestError` where it could not be started, with a `VmTimeoutError`, or with a
    * `VmEndedError`.
@@ -62,10 +62,10 @@ export interface Process extends AsyncDisposable {
 
 /** All reject with a `GuestError` (its `code` as 'ENOENT'), or as every wait of a `Vm` does. */
 export interface VmFiles {
-  read(path: string, options?: WaitOptions): Promise<Uint8Array>;
+  read(path: string, options?: WaitOptions): Promise<Bytes>;
   readText(path: string, options?: WaitOptions): Promise<string>;
   /** A file of any length. Cancel it if it is not read to its end. */
-  readStream(path: string, options?: WaitOptions): ReadableStream<Uint8Array>;
+  readStream(path: string, options?: WaitOptions): ReadableStream<Bytes>;
   /** Makes the file, or replaces what is in it. */
   write(
     path: string,

@@ -1,7 +1,7 @@
 /** A machine that runs. */
 
 import type { TranslatorStats } from '../../cpu/translator/statistics.ts';
-import type { WaitOptions } from './common.ts';
+import type { Bytes, WaitOptions } from './common.ts';
 import type { VmConsole, VmKeyboard, VmPointer, VmScreen } from './human.ts';
 import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from './process.ts';
 
@@ -78,7 +78,7 @@ export interface Vm extends AsyncDisposable {
     file: string,
     args: readonly string[],
     options: ExecOptions & { readonly encoding: 'bytes' },
-  ): Promise<ExecResult<Uint8Array>>;
+  ): Promise<ExecResult<Bytes>>;
   /** Starts a command. What it does is by streams; many may run at once. Throws a `VmEndedError` when the machine has ended. */
   spawn(file: string, args?: readonly string[], options?: SpawnOptions): Process;
   /** When the guest's agent has answered; after 60 s, unless told otherwise, rejects with a `VmTimeoutError`. */
@@ -92,7 +92,7 @@ export interface Vm extends AsyncDisposable {
   readonly pointer: VmPointer;
 
   /** All of the machine, between two instructions; it runs on meanwhile. Rejects with a `VivariumError`. */
-  snapshot(options?: VmSnapshotOptions): Promise<Uint8Array>;
+  snapshot(options?: VmSnapshotOptions): Promise<Bytes>;
   /** Time stands still for the guest until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;

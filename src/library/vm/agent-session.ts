@@ -5,7 +5,7 @@ import { AgentLostError } from '../../agent/errors.ts';
 import { readAll } from '../../agent/files.ts';
 import type { GuestFileInfo } from '../../agent/protocol.ts';
 import { OutputLimitError, VmEndedError } from '../errors.ts';
-import type { WaitOptions } from '../types/common.ts';
+import type { Bytes, WaitOptions } from '../types/common.ts';
 import type {
   ExecOptions,
   ExecResult,
@@ -104,7 +104,9 @@ export class AgentSession {
       ...(tty && { tty: tty === true ? DEFAULT_TTY : tty }),
       signal: waiting.signal,
     });
-    const { stdin, stdout, stderr } = process;
+    const { stdin } = process;
+    // What the agent's frames had is copied: no stream has shared memory.
+    const [stdout, stderr] = [process.stdout, process.stderr] as [ReadableStream<Bytes>, ReadableStream<Bytes>];
     const exit = process.exit.then(
       ({ code, signal }) => ({ exitCode: code, signal }),
       (error) => {
@@ -131,22 +133,18 @@ export class AgentSession {
     };
   }
 
-  async exec(
-    file: string,
-    args: readonly string[],
-    options: ExecOptions,
-  ): Promise<ExecResult | ExecResult<Uint8Array>> {
+  async exec(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult | ExecResult<Bytes>> {
     await this.ready(options);
     const { stdin, encoding = 'utf8', maxOutputBytes = DEFAULT_OUTPUT_BYTES } = options;
     const process = this.spawn(file, args, options);
     let exceeded: OutputLimitError | undefined;
-    const gather = (stream: ReadableStream<Uint8Array>): Promise<Uint8Array> =>
-      readAll(
+    const gather = async (stream: ReadableStream<Uint8Array>): Promise<Bytes> =>
+      (await readAll(
         limited(stream, maxOutputBytes, () => {
           exceeded ??= new OutputLimitError(maxOutputBytes);
           void process.kill('SIGKILL');
         }),
-      );
+      )) as Bytes;
     const fed = feed(process.stdin, stdin);
     const gathered = Promise.all([gather(process.stdout), gather(process.stderr), process.exit]);
     const [stdout, stderr, exit] = await gathered.catch((error) => {
@@ -163,8 +161,8 @@ export class AgentSession {
 
   #makeFiles(): VmFiles {
     const { files } = this.client;
-    const read = (path: string, options: WaitOptions = {}): Promise<Uint8Array> =>
-      this.#attempt(`Reading ${path}`, options, (signal) => files.read(path, { signal }));
+    const read = (path: string, options: WaitOptions = {}): Promise<Bytes> =>
+      this.#attempt(`Reading ${path}`, options, async (signal) => (await files.read(path, { signal })) as Bytes);
     return {
       read,
       readText: async (path, options) => new TextDecoder().decode(await read(path, options)),
@@ -276,15 +274,15 @@ function limited(stream: ReadableStream<Uint8Array>, most: number, exceeded: () 
 }
 
 /** The same stream; `done` is called when it is over, in whatever way. */
-function watched(stream: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+function watched(stream: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Bytes> {
   const reader = stream.getReader();
-  return new ReadableStream<Uint8Array>(
+  return new ReadableStream<Bytes>(
     {
       async pull(controller) {
         try {
           const { done: isOver, value } = await reader.read();
           if (!isOver) {
-            controller.enqueue(value);
+            controller.enqueue(value as Bytes);
             return;
           }
           controller.close();

@@ -4,7 +4,7 @@ import { unpackEnd, VmEndedError } from '../errors.ts';
 import type { CallerCalls, MachineCalls, MachineOptions } from '../machine-calls.ts';
 import type { MachineEnd } from '../platform.ts';
 import { Rpc } from '../rpc/rpc.ts';
-import type { WaitOptions } from '../types/common.ts';
+import type { Bytes, WaitOptions } from '../types/common.ts';
 import type { VmScreen } from '../types/human.ts';
 import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from '../types/process.ts';
 import type { Vm, VmEnd, VmSnapshotOptions, VmStats } from '../types/vm.ts';
@@ -85,12 +85,8 @@ export class MachineVm implements Vm {
     file: string,
     args: readonly string[],
     options: ExecOptions & { readonly encoding: 'bytes' },
-  ): Promise<ExecResult<Uint8Array>>;
-  exec(
-    file: string,
-    args: readonly string[] = [],
-    options: ExecOptions = {},
-  ): Promise<ExecResult | ExecResult<Uint8Array>> {
+  ): Promise<ExecResult<Bytes>>;
+  exec(file: string, args: readonly string[] = [], options: ExecOptions = {}): Promise<ExecResult | ExecResult<Bytes>> {
     return this.#agent.exec(file, args, options);
   }
 
@@ -102,7 +98,7 @@ export class MachineVm implements Vm {
     return this.#agent.ready(options);
   }
 
-  snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Uint8Array> {
+  snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Bytes> {
     return within(this.#machine.call('snapshot', [base]), 'The snapshot', options);
   }
 

@@ -1,5 +1,6 @@
 /** The caller's end of the first serial port. */
 
+import type { Bytes } from '../types/common.ts';
 import type { VmConsole } from '../types/human.ts';
 
 /** While nobody reads, so much of the latest output is kept. */
@@ -15,10 +16,10 @@ export interface ConsoleEvents {
 }
 
 export class MachineConsole implements VmConsole {
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Bytes>;
   readonly writable: WritableStream<Uint8Array>;
   readonly #events: ConsoleEvents;
-  #chunks: Uint8Array[] = [];
+  #chunks: Bytes[] = [];
   #waitingBytes = 0;
   #isHeld = false;
   #isOver = false;
@@ -26,7 +27,7 @@ export class MachineConsole implements VmConsole {
 
   constructor(events: ConsoleEvents) {
     this.#events = events;
-    this.readable = new ReadableStream<Uint8Array>(
+    this.readable = new ReadableStream<Bytes>(
       {
         pull: async (controller) => {
           const chunk = await this.#next();
@@ -49,7 +50,7 @@ export class MachineConsole implements VmConsole {
   }
 
   /** From the machine. */
-  output(bytes: Uint8Array): void {
+  output(bytes: Bytes): void {
     if (this.#isOver) return;
     this.#chunks.push(bytes);
     this.#waitingBytes += bytes.length;
@@ -86,14 +87,14 @@ export class MachineConsole implements VmConsole {
     this.#wake();
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
+  async #next(): Promise<Bytes | undefined> {
     while (this.#chunks.length === 0) {
       if (this.#isOver) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const chunk = this.#chunks.shift() as Uint8Array;
+    const chunk = this.#chunks.shift() as Bytes;
     this.#waitingBytes -= chunk.length;
     if (this.#waitingBytes < LARGEST_BACKLOG_BYTES / 2) this.#hold(false);
     return chunk;

@@ -1,7 +1,7 @@
 /** The caller's end of screen, keyboard and pointer. */
 
 import { strokeOfCharacter, type as typeStroke } from '../../host/keyboard/strokes.ts';
-import type { WaitOptions } from '../types/common.ts';
+import type { Bytes, WaitOptions } from '../types/common.ts';
 import type { KeyCode, ScreenFrame, VmKeyboard, VmPointer, VmScreen } from '../types/human.ts';
 import { within } from '../wait.ts';
 import type { ToMachine } from './served.ts';
@@ -19,7 +19,7 @@ export class MachineScreen implements VmScreen {
     return within(this.#machine.call('screenImage', []), 'The picture of the screen', options);
   }
 
-  png(options: WaitOptions = {}): Promise<Uint8Array> {
+  png(options: WaitOptions = {}): Promise<Bytes> {
     return within(this.#machine.call('screenPng', []), 'The picture of the screen', options);
   }
 
