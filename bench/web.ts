@@ -82,6 +82,10 @@ async function measureBusy(web: WebTest): Promise<void> {
   // As text, for what compiles this file would add calls that the page does not know.
   await page.evaluate(`{
     globalThis.frames = [];
+    globalThis.tasks = [];
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) tasks.push(Math.round(duration));
+    }).observe({ type: 'longtask' });
     let last = performance.now();
     const frame = (now) => {
       frames.push(now - last);
@@ -103,6 +107,8 @@ async function measureBusy(web: WebTest): Promise<void> {
     `busy for ${busy} s: ${frames.length} frames, median ${quantile(0.5)} ms, 99.9 % within ${quantile(0.999)} ms, ` +
       `longest ${quantile(1)} ms, ${late} over 50 ms`,
   );
+  const tasks = await page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);
+  console.log(`tasks of the page over 50 ms: ${tasks.length}${tasks.length > 0 ? `, of ${tasks.join(', ')} ms` : ''}`);
   console.log(`renderer, MB every 10 s: ${memory.map((bytes) => (bytes / 2 ** 20).toFixed(0)).join(' ')}`);
   await page.context().close();
 }

@@ -24,3 +24,10 @@ export const copyingDisk = image(1 << 20, [
   ...[0xb9, 0x02, 0x00, 0xba, 0x80, 0x00, 0xcd, 0x13], // mov cx, 2; mov dx, 80h; int 13h
   ...[0xba, 0xf8, 0x03, 0xb0, 0x4b, 0xee], // mov dx, 3f8h; mov al, 'K'; out dx, al
 ]);
+
+/** Sends the keys that the BIOS has to COM1. */
+export const echoingFloppy = image(1440 * 1024, [
+  ...[0x31, 0xc0, 0xcd, 0x16], // xor ax, ax; int 16h
+  ...[0xba, 0xf8, 0x03, 0xee], // mov dx, 3f8h; out dx, al
+  ...[0xeb, 0xf6], // jmp to the beginning
+]);

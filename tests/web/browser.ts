@@ -15,8 +15,9 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 const executablePath = PLACES.find((place) => existsSync(place));
 
 export const skipWithoutChromium = executablePath === undefined && 'cannot be had: Chromium is not installed';
-/** For what hangs; on a busy host each step can take a minute. */
-export const GIVE_UP_MS = 5 * 60_000;
+/** For what hangs: a step, and all of a file's. On a busy host each step can take a minute. */
+const STEP_MS = 2 * 60_000;
+export const GIVE_UP_MS = 14 * 60_000;
 
 /** What the page leaves for the developer tools. */
 export interface PageHandle {
@@ -51,7 +52,7 @@ export async function startWebTest(): Promise<WebTest> {
   return {
     async open({ isIsolated = false, ...options } = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-      context.setDefaultTimeout(GIVE_UP_MS);
+      context.setDefaultTimeout(STEP_MS);
       const page = await context.newPage();
       const { port } = (servers[isIsolated ? 1 : 0] as Server).address() as AddressInfo;
       await page.goto(`http://127.0.0.1:${port}/`);

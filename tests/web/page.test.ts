@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { copyingDisk } from './boot-sectors.ts';
+import { copyingDisk, echoingFloppy } from './boot-sectors.ts';
 import {
   choose,
   drop,
@@ -115,6 +115,25 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await page.getByRole('button', { name: 'Delete: copying.img' }).click();
     await page.locator('#confirm-yes').click();
     await page.getByText('copying.img is deleted.').waitFor();
+    await page.context().close();
+  });
+
+  test("brings keys and the mouse to a PC's screen", async () => {
+    const page = await web.open();
+    await untilPrompt(page);
+    await choose(page, 'echo.img', echoingFloppy);
+    await start(page);
+    await page.locator('#canvas').waitFor();
+    await page.waitForFunction(async () => (await globalThis.vivarium.vm?.screen?.text())?.includes('Booting from'));
+    await page.locator('#canvas').focus();
+    await page.keyboard.type('ab1');
+    await untilConsole(page, 'ab1');
+    await page.getByRole('button', { name: 'Capture mouse' }).click();
+    await page.waitForFunction(() => document.pointerLockElement?.id === 'canvas');
+    // As text, for what compiles this file would add calls that the page does not know.
+    await page.evaluate('vivarium.vm.pointer.move = (...by) => { globalThis.movedBy = by; }');
+    await page.locator('#canvas').dispatchEvent('mousemove', { movementX: 5, movementY: -3 });
+    assert.deepEqual(await page.evaluate('globalThis.movedBy'), [5, -3]);
     await page.context().close();
   });
 
