@@ -29,4 +29,4 @@ await build({
   logLevel: 'warning',
 });
 await chmod(new URL(`../${outfile}`, import.meta.url), 0o755);
-await Promise.all([bundleLibrary(), declareLibrary()]);
+await Promise.all([bundleLibrary(), declareLibrary(), import('./generated-code.ts')]);

@@ -154,6 +154,8 @@ export interface HostPlatform {
   yield(): Promise<void>;
   /** Waits; `wake` in the meantime ends the wait. */
   sleep(milliseconds: number): { done: Promise<void>; wake(): void };
+  /** Code for the engine that was made with this program (cpu/interpreter/generated-code.ts), if it has been. */
+  generatedCode?(): WebAssembly.Module | undefined;
 }
 
 export type TraceKind = 'exits' | 'irq';

@@ -112,9 +112,10 @@ export class Guest implements RunnableGuest {
     const deterministic = options.time === 'deterministic';
     const memory = new MachineMemory(1 << 20);
     const { firmware } = options;
-    this.#frames = new FrameTable(memory, options.memoryBytes, firmware !== undefined);
-    this.#video = firmware && this.#frames.block(VIDEO_MEMORY_BYTES);
+    // First of all: code that was made before expects the engine's tables where an empty memory has them.
+    const code = host.generatedCode?.();
     const engine = new Engine(memory, {
+      ...(code && { code }),
       countHits: options.countHits ?? false,
       traceEvents: options.trace?.kinds.has('exits') ?? false,
       names: options.namedCode ?? false,
@@ -122,6 +123,8 @@ export class Guest implements RunnableGuest {
       compileAside: true,
     });
     this.#engine = engine;
+    this.#frames = new FrameTable(memory, options.memoryBytes, firmware !== undefined);
+    this.#video = firmware && this.#frames.block(VIDEO_MEMORY_BYTES);
     /** Devices ask for the time while they are built, before there is a vCPU. */
     let cpu: GuestCpu | undefined;
     const instructions = (): number => cpu?.vcpu.instructions ?? 0;

@@ -47,6 +47,17 @@ export class CodeSpace {
     return { slot, params: [...COMMON_PARAMS, ...params], results };
   }
 
+  /** Slots that have been reserved, and freed perhaps, from the first on. */
+  get slots(): number {
+    return this.#slots;
+  }
+
+  /** Those below are taken by code that was made before. */
+  reserveUpTo(slots: number): void {
+    this.#slots = Math.max(this.#slots, slots);
+    if (slots > this.table.length) this.table.grow(slots - this.table.length);
+  }
+
   /** Takes a function out of the table; nothing may refer to its slot any more. It goes on if it is running. */
   release(ref: FunctionRef): void {
     this.table.set(ref.slot, null);
@@ -172,8 +183,8 @@ export class ModuleBuilder {
     this.#pending.push({ ref, name, build });
   }
 
-  /** Builds all bodies (which may define more functions) and puts them into the table. */
-  instantiate(): WebAssembly.Instance {
+  /** Builds all bodies, which may define more functions. */
+  bytes(): Uint8Array<ArrayBuffer> {
     while (this.#pending.length > 0) {
       const batch = this.#pending;
       this.#pending = [];
@@ -188,10 +199,20 @@ export class ModuleBuilder {
         if (this.#named) this.#writer.nameFunction(index, name);
       }
     }
-    const bytes = this.#writer.finish();
-    this.#space.modules++;
+    return this.#writer.finish();
+  }
+
+  /** Builds all bodies and puts them into the table. */
+  instantiate(): WebAssembly.Instance {
+    const bytes = this.bytes();
     this.#space.moduleBytes += bytes.length;
+    return this.link(new WebAssembly.Module(bytes));
+  }
+
+  /** Puts the functions of `compiled` into the table: what `bytes` gave, of a builder with the same imports. */
+  link(compiled: WebAssembly.Module): WebAssembly.Instance {
+    this.#space.modules++;
     const imports = { v: { m: this.#space.memory, t: this.#space.table, ...this.#imports } };
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports as WebAssembly.Imports);
+    return new WebAssembly.Instance(compiled, imports as WebAssembly.Imports);
   }
 }

@@ -6,7 +6,7 @@
 import type { Routine, Type } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import { Decoder } from '../decode/decoder.ts';
-import { CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
+import { COMMON_PARAMS, CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
 import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
@@ -30,11 +30,15 @@ import {
   defineInterpreterCore,
   reserveExports,
 } from './core.ts';
+import { factsOf, withFacts } from './generated-code.ts';
 import { HandlerEmitter, type HandlerMode } from './handler.ts';
 import { OPERATION_BYTES, OPERATION_REMAINING } from './operation.ts';
 import { definePseudoOperations, type PseudoOperations, reservePseudoOperations } from './pseudo-operations.ts';
 import { Variants } from './variants.ts';
 import type { Vcpu } from './vcpu.ts';
+
+/** Addresses that are in the code. */
+const listed = (codeMap: number, { blockCache, delivery }: CorePlaces): number[] => [codeMap, blockCache, delivery];
 
 /** Frames that 32-bit machine memory can have. */
 const FRAMES = 1 << 20;
@@ -50,6 +54,10 @@ export interface EngineOptions {
   readonly tiers?: EngineChoice;
   /** With 'auto': regions are compiled on other threads, while the event loop gets its turns. */
   readonly compileAside?: boolean;
+  /** Made by `codeMade` of another engine: spares one of the usual options to generate most of what it needs. */
+  readonly code?: WebAssembly.Module;
+  /** Is given the core and all common code, which are generated now. The engine must be the first in its memory. */
+  readonly codeMade?: (code: Uint8Array<ArrayBuffer>) => void;
 }
 
 export class Engine implements EmitterContext {
@@ -87,14 +95,46 @@ export class Engine implements EmitterContext {
     this.blocks = new Blocks(this, codeMap, blockCache);
     const delivery = memory.region(OPERATION_BYTES);
     memory.view.setUint8(delivery + OPERATION_REMAINING, 1);
-    this.#buildCore(codeMap, { blockCache, delivery });
-    this.#addCommonCode();
+    const places = { blockCache, delivery };
+    if (options.codeMade) options.codeMade(this.#makeCode(codeMap, places));
+    else if (!this.#linkMade(options, codeMap, places)) {
+      this.#buildCore(this.space.module(), codeMap, places).instantiate();
+      this.#module = undefined;
+      this.#eachCommon((decoded, mode) => this.variants.addSeed(decoded, mode));
+    }
     const { tiers = 'interpreter' } = options;
     if (tiers !== 'interpreter') this.translator = new Translator(this, tiers, options.compileAside ?? false);
   }
 
-  #buildCore(codeMap: number, places: CorePlaces): void {
+  #makeCode(codeMap: number, places: CorePlaces): Uint8Array<ArrayBuffer> {
     const module = this.space.module();
+    const firstHandler = this.space.slots;
+    this.#module = module;
+    this.#eachCommon((decoded, mode) => this.variants.find(decoded, mode));
+    const bytes = this.#buildCore(module, codeMap, places).bytes();
+    module.link(new WebAssembly.Module(bytes));
+    this.#module = undefined;
+    return withFacts(bytes, { places: listed(codeMap, places), firstHandler, slots: this.space.slots });
+  }
+
+  /** False where there is no code that was made for an engine like this. */
+  #linkMade({ code, names }: EngineOptions, codeMap: number, places: CorePlaces): boolean {
+    const facts = code && factsOf(code);
+    if (!code || !facts || this.countHits || this.traceEvents || names) return false;
+    const { slots: firstHandler } = this.space;
+    if (facts.firstHandler !== firstHandler || String(facts.places) !== String(listed(codeMap, places))) return false;
+    this.space.reserveUpTo(facts.slots);
+    const module = this.space.module();
+    for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
+    module.link(code);
+    let slot = firstHandler;
+    this.#eachCommon((decoded, mode) => {
+      if (this.variants.addMade(decoded, mode, () => ({ slot, params: COMMON_PARAMS, results: [] }))) slot++;
+    });
+    return true;
+  }
+
+  #buildCore(module: ModuleBuilder, codeMap: number, places: CorePlaces): ModuleBuilder {
     this.#module = module;
     for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
     defineTranslation(module, this);
@@ -102,8 +142,7 @@ export class Engine implements EmitterContext {
     defineInterpreterCore(module, this, this.#exports, places);
     definePseudoOperations(module, this, this.pseudo);
     defineLeaving(module, this);
-    module.instantiate();
-    this.#module = undefined;
+    return module;
   }
 
   #hostImports(): { import: HostImport; ref: FunctionRef }[] {
@@ -264,14 +303,14 @@ export class Engine implements EmitterContext {
   }
 
   /** Common 64-bit code, from `common-code.ts`: a hexadecimal instruction each, with `*` behind it if linked. */
-  #addCommonCode(): void {
+  #eachCommon(each: (decoded: Decoded, mode: HandlerMode) => void): void {
     const bytes = new Uint8Array(16);
     for (const text of commonCode) {
       const linked = text.endsWith('*');
       const hex = linked ? text.slice(0, -1) : text;
       for (let i = 0; i < hex.length; i += 2) bytes[i >> 1] = Number.parseInt(hex.slice(i, i + 2), 16);
       const decoded = this.decoder.decode(bytes, 0, hex.length / 2, 64, true);
-      if (typeof decoded !== 'string') this.variants.addSeed(decoded, { flat: false, stackAddressSize: 64, linked });
+      if (typeof decoded !== 'string') each(decoded, { flat: false, stackAddressSize: 64, linked });
     }
   }
 

@@ -81,6 +81,13 @@ export class Variants {
     this.#seeds.push({ decoded, mode });
   }
 
+  /** A handler that is in generated code already. False if there is one. */
+  addMade(decoded: Decoded, mode: HandlerMode, made: () => FunctionRef): boolean {
+    const before = this.count;
+    this.#add(decoded, mode, made);
+    return this.count > before;
+  }
+
   forgetSeeds(): void {
     this.#seeds.length = 0;
     this.#seedOf.clear();
@@ -98,7 +105,7 @@ export class Variants {
     return this.#add(decoded, mode);
   }
 
-  #add(decoded: Decoded, mode: HandlerMode): FunctionRef {
+  #add(decoded: Decoded, mode: HandlerMode, make = () => this.#make(decoded, mode)): FunctionRef {
     let variants = this.#byForm.get(decoded.form);
     if (variants === undefined) {
       variants = new Map();
@@ -107,7 +114,7 @@ export class Variants {
     const wanted = key(decoded, mode);
     let ref = variants.get(wanted);
     if (ref === undefined) {
-      ref = this.#make(decoded, mode);
+      ref = make();
       variants.set(wanted, ref);
       this.count++;
     }

@@ -1,12 +1,37 @@
 /** What guests ask of Node: clocks, waiting, gzip and deflate. */
 
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { deflate, gunzipSync, inflate } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
 
+/** As seen from dist/vivarium.js, and from dist/library/node/. */
+const GENERATED_CODE = ['generated-code.wasm', '../../generated-code.wasm'];
+
+let generatedCode: WebAssembly.Module | undefined;
+let isSought = false;
+
+/** Sources that have not been bundled may be newer than what was made of them. */
+function readGeneratedCode(): WebAssembly.Module | undefined {
+  if (import.meta.url.endsWith('.ts')) return undefined;
+  for (const place of GENERATED_CODE) {
+    try {
+      return new WebAssembly.Module(readFileSync(new URL(place, import.meta.url)));
+    } catch {
+      // Not there: the engine generates its own.
+    }
+  }
+  return undefined;
+}
+
 export const nodePlatform: HostPlatform = {
+  generatedCode() {
+    if (!isSought) generatedCode = readGeneratedCode();
+    isSought = true;
+    return generatedCode;
+  },
   nowMs: () => performance.now(),
   wallClockMs: () => Date.now(),
   yield: () => new Promise((resolve) => setImmediate(resolve)),

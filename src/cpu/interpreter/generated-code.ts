@@ -1,0 +1,44 @@
+/**
+ * The generated code that nearly every guest needs, as one module: the core, and the handlers of common code. It is made
+ * once, by the program that also makes the bundles (scripts/generated-code.ts), because to generate it anew takes longer
+ * than to restore a guest. What is in it follows from the sources alone; an engine that is set up differently from the one
+ * that made it generates its own.
+ *
+ *     a WebAssembly module, with a custom section "vivarium": JSON of `MadeFor`
+ */
+
+import { ByteWriter } from '../../wasm/encoder.ts';
+
+const SECTION = 'vivarium';
+
+/** What the code relies on. */
+export interface MadeFor {
+  /** Addresses of the regions that are in the code. */
+  readonly places: readonly number[];
+  /** Slot of the first handler; they are in the order of `commonCode`. */
+  readonly firstHandler: number;
+  /** Slots that are taken, from the first on. */
+  readonly slots: number;
+}
+
+/** The module with its custom section. */
+export function withFacts(module: Uint8Array, facts: MadeFor): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder();
+  const name = text.encode(SECTION);
+  const content = new ByteWriter();
+  content.u32(name.length);
+  content.append(name);
+  content.append(text.encode(JSON.stringify(facts)));
+  const out = new ByteWriter();
+  out.append(module);
+  out.u8(0);
+  out.u32(content.length);
+  out.append(content.finish());
+  return out.finish().slice();
+}
+
+/** Undefined for a module that is not ours. */
+export function factsOf(module: WebAssembly.Module): MadeFor | undefined {
+  const [section] = WebAssembly.Module.customSections(module, SECTION);
+  return section && (JSON.parse(new TextDecoder().decode(section)) as MadeFor);
+}
