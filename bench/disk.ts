@@ -28,6 +28,7 @@ import { median, spread } from './statistics.ts';
 const MODULES = [
   ...['crct10dif_common', 'crc-t10dif', 'crc64', 'crc64-rocksoft', 't10-pi', 'scsi_common', 'scsi_mod', 'libata'],
   ...['libahci', 'ahci', 'ata_piix', 'sd_mod'],
+  ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci', 'virtio_blk'],
 ];
 const MEMORY_MIB = 512;
 const MIB = 2 ** 20;
@@ -35,24 +36,25 @@ const BOOT_TIMEOUT_MS = 180_000;
 const PASS_TIMEOUT_MS = 180_000;
 
 const SCRIPT = `
-for i in $(seq 100); do [ -b /dev/sda ] && break; usleep 100000; done
-[ -b /dev/sda ] && echo ready
+for i in $(seq 100); do [ -b /dev/sda ] || [ -b /dev/vda ] && break; usleep 100000; done
+[ -b /dev/sda ] && disk=/dev/sda || disk=/dev/vda
+[ -b $disk ] && echo ready
 while read -r line; do sync; echo 3 >/proc/sys/vm/drop_caches; echo begin; eval "$line" 2>/dev/null && echo end || echo failed; done
 `;
 
 const COMMANDS: Readonly<Record<string, string>> = {
-  buffered: 'dd if=/dev/sda of=/dev/null bs=1M',
-  direct: 'dd if=/dev/sda of=/dev/null bs=1M iflag=direct',
-  write: 'dd if=/dev/zero of=/dev/sda bs=1M count=SIZE conv=fsync',
+  buffered: 'dd if=$disk of=/dev/null bs=1M',
+  direct: 'dd if=$disk of=/dev/null bs=1M iflag=direct',
+  write: 'dd if=/dev/zero of=$disk bs=1M count=SIZE conv=fsync',
 };
 
-type Bus = 'ide' | 'ahci';
+type Bus = 'ide' | 'ahci' | 'virtio';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     mib: { type: 'string', default: '256' },
-    bus: { type: 'string', default: 'ide,ahci' },
+    bus: { type: 'string', default: 'ide,ahci,virtio' },
     only: { type: 'string', default: Object.keys(COMMANDS).join() },
     machines: { type: 'string', default: 'vivarium,qemu' },
     vivarium: { type: 'string', default: 'dist/vivarium.js' },
@@ -70,7 +72,7 @@ function commandOf(machine: string, bus: Bus): string[] {
     return [
       ...[process.execPath, ...profile, machine === 'vivarium' ? values.vivarium : machine],
       ...['run', '--memory', `${MEMORY_MIB}M`, '--cdrom', disc, '--boot', 'd'],
-      ...['--disk', bus === 'ahci' ? `${image},bus=ahci` : image],
+      ...['--disk', bus === 'ide' ? image : `${image},bus=${bus}`],
     ];
   }
   return [
@@ -79,8 +81,10 @@ function commandOf(machine: string, bus: Bus): string[] {
     ...['-drive', `file=${disc},if=ide,index=2,media=cdrom,format=raw`],
     ...(bus === 'ide'
       ? ['-drive', `file=${image},if=ide,index=0,cache=writeback,format=raw`]
-      : ['-device', 'ahci,id=ahci', '-device', 'ide-hd,drive=disk,bus=ahci.0']),
-    ...(bus === 'ahci' ? ['-drive', `file=${image},if=none,id=disk,cache=writeback,format=raw`] : []),
+      : bus === 'ahci'
+        ? ['-device', 'ahci,id=ahci', '-device', 'ide-hd,drive=disk,bus=ahci.0']
+        : ['-device', 'virtio-blk-pci,drive=disk']),
+    ...(bus !== 'ide' ? ['-drive', `file=${image},if=none,id=disk,cache=writeback,format=raw`] : []),
   ];
 }
 

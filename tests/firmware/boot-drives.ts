@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nodePlatform } from '../../src/host/node/platform.ts';
 import { Guest } from '../../src/vmm/guest.ts';
-import type { GuestDrive, GuestEnd } from '../../src/vmm/guest-options.ts';
+import type { GuestDrive, GuestEnd, GuestVirtio } from '../../src/vmm/guest-options.ts';
 
 const folder = fileURLToPath(new URL('../../firmware/', import.meta.url));
 /** For a guest that hangs; they take some seconds. */
@@ -22,6 +22,7 @@ export async function bootDrives(
   time: 'real' | 'deterministic' = 'real',
   bootOrder = 'dca',
   memoryBytes = 64 << 20,
+  virtio: readonly GuestVirtio[] = [],
 ): Promise<Ran> {
   let console = '';
   const guest = await Guest.create({
@@ -35,6 +36,7 @@ export async function bootDrives(
       resetEnds: true,
     },
     time,
+    virtio,
     seed: 1,
     optionalDevices: ['isa-debug-exit'],
     onConsole: (bytes) => {
