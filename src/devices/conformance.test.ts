@@ -36,6 +36,13 @@ import { Serial16550 } from './serial-16550.ts';
 import { TestClock } from './test-clock.ts';
 import { TestDisk } from './test-disk.ts';
 import { TestMemory } from './test-memory.ts';
+import { Virtio9p } from './virtio/virtio-9p.ts';
+import { VirtioBlock } from './virtio/virtio-block.ts';
+import { VirtioConsole } from './virtio/virtio-console.ts';
+import type { VirtioDevice } from './virtio/virtio-device.ts';
+import { VirtioNet } from './virtio/virtio-net.ts';
+import { VirtioPci } from './virtio/virtio-pci.ts';
+import { VirtioRng } from './virtio/virtio-rng.ts';
 
 type Random = (below: number) => number;
 
@@ -50,6 +57,15 @@ interface Specimen {
 }
 
 const nothing = (): void => {};
+
+/** What of a virtio device can be reached without its queues; those are the transport's. */
+function virtio(device: VirtioDevice, stir: (random: Random) => void = nothing): Specimen {
+  const read = (offset: number, size: AccessSize): number => device.readConfig(offset, size) >>> 0;
+  const write = (offset: number, value: number, size: AccessSize): void => device.writeConfig(offset, value, size);
+  return { device, ranges: [[{ read, write }, 64]], stir };
+}
+
+const channel = { name: 'test', attach: nothing, received: nothing, opened: nothing, drained: nothing };
 
 const devices: Record<string, (clock: TestClock) => Specimen> = {
   AcpiPm(clock) {
@@ -302,6 +318,56 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
       outlives: ['arrivalNs'],
     };
   },
+  Virtio9p() {
+    const files = {
+      request: nothing,
+      reset: nothing,
+      abandon: nothing,
+      save: () => Uint8Array.of(9),
+      restore: (saved: Uint8Array) => {
+        if (saved.length !== 1 || saved[0] !== 9) throw new StateError('9p', undefined, 'is damaged');
+      },
+    };
+    return virtio(new Virtio9p('share', files));
+  },
+  VirtioBlock: (clock) => virtio(new VirtioBlock(new TestDisk(clock, 1024 * 1024), 'serial')),
+  VirtioConsole: () => virtio(new VirtioConsole([channel, channel], { wake: nothing })),
+  VirtioNet() {
+    const network = { send: nothing, attach: nothing };
+    const device = new VirtioNet({ mac: Uint8Array.of(2, 0, 0, 0, 0, 1), network, wake: nothing });
+    return virtio(device, (random) => device.receive(new Uint8Array(random(1600))));
+  },
+  VirtioPci() {
+    const memory = new TestMemory(0x1_0000);
+    const inner = new VirtioConsole([channel], { wake: nothing });
+    const device = new VirtioPci(inner, { memory, irq: unconnected, message: nothing });
+    const { handler } = device.config.bars[0] as { handler: IoHandler };
+    return {
+      device,
+      ranges: [
+        [handler, 0x40],
+        [handler, 0x6000],
+      ],
+      // A queue and a driver that runs, else there would be little to see; then rings of noise.
+      stir: (random) => {
+        device.config.write(4, random(8) ? 6 : random(8), 2);
+        if (random(3) === 0) {
+          for (const status of [0, 3]) handler.write(0x14, status, 1);
+          handler.write(0x08, 1, 4);
+          handler.write(0x0c, 1, 4);
+          handler.write(0x14, 11, 1);
+          handler.write(0x16, random(6), 2);
+          handler.write(0x18, random(4) ? 2 ** random(8) : random(2 ** 16), 2);
+          for (const register of [0x20, 0x28, 0x30]) handler.write(register, 16 * random(0x1000), 4);
+          handler.write(0x1c, 1, 2);
+          handler.write(0x14, 15, 1);
+        }
+        for (let i = 0; i < 20; i++) memory.bytes[random(0x1_0000)] = random(256);
+        handler.write(0x3000 + 4 * random(6), 0, 2);
+      },
+    };
+  },
+  VirtioRng: () => virtio(new VirtioRng({ random: (count) => new Uint8Array(count) })),
 };
 
 /** xorshift32: the same numbers in every run. */
@@ -373,7 +439,9 @@ function visible(device: Stateful, outlives: readonly string[] = []): Record<str
 test('every device in this folder is enrolled', () => {
   const folder = [
     ...readdirSync(import.meta.dirname),
-    ...readdirSync(`${import.meta.dirname}/ps2`).map((name) => `ps2/${name}`),
+    ...['ps2', 'virtio'].flatMap((part) =>
+      readdirSync(`${import.meta.dirname}/${part}`).map((name) => `${part}/${name}`),
+    ),
   ];
   const sources = folder.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
   const found = sources.flatMap((name) => {
