@@ -275,6 +275,19 @@ describe('a command', () => {
     assert.equal(fake.sent(ToAgent.INPUT).at(-1)!.payload.length, 0);
   });
 
+  test('is sent no input while the guest does not take what was sent, whatever credit there is', async () => {
+    const fake = await FakeAgent.connected();
+    const writer = fake.client.exec({ argv: ['cat'] }).stdin.getWriter();
+    fake.pendingBytes = 2 << 20;
+    const written = writer.write(bytes('x'));
+    await settled();
+    assert.equal(fake.sent(ToAgent.INPUT).length, 0);
+    fake.pendingBytes = 0;
+    fake.client.drained();
+    await written;
+    assert.equal(fake.sent(ToAgent.INPUT).length, 1);
+  });
+
   test('that reads no more fails writing, not the end of input', async () => {
     const fake = await FakeAgent.connected();
     const deaf = fake.client.exec({ argv: ['true'] }).stdin.getWriter();

@@ -25,6 +25,9 @@ import {
   ToAgent,
 } from './protocol.ts';
 
+/** Input waits while more than this has not been taken by the guest. */
+const MOST_PENDING_BYTES = 1 << 20;
+
 /** How a command ended: one of the two is there. */
 export interface ExitStatus {
   readonly code: number | undefined;
@@ -65,7 +68,10 @@ export class Request {
     this.errors = options.hasErrors
       ? new OutputFlow(options.window, (bytes) => this.#credit(ERRORS_WAY, bytes))
       : undefined;
-    this.input = new InputFlow((bytes) => this.send(ToAgent.INPUT, bytes));
+    this.input = new InputFlow(
+      (bytes) => this.send(ToAgent.INPUT, bytes),
+      () => connection.isFull,
+    );
     this.exit = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
@@ -128,6 +134,11 @@ export class AgentConnection implements ChannelBackend {
 
   get isOpen(): boolean {
     return this.#answer !== undefined;
+  }
+
+  /** More is on its way than the guest takes, whatever credit its agent gives. */
+  get isFull(): boolean {
+    return this.#port !== undefined && this.#port.pendingBytes > MOST_PENDING_BYTES;
   }
 
   /** Why there will be no connection before the agent is started anew. */
@@ -196,8 +207,9 @@ export class AgentConnection implements ChannelBackend {
     if (problem) this.#refuse(problem);
   }
 
-  /** What is sent is bounded by credit, so nobody waits for this. */
-  drained(): void {}
+  drained(): void {
+    for (const request of this.#active.values()) request.input.resume();
+  }
 
   // --- Inside ---
 

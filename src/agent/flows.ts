@@ -124,6 +124,7 @@ function own(bytes: Uint8Array): Uint8Array {
 export class InputFlow {
   readonly stream: WritableStream<Uint8Array>;
   readonly #send: (bytes: Uint8Array) => void;
+  readonly #isHeld: () => boolean;
   #credit = 0;
   #isOpen = false;
   /** Why nothing will be read any more. */
@@ -131,9 +132,10 @@ export class InputFlow {
   #isEndSent = false;
   #wake: (() => void) | undefined;
 
-  /** `send` sends INPUT; empty is the end. */
-  constructor(send: (bytes: Uint8Array) => void) {
+  /** `send` sends INPUT; empty is the end. While `isHeld`, nothing is written; `resume` says that it is over. */
+  constructor(send: (bytes: Uint8Array) => void, isHeld: () => boolean) {
     this.#send = send;
+    this.#isHeld = isHeld;
     this.stream = new WritableStream<Uint8Array>({
       write: (chunk) => this.#write(chunk),
       close: () => this.#end(),
@@ -156,6 +158,10 @@ export class InputFlow {
     return undefined;
   }
 
+  resume(): void {
+    this.#wakeUp();
+  }
+
   /** Writes fail from now on; ending the input is still fine. */
   stop(reason: Error): void {
     this.#reason ??= reason;
@@ -164,7 +170,7 @@ export class InputFlow {
 
   async #write(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
-      while (this.#credit === 0 && !this.#reason) await this.#woken();
+      while ((this.#credit === 0 || this.#isHeld()) && !this.#reason) await this.#woken();
       if (this.#reason) throw this.#reason;
       const count = Math.min(chunk.length - at, this.#credit, MAX_PAYLOAD_BYTES);
       this.#credit -= count;

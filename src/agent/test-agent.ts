@@ -22,7 +22,7 @@ export class FakeAgent implements ChannelPort {
   /** What the client has sent since its last HELLO. */
   frames: Frame[] = [];
   nonce: Uint8Array = new Uint8Array(NONCE_BYTES);
-  readonly pendingBytes = 0;
+  pendingBytes = 0;
   accepting = true;
   guestOpen = false;
   maxStreams = 256;

@@ -42,6 +42,7 @@ test('the agent serves a guest of QEMU', { skip }, async (t) => {
   const socket = await connected;
   socket.on('error', () => undefined);
   socket.on('data', (data) => agent.received(new Uint8Array(data)));
+  socket.on('drain', () => agent.drained());
   agent.attach({
     accepting: true,
     guestOpen: true,
