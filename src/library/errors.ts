@@ -105,7 +105,11 @@ function remake({ name, message, fault, end, code, timeoutMs }: PackedError): Er
   if (name === 'BlockError') return new BlockError(code as BlockProblem, message);
   if (name === 'FileError') return new FileError(code as ErrorName);
   if (end !== undefined) return new VmEndedError(unpackEnd(end));
-  if (fault === undefined) return Object.assign(new Error(message), name === 'Error' ? {} : { name });
+  if (fault === undefined) {
+    const error = new Error(message);
+    if (name !== 'Error') Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+    return error;
+  }
   return Object.assign(remakeOurs(name, fault, message, timeoutMs), { message });
 }
 
