@@ -122,10 +122,18 @@ export class AgentClient implements ChannelBackend {
     });
     const exit = bounded(request.exit, options, `The command ${argv[0]}`, (why) => request.cancel(why));
     exit.catch(() => undefined);
+    let errors: ReadableStream<Uint8Array> | undefined;
     return {
-      stdin: request.input.stream,
-      stdout: request.output.stream,
-      stderr: request.errors?.stream ?? emptyStream(),
+      get stdin() {
+        return request.input.stream;
+      },
+      get stdout() {
+        return request.output.stream;
+      },
+      get stderr() {
+        errors ??= request.errors?.stream ?? emptyStream();
+        return errors;
+      },
       exit,
       kill: (signal = 'SIGTERM') => kill(request, signal),
       resize: (rows, columns) => request.send(ToAgent.WINDOW, new PayloadWriter().u16(rows).u16(columns).finish()),

@@ -98,7 +98,7 @@ export class Request {
     this.settle.reject(reason);
     this.output.fail(reason);
     this.errors?.fail(reason);
-    this.input.stop(reason instanceof Error ? reason : new AgentLostError('The request was given up.'));
+    this.input.stop(() => reason);
   }
 
   #credit(way: number, bytes: number): void {
@@ -290,7 +290,7 @@ export class AgentConnection implements ChannelBackend {
         if (payload.length !== 4) return 'CREDIT is not of its length';
         const bytes = view.getUint32(0, true);
         if (bytes > 0) return request.input.grant(bytes);
-        request.input.stop(new GuestError('EPIPE', `Cannot write to the input of what runs in the guest`));
+        request.input.stop(() => new GuestError('EPIPE', 'Cannot write to what reads no more in the guest'));
         return undefined;
       }
       case FromAgent.EXIT:
@@ -305,7 +305,7 @@ export class AgentConnection implements ChannelBackend {
   #takeExit(request: Request, how: number, value: number): undefined {
     request.isExitKnown = true;
     const { what, path } = request.options;
-    request.input.stop(new GuestError('EPIPE', 'Cannot write to what has ended in the guest'));
+    request.input.stop(() => new GuestError('EPIPE', 'Cannot write to what has ended in the guest'));
     if (how === How.ENDED) request.settle.resolve({ code: value, signal: undefined });
     else if (how === How.KILLED) request.settle.resolve({ code: undefined, signal: signalName(value) });
     else request.settle.reject(new GuestError(errorName(value), what, path));

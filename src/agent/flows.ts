@@ -10,11 +10,11 @@ const SMALL = 4096;
 
 /** Output or errors of a request. */
 export class OutputFlow {
-  readonly stream: ReadableStream<Uint8Array>;
   readonly #window: number;
   readonly #grant: (bytes: number) => void;
   readonly #chunks: Uint8Array[] = [];
-  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #stream: ReadableStream<Uint8Array> | undefined;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** What the agent may still send. */
   #room: number;
   /** Taken by the reader, and not yet given back as credit. */
@@ -22,22 +22,30 @@ export class OutputFlow {
   #isPulling = false;
   #isEnded = false;
   #isDiscarded = false;
+  #failure: { readonly reason: unknown } | undefined;
 
   /** `grant` sends CREDIT. */
   constructor(window: number, grant: (bytes: number) => void) {
     this.#window = window;
     this.#room = window;
     this.#grant = grant;
-    this.stream = new ReadableStream<Uint8Array>(
+  }
+
+  /** Made when it is asked for: platforms take their time about streams. */
+  get stream(): ReadableStream<Uint8Array> {
+    this.#stream ??= new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;
+          if (this.#failure) controller.error(this.#failure.reason);
+          else if (this.#isEnded && this.#chunks.length === 0) controller.close();
         },
         pull: () => this.#pull(),
         cancel: () => this.discard(),
       },
       { highWaterMark: 0 },
     );
+    return this.#stream;
   }
 
   /** Whether its end has come. */
@@ -85,7 +93,10 @@ export class OutputFlow {
 
   /** The reader gets an error instead of what else there was; what still comes is thrown away. */
   fail(error: unknown): void {
-    if (!this.#isDiscarded && !(this.#isEnded && this.#chunks.length === 0)) this.#controller.error(error);
+    if (!this.#isDiscarded && !(this.#isEnded && this.#chunks.length === 0)) {
+      this.#failure = { reason: error };
+      this.#controller?.error(error);
+    }
     this.discard();
   }
 
@@ -96,14 +107,14 @@ export class OutputFlow {
   }
 
   #deliver(chunk: Uint8Array): void {
-    this.#controller.enqueue(chunk);
+    this.#controller?.enqueue(chunk);
     this.#taken(chunk.length);
     if (this.#isEnded && this.#chunks.length === 0) this.#close();
   }
 
   #close(): void {
     this.#isPulling = false;
-    if (!this.#isDiscarded) this.#controller.close();
+    if (!this.#isDiscarded) this.#controller?.close();
   }
 
   #taken(bytes: number): void {
@@ -122,13 +133,13 @@ function own(bytes: Uint8Array): Uint8Array {
 
 /** Input of a request. */
 export class InputFlow {
-  readonly stream: WritableStream<Uint8Array>;
   readonly #send: (bytes: Uint8Array) => void;
   readonly #isHeld: () => boolean;
   #credit = 0;
   #isOpen = false;
-  /** Why nothing will be read any more. */
-  #reason: Error | undefined;
+  #stream: WritableStream<Uint8Array> | undefined;
+  /** Makes the error that says why nothing will be read any more. */
+  #reason: (() => unknown) | undefined;
   #isEndSent = false;
   #wake: (() => void) | undefined;
 
@@ -136,11 +147,15 @@ export class InputFlow {
   constructor(send: (bytes: Uint8Array) => void, isHeld: () => boolean) {
     this.#send = send;
     this.#isHeld = isHeld;
-    this.stream = new WritableStream<Uint8Array>({
+  }
+
+  get stream(): WritableStream<Uint8Array> {
+    this.#stream ??= new WritableStream<Uint8Array>({
       write: (chunk) => this.#write(chunk),
       close: () => this.#end(),
       abort: () => this.#end(),
     });
+    return this.#stream;
   }
 
   /** The request has been sent. */
@@ -163,7 +178,7 @@ export class InputFlow {
   }
 
   /** Writes fail from now on; ending the input is still fine. */
-  stop(reason: Error): void {
+  stop(reason: () => unknown): void {
     this.#reason ??= reason;
     this.#wakeUp();
   }
@@ -171,7 +186,7 @@ export class InputFlow {
   async #write(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
       while ((this.#credit === 0 || this.#isHeld()) && !this.#reason) await this.#woken();
-      if (this.#reason) throw this.#reason;
+      if (this.#reason) throw this.#reason();
       const count = Math.min(chunk.length - at, this.#credit, MAX_PAYLOAD_BYTES);
       this.#credit -= count;
       this.#send(chunk.subarray(at, at + count));
