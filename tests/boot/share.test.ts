@@ -51,9 +51,9 @@ test('files that a guest makes, moves, packs and unpacks are the same on the hos
     `set -e
 # As git makes its objects: written under another name, then renamed.
 mkdir objects
-for d in 0 1 2 3 4 5 6 7; do
+for d in 0 1 2 3; do
   mkdir objects/$d
-  for f in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do
+  for f in 0 1 2 3 4 5 6 7; do
     echo "object $d$f" >objects/tmp_$d$f
     chmod 444 objects/tmp_$d$f
     mv objects/tmp_$d$f objects/$d/$f
@@ -84,7 +84,7 @@ sort -u log | wc -l
 # A program that is mapped from there.
 cp /bin/busybox .
 ./busybox echo mapped
-seq 1 1000000 >numbers
+dd if=/dev/urandom of=numbers bs=64k count=160 2>/dev/null
 cp numbers copy
 md5sum <copy
 dd if=/dev/zero of=sparse bs=1 count=1 seek=100000000 2>/dev/null
@@ -99,7 +99,7 @@ df . | tail -n 1 | grep -c share0
 `,
   );
   assert.deepEqual(output.split('\n'), [
-    '128',
+    '32',
     'equal',
     'kept',
     'more',
@@ -111,8 +111,8 @@ df . | tail -n 1 | grep -c share0
     '',
   ]);
   assert.equal(digest(join(path, 'renamed', 'numbers')), digest(join(path, 'copy')));
-  assert.equal(fs.readFileSync(join(path, 'objects', '5', 'c'), 'utf8'), 'object 5c\n');
-  assert.equal(fs.statSync(join(path, 'objects', '5', 'c')).mode & 0o7777, 0o444);
+  assert.equal(fs.readFileSync(join(path, 'objects', '2', '5'), 'utf8'), 'object 25\n');
+  assert.equal(fs.statSync(join(path, 'objects', '2', '5')).mode & 0o7777, 0o444);
   assert.equal(fs.statSync(join(path, 'second')).ino, fs.statSync(join(path, 'objects', '0', '0')).ino);
   assert.equal(fs.readlinkSync(join(path, 'absolute')), '/etc/hosts');
   assert.equal(fs.statSync(join(path, 'sparse')).size, 100_000_001);
