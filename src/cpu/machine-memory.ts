@@ -40,6 +40,11 @@ export class MachineMemory {
     this.view = new DataView(buffer);
   }
 
+  /** Grows once for so many bytes that are about to be asked for, rather than in steps. */
+  expect(bytes: number): void {
+    this.#ensure(this.#top + bytes);
+  }
+
   /** A zeroed region that is never given back. Throws VivariumError when machine memory is exhausted. */
   region(bytes: number, alignment = 16): number {
     const start = Math.ceil(this.#top / alignment) * alignment;

@@ -291,6 +291,11 @@ export class FrameTable implements GuestMemory {
     else this.#setEntry(page, settled(this.#entry(page)));
   }
 
+  /** So many bytes are about to be filled. */
+  expect(bytes: number): void {
+    this.#memory.expect(Math.min(bytes, this.sizeBytes));
+  }
+
   /** Fills pages of RAM, seen or not; false where one is not there. For guests that have run no code yet. */
   fillRam(first: number, pages: number, bytes: Uint8Array | undefined): boolean {
     const [start, end] = [first * PAGE_BYTES, (first + pages) * PAGE_BYTES];

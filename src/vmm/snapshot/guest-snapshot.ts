@@ -33,7 +33,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import { SnapshotError } from './error.ts';
 import { type Packing, packSnapshot, type Section, SnapshotFile } from './format.ts';
 import { checkedManifest, type DriveManifest, type Manifest } from './manifest.ts';
-import { copiedPages, PAGE_BYTES, type PageSource, pageSections, readPages } from './pages.ts';
+import { copiedPages, PAGE_BYTES, type PageSource, pageSections, readPages, sizeOfPages } from './pages.ts';
 
 /** What a guest consists of. */
 export interface GuestParts {
@@ -316,6 +316,7 @@ export async function restore(parts: GuestParts, { file, bases, manifest }: Open
   // Ports first of all: what waits must be there when their state says that it does.
   board.com1.receive(await file.read('input/com1'));
   board.com2.receive(await file.read('input/com2'));
+  frames.expect([...bases, file].reduce((sum, one) => sum + sizeOfPages(one, 'memory'), 0));
   for (const one of [...bases, file]) {
     await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, (...run) => frames.fillRam(...run));
     const videoPages = (video?.sizeBytes ?? 0) / PAGE_BYTES;

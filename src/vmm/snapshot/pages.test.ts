@@ -35,7 +35,7 @@ test('pages come back, and those of zeros are left out', async () => {
 });
 
 test('many pages fall into several sections, in whatever runs they lie', async () => {
-  const fills = Array.from({ length: 3800 }, (_, i) => (i < 1200 || i % 2 === 0 ? 1 + (i % 200) : 0));
+  const fills = Array.from({ length: 960 }, (_, i) => (i < 320 || i % 2 === 0 ? 1 + (i % 200) : 0));
   const sections = sectionsOf(memory(fills));
   assert.deepEqual(
     sections.map(({ name }) => name),
@@ -62,7 +62,7 @@ test('against a base there is what has changed, come, or become zeros', async ()
 
 test('more pages that have become zeros than a section has room for fall into several', async () => {
   const page = new Uint8Array(PAGE_BYTES).fill(1);
-  const base = new Map(Array.from({ length: 1500 }, (_, i) => [2 * i, page]));
+  const base = new Map(Array.from({ length: 400 }, (_, i) => [2 * i, page]));
   const sections = sectionsOf(memory([]), base);
   assert.equal(sections.length, 2);
   assert.deepEqual(

@@ -1,5 +1,5 @@
 /**
- * Memory in snapshots: pages that are not all zeros, in sections of up to 4 MiB.
+ * Memory in snapshots: pages that are not all zeros, in sections of up to 1 MiB.
  *
  *     u32 number of runs, then for each: u32 first page, u32 pages; then the pages of all runs
  *
@@ -11,7 +11,7 @@ import { SnapshotError } from './error.ts';
 import type { Section, SnapshotFile } from './format.ts';
 
 export const PAGE_BYTES = 4096;
-const PAGES_PER_SECTION = 1024;
+const PAGES_PER_SECTION = 256;
 const RUN_BYTES = 8;
 /** Room for the most runs that a section can have, in front of its pages. */
 const HEAD_BYTES = 4 + PAGES_PER_SECTION * RUN_BYTES;
@@ -133,9 +133,8 @@ export type FillPages = (first: number, pages: number, bytes: Uint8Array | undef
  * Rejects with a SnapshotError.
  */
 export async function readPages(file: SnapshotFile, name: string, most: number, fill: FillPages): Promise<void> {
-  const names: string[] = [];
-  while (file.has(`${name}/${names.length}`)) names.push(`${name}/${names.length}`);
-  const total = names.reduce((sum, section) => sum + file.sizeOf(section), 0);
+  const names = sectionNames(file, name);
+  const total = sizeOfPages(file, name);
   if (total > most * (PAGE_BYTES + RUN_BYTES) + names.length * 4) {
     throw new SnapshotError(names[0], 'has more pages than the machine');
   }
@@ -154,6 +153,17 @@ export async function readPages(file: SnapshotFile, name: string, most: number, 
     }
     next = readSection(section, bytes, next, fill);
   }
+}
+
+function sectionNames(file: SnapshotFile, name: string): string[] {
+  const names: string[] = [];
+  while (file.has(`${name}/${names.length}`)) names.push(`${name}/${names.length}`);
+  return names;
+}
+
+/** Bytes of the sections `name/0` and on. */
+export function sizeOfPages(file: SnapshotFile, name: string): number {
+  return sectionNames(file, name).reduce((sum, section) => sum + file.sizeOf(section), 0);
 }
 
 /** Gives the page behind the last one. */
