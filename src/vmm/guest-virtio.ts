@@ -46,7 +46,7 @@ function make(wanted: GuestVirtio, host: VirtioSurroundings): VirtioDevice {
     }
     case 'net': {
       const network = host.connect(wanted.nic);
-      const device = new VirtioNet({ mac: wanted.nic.mac, network, wake: () => host.wake() });
+      const device = new VirtioNet({ mac: wanted.nic.mac, network, clock: host.clock, wake: () => host.wake() });
       network.attach(device);
       return device;
     }

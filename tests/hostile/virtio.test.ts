@@ -117,10 +117,10 @@ const devices: Record<string, (world: World) => Specimen> = {
       stir: () => {},
     };
   },
-  net() {
+  net({ clock }) {
     const network = { send() {}, attach() {} };
     const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
-    const device = new VirtioNet({ mac, network, wake() {} });
+    const device = new VirtioNet({ mac, network, clock, wake() {} });
     return {
       device,
       request: (random) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ipv4Headers, isIpv4ChecksumGood, isTransportChecksumGood } from '../nic/offload.ts';
 import { frameTo, MAC, patched, TCP_FRAME, UDP_FRAME } from '../nic/test-nic.ts';
+import { TestClock } from '../test-clock.ts';
 import { NEEDS_RESET, TestDriver } from './test-driver.ts';
 import { VirtioNet } from './virtio-net.ts';
 
@@ -22,8 +23,10 @@ interface Header {
 class Bench {
   readonly sent: Uint8Array[] = [];
   wakes = 0;
+  readonly clock = new TestClock();
   readonly device = new VirtioNet({
     mac: MAC,
+    clock: this.clock,
     network: { send: (frame) => this.sent.push(frame) },
     wake: () => this.wakes++,
   });
@@ -129,6 +132,32 @@ describe('a virtio network card', () => {
     }
     const data = frames.flatMap((frame) => [...frame.subarray(54)]);
     assert.deepEqual(data, [...packet.subarray(54)]);
+  });
+
+  it('sends a thousand segments while the guest waits, and the rest by and by, also after a restore', () => {
+    const it_ = new Bench();
+    const packet = new Uint8Array(54 + 40_000);
+    packet.set(TCP_FRAME.subarray(0, 54));
+    const bytes = new Uint8Array(HEADER_BYTES + packet.length);
+    bytes.set([NEEDS_CSUM, TCPV4, 0, 0, 40, 0, TRANSPORT_AT, 0, 16, 0]);
+    bytes.set(packet, HEADER_BYTES);
+    const buffer = it_.driver.buffer(bytes);
+    for (let i = 0; i < 4; i++) it_.queue(SEND).put([buffer]);
+    it_.queue(SEND).notify();
+    assert.deepEqual([it_.sent.length, it_.queue(SEND).completed().length], [2000, 2]);
+    it_.queue(SEND).notify();
+    assert.equal(it_.sent.length, 2000);
+    const other = new Bench();
+    other.driver.memory.write(0, it_.driver.memory.bytes);
+    other.device.restore(it_.device.save());
+    other.driver.transport.restore(it_.driver.transport.save());
+    other.driver.transport.resume();
+    assert.equal(other.sent.length, 0);
+    for (const one of [it_, other]) {
+      one.clock.advance(1e6);
+      assert.equal(one.queue(SEND).completed().length > 0, true);
+    }
+    assert.deepEqual([it_.sent.length, other.sent.length], [4000, 2000]);
   });
 
   it('loses what makes no sense as a frame, and goes on', () => {

@@ -7,8 +7,9 @@
  * Not modelled: buffers merged for one frame, control queue (every frame is passed on), several pairs of queues.
  */
 
+import type { Clock, Timer } from '../../base/clock.ts';
 import { isFrame, LONGEST_FRAME_BYTES, type NetworkDevice, type NetworkPort } from '../../base/network.ts';
-import { defineState, type StateOf } from '../../base/state.ts';
+import { defineState, f64, type StateOf } from '../../base/state.ts';
 import { Device } from '../device.ts';
 import {
   fillIpv4Checksum,
@@ -43,12 +44,20 @@ const PROTOCOL_TCP = 6;
 /** What IPv4 can say the length of, behind Ethernet's header. */
 const LONGEST_PACKET_BYTES = 0xffff + 18;
 
-const netState = defineState('virtio-net', 1, {});
+/** Frames that go out while the guest waits; segments are many. The rest follows a moment later. */
+const MOST_AT_ONCE = 1024;
+const MOMENT_NS = 10_000;
+
+const netState = defineState('virtio-net', 1, {
+  /** When the rest is sent; 0 if nothing is left. */
+  goesOnNs: f64({ min: 0, max: Number.MAX_VALUE }),
+});
 
 export interface VirtioNetHost {
   /** Six bytes. */
   readonly mac: Uint8Array;
   readonly network: NetworkPort;
+  readonly clock: Clock;
   wake(): void;
 }
 
@@ -60,17 +69,23 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
   readonly mac: Uint8Array;
   onReady: (() => void) | undefined;
   readonly #host: VirtioNetHost;
+  readonly #goesOn: Timer;
   #transport: VirtioTransport | undefined;
   #queues: readonly Virtqueue[] = [];
   /** The board is whole: frames may come. */
   #isResumed = false;
   /** A frame was refused. */
   #isFull = false;
+  #sentFrames = 0;
 
   constructor(host: VirtioNetHost) {
     super(netState);
     this.#host = host;
     this.mac = host.mac;
+    this.#goesOn = host.clock.timer(() => {
+      this.state.goesOnNs = 0;
+      this.#send();
+    });
   }
 
   override reset(): void {
@@ -78,6 +93,11 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
     this.#queues = [];
     this.#isResumed = false;
     this.#tellReady();
+  }
+
+  protected override derive(): void {
+    if (this.state.goesOnNs > 0) this.#goesOn.arm(this.state.goesOnNs);
+    else this.#goesOn.disarm();
   }
 
   attached(transport: VirtioTransport): void {
@@ -103,7 +123,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
   notified(index: number): void {
     this.#isResumed = true;
     if (index === RECEIVE) this.#tellReady();
-    else if (index === SEND) this.#send();
+    else if (index === SEND && this.state.goesOnNs === 0) this.#send();
   }
 
   // ---- To the guest ------------------------------------------------------------------------------------------------
@@ -146,10 +166,20 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
 
   #send(): void {
     const queue = this.#queues[SEND];
+    const before = this.#sentFrames;
     for (let chain = queue?.take(); queue && chain; chain = queue.take()) {
       this.#sendOne(chain);
       queue.complete(chain, 0);
+      if (this.#sentFrames - before < MOST_AT_ONCE) continue;
+      this.state.goesOnNs = this.#host.clock.now() + MOMENT_NS;
+      this.derive();
+      break;
     }
+  }
+
+  #pass(frame: Uint8Array): void {
+    this.#sentFrames++;
+    this.#host.network.send(frame);
   }
 
   /** What makes no sense as a frame is lost, as on any wire. */
@@ -166,7 +196,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
     if (kind === GSO_TCPV4 && needsChecksum) this.#sendSegments(packet, start, header.getUint16(4, true));
     if (kind !== GSO_NONE || length > LONGEST_FRAME_BYTES) return;
     if (needsChecksum) insertChecksum(packet, start, length, start + header.getUint16(8, true), true);
-    if (isFrame(packet)) this.#host.network.send(packet);
+    if (isFrame(packet)) this.#pass(packet);
   }
 
   #sendSegments(packet: Uint8Array, transportAt: number, mss: number): void {
@@ -182,7 +212,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
       if (found?.transport !== 'tcp') return;
       fillIpv4Checksum(frame, found);
       fillTransportChecksum(frame, found);
-      this.#host.network.send(frame);
+      this.#pass(frame);
     });
   }
 }
