@@ -3,13 +3,13 @@
  * the console of the developer tools, as `vivarium.vm`.
  */
 
+import { boot } from '../library/browser/index.ts';
 import type { Vm, VmEnd } from '../library/types/index.ts';
 import { DisksView } from './disks-view.ts';
 import { button, byId } from './elements.ts';
 import { chosenOf } from './file-kinds.ts';
-import { boot } from '../library/browser/index.ts';
 import { fillKeysRow } from './keys-row.ts';
-import { complain, news } from './messages.ts';
+import { complain, forget, news } from './messages.ts';
 import { saveFile } from './save-file.ts';
 import { ScreenView } from './screen-view.ts';
 import { type Plan, Session, type SessionState } from './session.ts';
@@ -60,6 +60,7 @@ const disks = new DisksView({ builtIn: () => start(BUILT_IN), kept: (disk) => st
 const session = new Session((options) => boot({ assets: ASSETS, ...options }), {
   changed: showState,
   attached(vm) {
+    forget();
     terminal.attach(vm);
     screen.attach(vm);
     status.attach(vm);

@@ -26,3 +26,8 @@ export const news = (sentence: string): void => show(sentence, 'news');
 export function complain(error: unknown): void {
   show(error instanceof Error ? error.message : String(error), 'error');
 }
+
+/** Complaints about what is over. */
+export function forget(): void {
+  for (const message of document.querySelectorAll('.message.error')) message.remove();
+}

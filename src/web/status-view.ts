@@ -8,6 +8,10 @@ const LOOK_MS = 500;
 /** A minute of looks in the chart of speed. */
 const LOOKS = 120;
 const CAUSES = 6;
+const FIGURES = ['read', 'written', 'sent', 'received'];
+
+/** Before the name of a figure. */
+const lampOf = (figure: HTMLElement): Element | null | undefined => figure.previousElementSibling?.firstElementChild;
 
 export class StatusView {
   readonly #chart = byId('speed-chart', HTMLCanvasElement);
@@ -48,7 +52,7 @@ export class StatusView {
 
   #show(stats: VmStats, rates: Rates): void {
     const { mips } = rates;
-    byId('mips', HTMLOutputElement).value = mips >= 100 ? String(Math.round(mips)) : mips.toFixed(1);
+    byId('mips', HTMLOutputElement).value = mips >= 100 || mips < 0.05 ? String(Math.round(mips)) : mips.toFixed(1);
     this.#speeds.push(mips);
     if (this.#speeds.length > LOOKS) this.#speeds.shift();
     this.#drawSpeeds();
@@ -56,12 +60,16 @@ export class StatusView {
     byId('memory-text', HTMLElement).textContent =
       `${formatBytes(memoryTouchedBytes)} touched of ${formatBytes(memoryBytes)}`;
     this.#showMemory(memoryTouchedBytes / memoryBytes);
-    const { readBytes, writtenBytes, sentBytes, receivedBytes } = rates;
-    byId('disk', HTMLElement).textContent =
-      stats.drives.length === 0 ? 'none' : `${formatBytes(readBytes)}/s read, ${formatBytes(writtenBytes)}/s written`;
-    byId('network', HTMLElement).textContent = `${formatBytes(sentBytes)}/s out, ${formatBytes(receivedBytes)}/s in`;
-    byId('disk-lamp', HTMLElement).classList.toggle('on', readBytes + writtenBytes > 0);
-    byId('network-lamp', HTMLElement).classList.toggle('on', sentBytes + receivedBytes > 0);
+    for (const [id, bytes] of [
+      ['read', rates.readBytes],
+      ['written', rates.writtenBytes],
+      ['sent', rates.sentBytes],
+      ['received', rates.receivedBytes],
+    ] as const) {
+      const figure = byId(id, HTMLElement);
+      figure.textContent = `${formatBytes(bytes)}/s`;
+      lampOf(figure)?.classList.toggle('on', bytes > 0);
+    }
     this.#showExits(rates.exits.slice(0, CAUSES));
   }
 
@@ -117,7 +125,7 @@ export class StatusView {
 
   #quieten(): void {
     byId('mips', HTMLOutputElement).value = '–';
-    for (const lamp of ['disk-lamp', 'network-lamp']) byId(lamp, HTMLElement).classList.remove('on');
+    for (const id of FIGURES) lampOf(byId(id, HTMLElement))?.classList.remove('on');
   }
 
   #clear(): void {
@@ -125,7 +133,7 @@ export class StatusView {
     this.#drawSpeeds();
     for (const bar of this.#bars.values()) bar.remove();
     this.#bars.clear();
-    for (const id of ['memory-text', 'disk', 'network']) byId(id, HTMLElement).textContent = '–';
+    for (const id of ['memory-text', ...FIGURES]) byId(id, HTMLElement).textContent = '–';
     this.#showMemory(0);
   }
 }

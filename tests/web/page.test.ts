@@ -128,6 +128,12 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await page.locator('#canvas').focus();
     await page.keyboard.type('ab1');
     await untilConsole(page, 'ab1');
+    await page.getByRole('button', { name: 'Full screen' }).click();
+    await page.getByRole('button', { name: 'Leave full screen' }).waitFor();
+    const canvas = await page.locator('#canvas').boundingBox();
+    const bar = await page.locator('#stage .bar').boundingBox();
+    assert.ok(canvas && bar && canvas.y >= bar.y + bar.height && canvas.y + canvas.height <= 800);
+    await page.getByRole('button', { name: 'Leave full screen' }).click();
     await page.getByRole('button', { name: 'Capture mouse' }).click();
     await page.waitForFunction(() => document.pointerLockElement?.id === 'canvas');
     // As text, for what compiles this file would add calls that the page does not know.
