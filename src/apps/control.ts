@@ -45,8 +45,8 @@ export async function openControl(
 export function commandsFor(name: string, guest: RunnableGuest, notes: () => RunNotes): Commands {
   return {
     info: () => ({ name }),
-    snapshot: async ({ file }) => {
-      await writeSnapshot(file, guest, notes());
+    snapshot: async (asked) => {
+      await writeSnapshot(asked, guest, notes());
       return {};
     },
     screen: ({ format }) => {

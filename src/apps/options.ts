@@ -8,7 +8,7 @@ import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
 import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
 import { addScreenCommand, type ScreenOptions } from './screen.ts';
 import { addShareOption, SHARE_HELP, type ShareOption, shareProblem } from './shares.ts';
-import { addSnapshotCommand, type SnapshotCommand } from './snapshot.ts';
+import { addSnapshotCommand, namedFiles, type SnapshotCommand } from './snapshot.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 import { VIRTIO_RNG } from './virtio.ts';
 
@@ -61,6 +61,8 @@ export interface RunOptions {
   /** Snapshots: where this run is saved when it is ended, and what it starts from rather than a kernel or a drive. */
   readonly save?: string;
   readonly restore?: string;
+  /** Snapshots that the one of `restore` says the differences to. */
+  readonly base?: readonly string[];
   /** A whole PC, rather than a kernel. */
   readonly pc?: PcOptions;
 }
@@ -252,6 +254,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       outFile,
     )
     .option('--restore <file>', 'go on with a guest that was saved, rather than booting one')
+    .option('--base <file>', 'snapshot that the one to be restored is against; may be repeated', namedFiles)
     .addHelpText('after', RUN_HELP_TAIL)
     .action((given) => {
       const {
@@ -263,6 +266,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
         ...rest
       } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
+      if (rest.base && rest.restore === undefined) program.error('error: --base needs --restore.');
       const fixed = given.restore === undefined ? undefined : FIXED_BY_SNAPSHOT.find(isGiven);
       if (fixed !== undefined) {
         program.error(`error: --${fixed} contradicts --restore: the snapshot says what the guest is.`);

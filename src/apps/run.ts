@@ -68,8 +68,9 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, events, terminalDisplay)
     : undefined;
 
-  const builtIn = options.restore === undefined ? await builtInSaved(options, terminal !== undefined) : undefined;
-  const saved = options.restore === undefined ? builtIn : await readSaved(options.restore, options.pc);
+  const builtIn = await builtInSaved(options, terminal !== undefined);
+  const saved =
+    options.restore === undefined ? builtIn : await readSaved(options.restore, options.base ?? [], options.pc);
   const memoryBytes = saved?.manifest.memoryBytes ?? options.memoryBytes;
   const deterministic = saved === undefined ? options.deterministic : saved.manifest.time === 'deterministic';
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
@@ -119,6 +120,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     guest = saved
       ? await restoreGuest(saved.bytes, {
           ...common,
+          ...(saved.bases?.length && { base: saved.bases }),
           ...(pc && { drives: pc.firmware.drives, nics: pc.firmware.nics }),
         })
       : await createGuest({

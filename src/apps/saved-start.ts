@@ -23,7 +23,7 @@ export async function builtInSaved(options: RunOptions, isAtTerminal: boolean): 
   const { kernel, initrd, append, modules, pc, trace, profile, deterministic, seed, devices, shares } = options;
   const named = [kernel, initrd, append, pc, trace, profile, seed].some((one) => one !== undefined);
   const added = [modules, devices, shares].some((list) => list.length > 0);
-  if (!isAtTerminal || named || added || deterministic || options.cold) return undefined;
+  if (!isAtTerminal || named || added || deterministic || options.cold || options.restore) return undefined;
   try {
     const saved = openSaved(await readFile(BUILT_IN_SNAPSHOT));
     return saved.manifest.memoryBytes === options.memoryBytes ? saved : undefined;

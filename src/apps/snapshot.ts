@@ -30,17 +30,23 @@ export interface RunNotes {
 export interface SavedGuest {
   readonly bytes: Uint8Array;
   readonly manifest: Manifest;
+  /** What it says the differences to. */
+  readonly bases?: readonly Uint8Array[];
   readonly notes: Readonly<Record<string, string>>;
 }
 
 /** Throws a VivariumError for a file that cannot be read, or is no snapshot, or not of a guest that fits `pc`. */
-export async function readSaved(path: string, pc: PcOptions | undefined): Promise<SavedGuest> {
+export async function readSaved(
+  path: string,
+  basePaths: readonly string[],
+  pc: PcOptions | undefined,
+): Promise<SavedGuest> {
   const saved = openSaved(await readImage(path, 'snapshot'));
   if (pc !== undefined && saved.manifest.pc === undefined) {
     const message = `The snapshot ${path} is of a guest without firmware: leave out the options of PCs.`;
     throw new VivariumError({ kind: 'bad-option' }, message);
   }
-  return saved;
+  return { ...saved, bases: await readBases(basePaths) };
 }
 
 /** Throws a SnapshotError for what is none. */
@@ -98,11 +104,26 @@ export class SaveFile {
   }
 }
 
+/** Snapshots that another says the differences to, as they are named. Throws a VivariumError. */
+export function readBases(paths: readonly string[]): Promise<Uint8Array[]> {
+  return Promise.all(paths.map((path) => readImage(path, 'snapshot')));
+}
+
 /** For the guest's side of `vivarium snapshot`. */
-export async function writeSnapshot(path: unknown, guest: RunnableGuest, notes: RunNotes): Promise<void> {
-  if (typeof path !== 'string') throw new VivariumError({ kind: 'bad-option' }, 'A snapshot needs a file.');
+export async function writeSnapshot(
+  { file: path, bases = [] }: { readonly file?: unknown; readonly bases?: unknown },
+  guest: RunnableGuest,
+  notes: RunNotes,
+): Promise<void> {
+  const arePaths = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((one) => typeof one === 'string');
+  if (typeof path !== 'string' || !arePaths(bases)) {
+    throw new VivariumError({ kind: 'bad-option' }, 'A snapshot needs a file.');
+  }
+  const base = await readBases(bases);
   const file = await ResultFile.create(path, 'snapshot');
-  const bytes = await guest.snapshot({ notes: { ...notes } }).catch(async (error: unknown) => {
+  const options = { notes: { ...notes }, ...(base.length > 0 && { base }) };
+  const bytes = await guest.snapshot(options).catch(async (error: unknown) => {
     await file.discard();
     throw error;
   });
@@ -118,11 +139,20 @@ export async function writeSnapshot(path: unknown, guest: RunnableGuest, notes: 
 export interface SnapshotCommand {
   readonly guest?: string;
   readonly file: string;
+  /** Snapshots that it is to say the differences to. */
+  readonly bases: readonly string[];
+}
+
+export function namedFiles(file: string, before: readonly string[] = []): string[] {
+  return [...before, file];
 }
 
 const HELP_TAIL = `
 The guest runs on. "vivarium run --restore FILE" goes on from where it was. It need not be named where only one runs. A file
-that exists is not overwritten.`;
+that exists is not overwritten.
+
+With --base, only what differs from an earlier snapshot of the guest is saved; it is needed again to restore. If that has a
+base itself, name both, and so on.`;
 
 /** Adds it to a program; `chosen` is called when it is asked for. */
 export function addSnapshotCommand(program: Command, chosen: (options: SnapshotCommand) => void): void {
@@ -131,19 +161,21 @@ export function addSnapshotCommand(program: Command, chosen: (options: SnapshotC
     .description('save a running guest to a new file, from which run --restore goes on')
     .usage('[guest] <file>')
     .argument('[words...]')
+    .option('--base <file>', 'save what differs from this snapshot; may be repeated', namedFiles)
     .addHelpText('after', HELP_TAIL)
-    .action((words: readonly string[]) => {
+    .action((words: readonly string[], { base: bases = [] }: { base?: readonly string[] }) => {
       const [file, guest, ...more] = [...words].reverse();
       if (file === undefined) command.error('error: Write the name of a file.');
       else if (more.length > 0) command.error('error: Name one guest at most.');
-      else chosen({ file, ...(guest !== undefined && { guest }) });
+      else chosen({ file, bases, ...(guest !== undefined && { guest }) });
     });
 }
 
 /** Throws a VivariumError where there is nothing to be had. */
-export async function saveRunning({ guest: wanted, file }: SnapshotCommand): Promise<Outcome> {
+export async function saveRunning({ guest: wanted, file, bases }: SnapshotCommand): Promise<Outcome> {
   const guest = await chooseGuest(wanted);
-  const answer = await guest.ask({ command: 'snapshot', file: resolve(file) });
+  const named = { file: resolve(file), bases: bases.map((base) => resolve(base)) };
+  const answer = await guest.ask({ command: 'snapshot', ...named });
   if (!answer.ok) throw new VivariumError({ kind: 'bad-option' }, answer.problem);
   return { status: STATUS_OK };
 }

@@ -20,6 +20,32 @@ test('a shell greets, answers, and powers off, and the terminal is as it was', o
   assert.equal(status, 'status 0');
 });
 
+test(
+  'at a terminal the guest starts from its snapshot, and knows the time; another memory, or --cold, boots it',
+  options,
+  async () => {
+    const asks =
+      'echo at $(cut -d. -f1 /proc/uptime) $(date +%s) $(od -An -N8 -tx1 /dev/urandom | tr -d " "); poweroff\r';
+    const ask = async (...words: string[]): Promise<string[]> => {
+      const { shown } = await atTerminal([...VIVARIUM, 'run', ...words], [PROMPT, asks]);
+      return /^at (\d+) (\d+) ([0-9a-f]{16})$/m.exec(shown)?.slice(1) ?? assert.fail(shown);
+    };
+    const started = await ask('--memory', '256M');
+    const again = await ask();
+    const now = Date.now() / 1000;
+    for (const [, seconds] of [started, again]) assert.ok(Math.abs(Number(seconds) - now) < 300, seconds);
+    assert.notEqual(started[2], again[2]);
+    const kernelWord = async (...words: string[]): Promise<boolean> => {
+      const { shown } = await atTerminal([...VIVARIUM, 'run', ...words], [PROMPT, 'cat /proc/cmdline; poweroff\r']);
+      return /vivarium\.rows=30/.test(shown);
+    };
+    assert.deepEqual(
+      [await kernelWord(), await kernelWord('--cold'), await kernelWord('--memory', '200M')],
+      [false, true, true],
+    );
+  },
+);
+
 test('leaving the shell is leaving the guest', options, async () => {
   const { status } = await atTerminal(VIVARIUM, [PROMPT, 'exit 3\r']);
   assert.equal(status, 'status 0');

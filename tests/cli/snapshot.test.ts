@@ -49,6 +49,31 @@ test('a guest is saved while it runs and when a signal ends it, and goes on from
   assert.equal(damaged.status, 2);
 });
 
+test('snapshots say the differences to others, which are named again to restore them', async () => {
+  const guest = start(VIVARIUM, 'run');
+  guest.process.stdin.write('echo one; read x; echo two $x; poweroff\n');
+  await guest.shows('one');
+  for (const [name, ...bases] of [
+    ['first.snap'],
+    ['second.snap', 'first.snap'],
+    ['third.snap', 'second.snap', 'first.snap'],
+  ]) {
+    const words = bases.flatMap((base) => ['--base', file(base)]);
+    const asked = await runWith('', VIVARIUM, 'snapshot', ...words, file(name as string));
+    assert.deepEqual(asked, { status: 0, signal: null, stdout: '', stderr: '' }, name);
+  }
+  guest.process.kill('SIGKILL');
+  const size = (name: string): number => readFileSync(file(name)).length;
+  assert.ok(size('third.snap') < size('first.snap') / 4);
+  const bases = ['--base', file('first.snap'), '--base', file('second.snap')];
+  const restored = await runWith('three\n', VIVARIUM, 'run', '--restore', file('third.snap'), ...bases);
+  assert.deepEqual(restored, { status: 0, signal: null, stdout: 'two three\n', stderr: '' });
+  const refused = await run('--restore', file('third.snap'), '--base', file('second.snap'));
+  const says = 'it has a base that is against another snapshot, which is not given';
+  assert.equal(refused.stderr, `vivarium: The snapshot cannot be restored: ${says}.\n`);
+  assert.equal(refused.status, 2);
+});
+
 test('a guest that ends by itself is not saved', async () => {
   const result = await runWith('poweroff\n', VIVARIUM, 'run', '--save', file('gone.snap'));
   const stderr = 'vivarium: There is no snapshot: the guest ended by itself.\n';
