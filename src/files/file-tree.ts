@@ -104,4 +104,6 @@ export interface FileTree {
   removeDirectory(path: Path): Promise<void>;
   change(path: Path, changes: FileChanges): Promise<void>;
   sizes(): Promise<TreeSizes>;
+  /** By whoever has made it: nothing is asked any more. */
+  close?(): Promise<void>;
 }

@@ -10,6 +10,7 @@ export function readOnly(tree: FileTree): FileTree {
     statEntries: (directory, names) => tree.statEntries(directory, names),
     readLink: (path) => tree.readLink(path),
     sizes: () => tree.sizes(),
+    close: async () => tree.close?.(),
     async open(path, options: OpenOptions) {
       if (options.write || options.truncate) throw new FileError('EROFS');
       const file = await tree.open(path, options);

@@ -61,6 +61,12 @@ export class Server9p implements FileServer {
     this.#last = this.#last.then(() => fids.removeAll());
   }
 
+  /** Closes what the guest has open; the tree is the caller's to close. */
+  async close(): Promise<void> {
+    this.reset();
+    await this.#last;
+  }
+
   async #serve(message: Uint8Array, roomBytes: number): Promise<Uint8Array> {
     if (roomBytes < REFUSAL_BYTES) return new Uint8Array(0);
     if (message.length < p9.HEADER_BYTES) return refusal(new FileError('EPROTO'), p9.NO_TAG);

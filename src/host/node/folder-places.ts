@@ -11,16 +11,7 @@
  * process with the same folder, has.
  */
 
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  realpathSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, realpathSync } from 'node:fs';
 import { FileError, isName, type Path } from '../../files/file-tree.ts';
 
 /** Linux's; Node has no name for it. Such a descriptor stands for a file without giving access to it. */
@@ -46,16 +37,30 @@ export interface FolderPlaces {
 
 /** The best that there is for a folder of this platform. Throws what Node does for a folder that is not there. */
 export function folderPlaces(folder: string): FolderPlaces {
-  return process.platform === 'linux' && existsSync(DESCRIPTORS) ? new ByDescriptor(folder) : new ByChecking(folder);
+  if (process.platform !== 'linux') return new ByChecking(folder);
+  const places = new ByDescriptor(folder);
+  try {
+    // There may be no /proc, or not for us.
+    places.inDirectory([], (location) => lstatSync(`${location}/.`));
+    return places;
+  } catch {
+    places.close();
+    return new ByChecking(folder);
+  }
 }
 
 export class ByDescriptor implements FolderPlaces {
   readonly openFlags = 0;
-  /** Stays the folder that it was, even if that is moved. */
-  readonly #root: number;
+  /** Stays the folder that it was, even if that is moved. -1 once closed: the number is another file's then. */
+  #root: number;
 
   constructor(folder: string) {
     this.#root = openSync(folder, O_PATH | constants.O_DIRECTORY);
+  }
+
+  get #folder(): number {
+    if (this.#root < 0) throw new FileError('ENODEV');
+    return this.#root;
   }
 
   inDirectory<T>(directory: Path, use: (location: string) => T): T {
@@ -65,7 +70,7 @@ export class ByDescriptor implements FolderPlaces {
   onEntry<T>(path: Path, use: (entry: Entry) => T): T {
     const look = (fd: number): T => use({ stats: fstatSync(fd, { bigint: true }), location: `${DESCRIPTORS}/${fd}` });
     const name = path.at(-1);
-    if (name === undefined) return look(this.#root);
+    if (name === undefined) return look(this.#folder);
     return this.#descend(path, path.length - 1, (directory) => {
       const fd = openSync(`${DESCRIPTORS}/${directory}/${name}`, ENTRY);
       try {
@@ -79,21 +84,23 @@ export class ByDescriptor implements FolderPlaces {
   /** Through the first `count` names, each a directory. */
   #descend<T>(path: Path, count: number, use: (fd: number) => T): T {
     checkNames(path);
-    let fd = this.#root;
+    const root = this.#folder;
+    let fd = root;
     try {
       for (let i = 0; i < count; i++) {
         const next = openSync(`${DESCRIPTORS}/${fd}/${path[i]}`, DIRECTORY);
-        if (fd !== this.#root) closeSync(fd);
+        if (fd !== root) closeSync(fd);
         fd = next;
       }
       return use(fd);
     } finally {
-      if (fd !== this.#root) closeSync(fd);
+      if (fd !== root) closeSync(fd);
     }
   }
 
   close(): void {
-    closeSync(this.#root);
+    if (this.#root >= 0) closeSync(this.#root);
+    this.#root = -1;
   }
 }
 

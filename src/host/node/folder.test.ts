@@ -184,7 +184,15 @@ for (const [way, Places] of Object.entries(ways)) {
   test(`${way}: what is open stays open when its name is gone, and none stays open that was closed`, async () => {
     const { folder } = scene();
     const tree = opened(folder);
-    const descriptors = (): number => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0);
+    const descriptors = (): string[] =>
+      (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd') : []).flatMap((fd) => {
+        try {
+          const target = fs.readlinkSync(`/proc/self/fd/${fd}`);
+          return target.startsWith(folder) ? [target] : [];
+        } catch {
+          return []; // it was that of the look
+        }
+      });
     const before = descriptors();
     const file = await tree.open(['d', 'f'], READ);
     await tree.removeFile(['d', 'f']);
@@ -198,9 +206,17 @@ for (const [way, Places] of Object.entries(ways)) {
       await codeOf(tree.stat(['d', 'none', 'x']));
       await codeOf(tree.rename(['d', 'none'], ['none', 'x']));
     }
-    assert.equal(descriptors(), before);
+    assert.deepEqual(descriptors(), before);
   });
 }
+
+test('a folder that is closed is not looked at any more', async () => {
+  const { folder } = scene();
+  const tree = openFolder(folder, { readOnly: true });
+  await tree.close?.();
+  await tree.close?.();
+  if (process.platform === 'linux') assert.equal(await codeOf(tree.stat(['d'])), 'ENODEV');
+});
 
 test('what is not UTF-8 is not shown', {
   skip: process.platform !== 'linux' && 'names are text elsewhere',

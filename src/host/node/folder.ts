@@ -272,6 +272,10 @@ class Folder implements FileTree {
     else this.#places.onEntry(path, ({ location }) => change(`${location}/.`, fs.utimesSync));
   }
 
+  close(): Promise<void> {
+    return attempt(() => this.#places.close());
+  }
+
   sizes(): Promise<TreeSizes> {
     return attempt(() =>
       this.#places.inDirectory([], (location) => {
