@@ -6,6 +6,7 @@ import { endOf, type PostsMessages } from './rpc/message-end.ts';
 import type { MakeDevice } from './types/backends.ts';
 import type { BootOptions } from './types/boot-options.ts';
 import type { Vm } from './types/vm.ts';
+import { Uploads } from './uploads.ts';
 import { AgentSession } from './vm/agent-session.ts';
 import { MachineVm } from './vm/machine-vm.ts';
 import { Served } from './vm/served.ts';
@@ -14,7 +15,8 @@ import { within } from './wait.ts';
 export async function bootOn(platform: CallerPlatform, given: BootOptions): Promise<Vm> {
   given.signal?.throwIfAborted();
   const served = new Served();
-  const { options, functions, mounts } = packOptions(given, platform, served);
+  const uploads = new Uploads();
+  const { options, functions, mounts } = packOptions(given, platform, served, uploads);
   const hasAgent = options.rng;
   const agent = new AgentSession(mounts, hasAgent);
   // The agent's port is the first, so that it is found whatever else there is.
@@ -23,7 +25,7 @@ export async function bootOn(platform: CallerPlatform, given: BootOptions): Prom
     : options.channels;
   const { worker = true, assets } = given;
   const end = worker ? platform.startWorker(assets?.worker?.toString()) : await machineHere(platform, functions);
-  const vm = new MachineVm(end, agent, served);
+  const vm = new MachineVm(end, agent, served, uploads);
   const started = vm.start({ ...options, channels }).catch(async (error) => {
     await vm.close();
     throw error;

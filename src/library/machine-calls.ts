@@ -5,9 +5,10 @@ import type { UserNetworkOptions } from './types/backends.ts';
 import type { Bytes, KeptDisk } from './types/common.ts';
 import type { ScreenFrame } from './types/human.ts';
 import type { VmEnd, VmStats } from './types/vm.ts';
+import type { Uploaded } from './uploads.ts';
 
 /** A BinarySource; of the strings, `path` is one of Node's and `url` one for `fetch`. */
-export type PackedSource = Uint8Array | ArrayBuffer | Blob | { readonly path: string } | { readonly url: string };
+export type PackedSource = Uint8Array | Blob | Uploaded | { readonly path: string } | { readonly url: string };
 
 /** Something of the caller's that stays there; its calls name it by this number. */
 export interface Remote {
@@ -83,7 +84,9 @@ export interface MachineCalls {
   reset(): void;
   stats(): VmStats;
   stateHash(): string;
-  snapshot(base: Uint8Array | undefined): Bytes;
+  /** A piece of bytes that a later call speaks of. */
+  upload(number: number, sizeBytes: number, offset: number, piece: Uint8Array): void;
+  snapshot(base: Uint8Array | Uploaded | undefined): Bytes;
 
   consoleInput(bytes: Uint8Array): void;
   /** Whether the guest's output is taken. */

@@ -25,6 +25,7 @@ import { RemoteTree } from './remote/remote-tree.ts';
 import type { ToCaller } from './remote/to-caller.ts';
 import type { MakeDevice } from './types/backends.ts';
 import type { DriveStats } from './types/vm.ts';
+import type { Arrivals } from './uploads.ts';
 
 /** Locally administered; a machine has one card. */
 const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x56, 0x49, 0x56);
@@ -41,16 +42,21 @@ export class MachineParts {
   readonly #options: MachineOptions;
   readonly #platform: MachinePlatform;
   readonly #caller: ToCaller;
+  readonly #arrivals: Arrivals;
+  readonly #uploaded = new Map<number, Uint8Array>();
   readonly #disks: CountedDisk[] = [];
   #drives: GuestDrive[] = [];
   #virtioDisks: BlockBackend[] = [];
   #shares: { readonly tag: string; readonly tree: FileTree }[] = [];
+  /** Of the guest that there is now, in the order of the shares. */
+  #servers: readonly Server9p[] = [];
   #devices: MakeDevice[] = [];
   #channels = new Map<number, RemoteChannel>();
   #remoteNetwork: RemoteNetwork | undefined;
   #userNetwork: UserNetwork | undefined;
 
-  private constructor(options: MachineOptions, platform: MachinePlatform, caller: ToCaller) {
+  private constructor(options: MachineOptions, platform: MachinePlatform, caller: ToCaller, arrivals: Arrivals) {
+    this.#arrivals = arrivals;
     this.#options = options;
     this.#platform = platform;
     this.#caller = caller;
@@ -61,9 +67,10 @@ export class MachineParts {
     options: MachineOptions,
     platform: MachinePlatform,
     caller: ToCaller,
+    arrivals: Arrivals,
     functions: readonly MakeDevice[],
   ): Promise<MachineParts> {
-    const parts = new MachineParts(options, platform, caller);
+    const parts = new MachineParts(options, platform, caller, arrivals);
     try {
       await parts.#openDrives();
       for (const { tag, source, readOnly } of options.shares) {
@@ -85,7 +92,12 @@ export class MachineParts {
 
   async read(source: PackedSource, role: string): Promise<Uint8Array> {
     if (source instanceof Uint8Array) return source;
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
+    if ('upload' in source) {
+      // A reset asks again.
+      const bytes = this.#uploaded.get(source.upload) ?? this.#arrivals.take(source);
+      this.#uploaded.set(source.upload, bytes);
+      return bytes;
+    }
     if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
     return this.#platform.read(source, role);
   }
@@ -141,7 +153,7 @@ export class MachineParts {
 
   async #storage(source: PackedDisk['source'], role: DiskRole, readOnly: boolean): Promise<BlockBackend> {
     if ('remote' in source) return new RemoteDisk(source, this.#caller);
-    if (source instanceof Uint8Array || source instanceof ArrayBuffer) return memoryDisk(new Uint8Array(source), role);
+    if (source instanceof Uint8Array || 'upload' in source) return memoryDisk(await this.read(source, role), role);
     if ('url' in source) return memoryDisk(await this.#platform.read(source, role), role);
     return this.#platform.openDisk(source, { role, readOnly });
   }
@@ -221,8 +233,10 @@ export class MachineParts {
     for (const channel of this.#channels.values()) channel.opened(false);
   }
 
-  /** For a guest that is made now. */
+  /** For a guest that is made now; what the one before had open is closed. */
   virtio(hasFirmware: boolean): GuestVirtio[] {
+    for (const server of this.#servers) server.reset();
+    this.#servers = this.#shares.map(({ tree }) => new Server9p(tree));
     this.#channels = new Map(
       this.#options.channels.map(({ remote, name }) => [remote, new RemoteChannel(remote, name, this.#caller)]),
     );
@@ -231,7 +245,7 @@ export class MachineParts {
     return [
       ...(ports.length === 0 ? [] : [{ kind: 'console', ports } as const]),
       ...(this.#options.rng ? [{ kind: 'rng' } as const] : []),
-      ...this.#shares.map(({ tag, tree }) => ({ kind: '9p', tag, server: new Server9p(tree) }) as const),
+      ...this.#shares.map(({ tag }, i) => ({ kind: '9p', tag, server: this.#servers[i] as Server9p }) as const),
       ...(nic ? [{ kind: 'net', nic } as const] : []),
       ...this.#virtioDisks.map((backend) => ({ kind: 'block', backend }) as const),
       ...this.#devices.map((make) => ({ kind: 'custom', make }) as const),
@@ -274,6 +288,8 @@ export class MachineParts {
   /** Gives everything back. Rejects with the first problem of a disk whose last writes may be lost. */
   async close(): Promise<void> {
     this.#userNetwork?.close();
+    await Promise.all(this.#servers.map((server) => server.close()));
+    await Promise.allSettled(this.#shares.map(({ tree }) => tree.close?.()));
     const closed = await Promise.allSettled(this.#disks.map((disk) => disk.close()));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

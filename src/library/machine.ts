@@ -18,6 +18,7 @@ import type { ToCaller } from './remote/to-caller.ts';
 import type { MakeDevice } from './types/backends.ts';
 import type { ScreenFrame } from './types/human.ts';
 import type { VmEnd, VmStats } from './types/vm.ts';
+import type { Arrivals } from './uploads.ts';
 
 const DEFAULT_MEMORY_BYTES = 256 * 2 ** 20;
 /** Of the kernel's own messages, the user sees what is worse than an error. */
@@ -65,10 +66,11 @@ export class Machine {
     options: MachineOptions,
     platform: MachinePlatform,
     caller: ToCaller,
+    arrivals: Arrivals,
     functions: readonly MakeDevice[],
     events: MachineEvents,
   ): Promise<Machine> {
-    const parts = await MachineParts.open(options, platform, caller, functions);
+    const parts = await MachineParts.open(options, platform, caller, arrivals, functions);
     const machine = new Machine(options, platform, parts, events);
     try {
       machine.#guest = await machine.#make();

@@ -4,6 +4,7 @@ import type { BlockBackend } from '../base/block.ts';
 import { packOptions } from './options.ts';
 import type { CallerPlatform } from './platform.ts';
 import type { BootOptions } from './types/boot-options.ts';
+import { Uploads } from './uploads.ts';
 import { Served } from './vm/served.ts';
 
 const platform: CallerPlatform = {
@@ -12,7 +13,7 @@ const platform: CallerPlatform = {
   source: (where) => (where instanceof URL ? { url: where.href } : { path: where }),
   moduleUrl: (where) => `file:///${where}`,
 };
-const pack = (given: BootOptions) => packOptions(given, platform, new Served());
+const pack = (given: BootOptions) => packOptions(given, platform, new Served(), new Uploads());
 
 const disk: BlockBackend = {
   sizeBytes: 512,

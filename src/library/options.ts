@@ -15,6 +15,7 @@ import type { CallerPlatform } from './platform.ts';
 import type { CustomDevice, MakeDevice, NetworkBackend } from './types/backends.ts';
 import type { BootOptions, ShareOptions } from './types/boot-options.ts';
 import type { BinarySource, DiskOptions, DiskSource, KeptDisk } from './types/common.ts';
+import type { Uploads } from './uploads.ts';
 import type { AgentMount } from './vm/agent-session.ts';
 import type { Served } from './vm/served.ts';
 
@@ -33,9 +34,9 @@ function refuse(option: string, message: string): never {
 }
 
 /** Throws a `bad-option` VivariumError. What stays with the caller is entered in `served`. */
-export function packOptions(given: BootOptions, platform: CallerPlatform, served: Served): Packed {
+export function packOptions(given: BootOptions, platform: CallerPlatform, served: Served, uploads: Uploads): Packed {
   const functions: MakeDevice[] = [];
-  const packer = new Packer(platform, served);
+  const packer = new Packer(platform, served, uploads);
   const boot = packer.boot(given);
   const disks = [...(given.disk === undefined ? [] : [given.disk]), ...(given.disks ?? [])];
   const shares = Object.entries(given.shares ?? {}).map(([at, share], i) => packer.share(`share${i}`, at, share));
@@ -68,8 +69,10 @@ export function packOptions(given: BootOptions, platform: CallerPlatform, served
 class Packer {
   readonly #platform: CallerPlatform;
   readonly #served: Served;
+  readonly #uploads: Uploads;
 
-  constructor(platform: CallerPlatform, served: Served) {
+  constructor(platform: CallerPlatform, served: Served, uploads: Uploads) {
+    this.#uploads = uploads;
     this.#platform = platform;
     this.#served = served;
   }
@@ -83,7 +86,11 @@ class Packer {
         (option) => given[option] !== undefined,
       );
       if (chosen !== undefined) refuse(chosen, `A snapshot says what its machine is: leave out ${chosen}.`);
-      return { kind: 'snapshot', bytes: snapshot, base };
+      return {
+        kind: 'snapshot',
+        bytes: this.source(snapshot),
+        base: base === undefined ? undefined : this.source(base),
+      };
     }
     if (kernel !== undefined) {
       const pc = (['bios', 'cdrom', 'floppy', 'bootOrder'] as const).find((option) => given[option] !== undefined);
@@ -103,7 +110,9 @@ class Packer {
   }
 
   source(source: BinarySource): PackedSource {
-    return typeof source === 'string' || source instanceof URL ? this.#platform.source(source) : source;
+    if (typeof source === 'string' || source instanceof URL) return this.#platform.source(source);
+    if (source instanceof Blob) return source;
+    return this.#uploads.pack(source instanceof ArrayBuffer ? new Uint8Array(source) : source);
   }
 
   disk(given: DiskSource | DiskOptions): PackedDisk {

@@ -9,10 +9,12 @@ import type { ToCaller } from './remote/to-caller.ts';
 import type { MessageEnd } from './rpc/message-end.ts';
 import { Given, givable, given, type Handlers, Rpc } from './rpc/rpc.ts';
 import type { MakeDevice } from './types/backends.ts';
+import { Arrivals } from './uploads.ts';
 
 /** `functions`: devices that the caller's thread has made, by their numbers. */
 export function serveMachine(end: MessageEnd, platform: MachinePlatform, functions: readonly MakeDevice[] = []): void {
   let started: Machine | undefined;
+  const arrivals = new Arrivals();
   const machine = (): Machine => {
     if (started === undefined) throw badOption('machine', 'The machine has not been started.');
     return started;
@@ -22,7 +24,7 @@ export function serveMachine(end: MessageEnd, platform: MachinePlatform, functio
 
   const handlers: Handlers<MachineCalls> = {
     async start(options) {
-      started = await Machine.start(options, platform, caller, functions, {
+      started = await Machine.start(options, platform, caller, arrivals, functions, {
         ended: (end) => caller.tell('ended', [packEnd(end)]),
         output(bytes) {
           const own = givable(bytes);
@@ -37,7 +39,11 @@ export function serveMachine(end: MessageEnd, platform: MachinePlatform, functio
     reset: () => machine().reset(),
     stats: () => machine().stats(),
     stateHash: () => machine().guest.stateHash(),
-    snapshot: async (base) => given(await machine().snapshot(base)),
+    upload: (number, sizeBytes, offset, piece) => arrivals.add(number, sizeBytes, offset, piece),
+    async snapshot(base) {
+      const whole = base !== undefined && 'upload' in base ? arrivals.take(base) : base;
+      return given(await machine().snapshot(whole));
+    },
 
     consoleInput: (bytes) => started?.input(bytes),
     consoleFlow: (isFlowing) => machine().hold('console', !isFlowing),

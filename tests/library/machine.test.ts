@@ -192,11 +192,15 @@ describe('a machine in a worker', () => {
   });
 });
 
-test('a machine that is reset begins again', async () => {
+test('a machine that is reset begins again, with what it was booted from', async () => {
   await using vm = await boot();
   await vm.files.write('/tmp/x', 'x');
+  await using copy = await boot({ snapshot: await vm.snapshot() });
   await vm.reset();
   await assert.rejects(vm.files.read('/tmp/x'), GuestError);
+  await copy.files.write('/tmp/x', 'y');
+  await copy.reset();
+  assert.equal(await copy.files.readText('/tmp/x'), 'x');
 });
 
 test('a machine that is switched off has ended, and says so', async () => {

@@ -8,6 +8,7 @@ import type { Bytes, WaitOptions } from '../types/common.ts';
 import type { VmScreen } from '../types/human.ts';
 import type { ExecOptions, ExecResult, Process, SpawnOptions, VmFiles } from '../types/process.ts';
 import type { Vm, VmEnd, VmSnapshotOptions, VmStats } from '../types/vm.ts';
+import type { Uploads } from '../uploads.ts';
 import { within } from '../wait.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { Served, ToMachine } from './served.ts';
@@ -26,13 +27,15 @@ export class MachineVm implements Vm {
   readonly #machine: ToMachine;
   readonly #agent: AgentSession;
   readonly #served: Served;
+  readonly #uploads: Uploads;
   #screen: VmScreen | undefined;
   #isRealTime = true;
   #settle: (end: VmEnd) => void = () => {};
   #ended: VmEnd | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(end: MachineEnd, agent: AgentSession, served: Served) {
+  constructor(end: MachineEnd, agent: AgentSession, served: Served, uploads: Uploads) {
+    this.#uploads = uploads;
     this.#end = end;
     this.#agent = agent;
     this.#served = served;
@@ -58,6 +61,7 @@ export class MachineVm implements Vm {
   /** Rejects where there can be no machine; then nothing is left of it. */
   async start(options: MachineOptions): Promise<void> {
     try {
+      await this.#send();
       const { hasScreen, isRealTime } = await this.#machine.call('start', [options]);
       this.#screen = hasScreen ? new MachineScreen(this.#machine) : undefined;
       this.#isRealTime = isRealTime;
@@ -99,7 +103,19 @@ export class MachineVm implements Vm {
   }
 
   snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Bytes> {
-    return within(this.#machine.call('snapshot', [base]), 'The snapshot', options);
+    return within(this.#snapshot(base), 'The snapshot', options);
+  }
+
+  async #snapshot(base: Uint8Array | undefined): Promise<Bytes> {
+    const packed = base && this.#uploads.pack(base);
+    await this.#send();
+    return this.#machine.call('snapshot', [packed]);
+  }
+
+  #send(): Promise<void> {
+    return this.#uploads.send((number, sizeBytes, offset, piece) =>
+      this.#machine.tell('upload', [number, sizeBytes, offset, piece], [piece.buffer as ArrayBuffer]),
+    );
   }
 
   pause(): Promise<void> {
