@@ -25,9 +25,10 @@ export const copyingDisk = image(1 << 20, [
   ...[0xba, 0xf8, 0x03, 0xb0, 0x4b, 0xee], // mov dx, 3f8h; mov al, 'K'; out dx, al
 ]);
 
-/** Sends the keys that the BIOS has to COM1. */
+/** Says > on COM1, then the keys that the BIOS has. */
 export const echoingFloppy = image(1440 * 1024, [
+  ...[0xba, 0xf8, 0x03, 0xb0, 0x3e, 0xee], // mov dx, 3f8h; mov al, '>'; out dx, al
   ...[0x31, 0xc0, 0xcd, 0x16], // xor ax, ax; int 16h
   ...[0xba, 0xf8, 0x03, 0xee], // mov dx, 3f8h; out dx, al
-  ...[0xeb, 0xf6], // jmp to the beginning
+  ...[0xeb, 0xf6], // jmp to the xor
 ]);

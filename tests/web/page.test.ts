@@ -123,11 +123,10 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await untilPrompt(page);
     await choose(page, 'echo.img', echoingFloppy);
     await start(page);
-    await page.locator('#canvas').waitFor();
-    await page.waitForFunction(async () => (await globalThis.vivarium.vm?.screen?.text())?.includes('Booting from'));
+    await untilConsole(page, />$/);
     await page.locator('#canvas').focus();
     await page.keyboard.type('ab1');
-    await untilConsole(page, 'ab1');
+    await untilConsole(page, />ab1/);
     await page.getByRole('button', { name: 'Full screen' }).click();
     await page.getByRole('button', { name: 'Leave full screen' }).waitFor();
     const canvas = await page.locator('#canvas').boundingBox();
