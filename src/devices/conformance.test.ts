@@ -332,9 +332,9 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
   },
   VirtioBlock: (clock) => virtio(new VirtioBlock(new TestDisk(clock, 1024 * 1024), 'serial')),
   VirtioConsole: () => virtio(new VirtioConsole([channel, channel], { wake: nothing })),
-  VirtioNet() {
+  VirtioNet(clock) {
     const network = { send: nothing, attach: nothing };
-    const device = new VirtioNet({ mac: Uint8Array.of(2, 0, 0, 0, 0, 1), network, wake: nothing });
+    const device = new VirtioNet({ mac: Uint8Array.of(2, 0, 0, 0, 0, 1), network, clock, wake: nothing });
     return virtio(device, (random) => device.receive(new Uint8Array(random(1600))));
   },
   VirtioPci() {
