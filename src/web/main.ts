@@ -3,6 +3,7 @@
  * the console of the developer tools, as `vivarium.vm`.
  */
 
+import { missingFeatures } from '../host/browser/requirements.ts';
 import { boot } from '../library/browser/index.ts';
 import type { Vm, VmEnd } from '../library/types/index.ts';
 import { DisksView } from './disks-view.ts';
@@ -265,5 +266,7 @@ Object.assign(globalThis, {
 });
 showState();
 void disks.refresh();
-start(BUILT_IN);
+const missing = missingFeatures();
+if (missing === undefined) start(BUILT_IN);
+else complain(missing);
 terminal.focus();
