@@ -1,0 +1,35 @@
+/** `run --share`: folders of the host, mounted by the built-in guest. */
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { runWith, VIVARIUM } from './spawn.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'vivarium-cli-share-'));
+after(() => rm(folder, { recursive: true }));
+
+const run = (script: string, ...words: string[]) => runWith(script, VIVARIUM, 'run', ...words);
+
+test('folders are mounted where they are wanted, to be written or only to be read', async () => {
+  const [work, data] = [join(folder, 'work'), join(folder, 'data')];
+  await mkdir(work);
+  await mkdir(data);
+  await writeFile(join(data, 'in'), '3\n1\n2\n');
+  const { status, stdout, stderr } = await run(
+    'sort /srv/data/in >/mnt/work/out; cat /mnt/work/out; touch /srv/data/new 2>&1\n',
+    ...['--share', work, '--share', `${data}:/srv/data,ro`],
+  );
+  assert.equal(stderr, '');
+  assert.equal(stdout, '1\n2\n3\ntouch: /srv/data/new: Read-only file system\n');
+  assert.equal(await readFile(join(work, 'out'), 'utf8'), '1\n2\n3\n');
+  assert.equal(status, 0);
+});
+
+test('a folder that is not there is said to be missing, before anything starts', async () => {
+  const { status, stdout, stderr } = await run('echo started\n', '--share', join(folder, 'none'));
+  assert.equal(stdout, '');
+  assert.match(stderr, /^vivarium: The folder .*none cannot be shared: there is no such folder\.\n$/);
+  assert.notEqual(status, 0);
+});
