@@ -102,6 +102,58 @@ test('whatever one of its bytes says, a guest is refused or runs, and nothing el
   }
 });
 
+/** Version in the head of saved state: behind its name. */
+const versionAt = (bytes: Uint8Array): number => 1 + (bytes[0] as number);
+
+test('a section of a newer version is named, with what this program knows', async () => {
+  const { names } = new SnapshotFile(await (await create()).snapshot(), nodePacking);
+  for (const name of [...names].filter((one) => one.startsWith('part/'))) {
+    const newer = await forged(name, (bytes) => {
+      bytes[versionAt(bytes)] = 99;
+      return bytes;
+    });
+    const says = new RegExp(
+      `^The snapshot cannot be restored: its section "${name}" [^\n]*of version 99, and this program`,
+    );
+    await assert.rejects(restore(newer), { message: says }, name);
+  }
+});
+
+test('a section of a version before the first is refused', async () => {
+  const older = await forged('kvm-clock', (bytes) => {
+    bytes[versionAt(bytes)] = 0;
+    return bytes;
+  });
+  await assert.rejects(restore(older), /its section "kvm-clock" [^\n]*of version 0, and this program knows 1 to 1\.$/);
+});
+
+test('a section of an older version is brought up to date', async () => {
+  // Version 2 of serial ports added the field at the end, a number of eight bytes.
+  const older = await forged('part/com1', (bytes) => {
+    bytes[versionAt(bytes)] = 1;
+    return bytes.slice(0, -8);
+  });
+  const guest = await restore(older);
+  assert.deepEqual(await guest.run(), { kind: 'exit-code', value: 9 });
+});
+
+test('bases that need each other, and too many of them, are refused', async () => {
+  const base = await (await create()).snapshot();
+  const second = await (await restore(base)).snapshot({ base });
+  const third = await (await restore(second, { base })).snapshot({ base: [second, base] });
+  const whole = await restore(third, { base: [base, second] });
+  assert.equal(whole.stateHash(), (await restore(base)).stateHash());
+  await assert.rejects(restore(third), /it needs the snapshot that it is against\.$/);
+  await assert.rejects(
+    restore(third, { base: second }),
+    /it has a base that is against another snapshot, which is not given\.$/,
+  );
+  await assert.rejects(
+    restore(third, { base: Array.from({ length: 65 }, () => base) }),
+    /it has more than 64 bases\.$/,
+  );
+});
+
 test('a section of an unknown part is refused', async () => {
   const file = new SnapshotFile(await (await create()).snapshot(), nodePacking);
   const sections: Section[] = [{ name: 'part/teapot', bytes: new Uint8Array(3) }];

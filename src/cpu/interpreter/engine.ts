@@ -6,7 +6,7 @@
 import type { Routine, Type } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import { Decoder } from '../decode/decoder.ts';
-import { COMMON_PARAMS, CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
+import { CodeSpace, type HostImport, type ModuleBuilder } from '../emit/code-space.ts';
 import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
@@ -110,11 +110,17 @@ export class Engine implements EmitterContext {
     const module = this.space.module();
     const firstHandler = this.space.slots;
     this.#module = module;
-    this.#eachCommon((decoded, mode) => this.variants.find(decoded, mode));
+    const handlers = new Set<string>();
+    this.#eachCommon((decoded, mode) => {
+      this.variants.find(decoded, mode);
+      handlers.add(Variants.nameOf(decoded, mode));
+    });
+    if (handlers.size !== this.variants.count) throw new Error('the names of variants do not tell them apart');
     const bytes = this.#buildCore(module, codeMap, places).bytes();
     module.link(new WebAssembly.Module(bytes));
     this.#module = undefined;
-    return withFacts(bytes, { places: listed(codeMap, places), firstHandler, slots: this.space.slots });
+    const { slots } = this.space;
+    return withFacts(bytes, { places: listed(codeMap, places), firstHandler, handlers: [...handlers], slots });
   }
 
   /** False where there is no code that was made for an engine like this. */
@@ -127,10 +133,7 @@ export class Engine implements EmitterContext {
     const module = this.space.module();
     for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
     module.link(code);
-    let slot = firstHandler;
-    this.#eachCommon((decoded, mode) => {
-      if (this.variants.addMade(decoded, mode, () => ({ slot, params: COMMON_PARAMS, results: [] }))) slot++;
-    });
+    this.variants.addMade(facts.handlers, firstHandler);
     return true;
   }
 

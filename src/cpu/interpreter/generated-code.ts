@@ -15,8 +15,9 @@ const SECTION = 'vivarium';
 export interface MadeFor {
   /** Addresses of the regions that are in the code. */
   readonly places: readonly number[];
-  /** Slot of the first handler; they are in the order of `commonCode`. */
+  /** Slot of the first handler, and the names of all of them (variants.ts). */
   readonly firstHandler: number;
+  readonly handlers: readonly string[];
   /** Slots that are taken, from the first on. */
   readonly slots: number;
 }

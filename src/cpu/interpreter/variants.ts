@@ -6,6 +6,7 @@
 import type { Segment } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import type { Form } from '../decode/forms.ts';
+import { COMMON_PARAMS } from '../emit/code-space.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import type { HandlerMode } from './handler.ts';
 import { isWide } from './operand-places.ts';
@@ -62,6 +63,7 @@ export class Variants {
   readonly #seeds: Seed[] = [];
   /** Place in `#seeds` by variant. */
   readonly #seedOf = new Map<Form, Map<number, number>>();
+  readonly #made = new Map<string, number>();
   readonly #make: (decoded: Decoded, mode: HandlerMode) => FunctionRef;
   count = 0;
 
@@ -81,11 +83,15 @@ export class Variants {
     this.#seeds.push({ decoded, mode });
   }
 
-  /** A handler that is in generated code already. False if there is one. */
-  addMade(decoded: Decoded, mode: HandlerMode, made: () => FunctionRef): boolean {
-    const before = this.count;
-    this.#add(decoded, mode, made);
-    return this.count > before;
+  /** Handlers that exist already, by the names of their variants, from this slot on. */
+  addMade(names: readonly string[], firstSlot: number): void {
+    for (const [i, name] of names.entries()) this.#made.set(name, firstSlot + i);
+    this.count += names.length;
+  }
+
+  /** What stands for a variant outside this process. */
+  static nameOf(decoded: Decoded, mode: HandlerMode): string {
+    return `${decoded.instruction.name} ${decoded.form.text} ${key(decoded, mode)}`;
   }
 
   forgetSeeds(): void {
@@ -105,7 +111,7 @@ export class Variants {
     return this.#add(decoded, mode);
   }
 
-  #add(decoded: Decoded, mode: HandlerMode, make = () => this.#make(decoded, mode)): FunctionRef {
+  #add(decoded: Decoded, mode: HandlerMode): FunctionRef {
     let variants = this.#byForm.get(decoded.form);
     if (variants === undefined) {
       variants = new Map();
@@ -114,10 +120,16 @@ export class Variants {
     const wanted = key(decoded, mode);
     let ref = variants.get(wanted);
     if (ref === undefined) {
-      ref = make();
+      ref = this.#madeBefore(decoded, mode);
+      if (ref === undefined) this.count++;
+      ref ??= this.#make(decoded, mode);
       variants.set(wanted, ref);
-      this.count++;
     }
     return ref;
+  }
+
+  #madeBefore(decoded: Decoded, mode: HandlerMode): FunctionRef | undefined {
+    const slot = this.#made.size === 0 ? undefined : this.#made.get(Variants.nameOf(decoded, mode));
+    return slot === undefined ? undefined : { slot, params: COMMON_PARAMS, results: [] };
   }
 }
