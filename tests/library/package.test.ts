@@ -2,9 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
 import { build } from 'vite';
+import { serveWeb } from '../../scripts/web-server.ts';
+import type { boot as bootInNode } from '../../src/library/node/index.ts';
+import { executablePath, GIVE_UP_MS, skipWithoutChromium } from '../web/chromium.ts';
 import { Consumer, type Example, examplesOf } from './consumer.ts';
 
 const examples: readonly Example[] = [...(await examplesOf('README.md')), ...(await examplesOf('docs/library.md'))];
@@ -71,21 +76,57 @@ describe('the examples run in Node', () => {
   }
 });
 
-test('Vite bundles it for browsers, with worker, kernel and firmware', async () => {
-  await consumer.write('index.html', '<!doctype html><script type="module" src="./page.js"></script>\n');
-  await consumer.write('page.js', `import { boot } from 'vivarium';\nglobalThis.boot = boot;\n`);
-  await build({
-    root: consumer.project,
-    configFile: false,
-    logLevel: 'error',
-    worker: { format: 'es' },
-    build: { emptyOutDir: true, target: 'es2022' },
+describe('bundled by Vite', () => {
+  let folder: string;
+  before(async () => {
+    folder = join(consumer.project, 'dist');
+    await consumer.write('index.html', '<!doctype html><script type="module" src="./page.js"></script>\n');
+    await consumer.write('page.js', "import { boot } from 'vivarium';\nglobalThis.boot = boot;\n");
+    await build({
+      root: consumer.project,
+      configFile: false,
+      logLevel: 'error',
+      worker: { format: 'es' },
+      build: { emptyOutDir: true, target: 'es2022' },
+    });
   });
-  const assets = await readdir(join(consumer.project, 'dist/assets'));
-  for (const part of ['worker', 'vmlinuz', 'initramfs', 'bios-256k', 'vgabios']) {
-    assert.ok(
-      assets.some((name) => name.startsWith(part)),
-      `${part} among ${assets}`,
-    );
-  }
+
+  test('worker, kernel, snapshot and firmware come along', async () => {
+    const assets = await readdir(join(folder, 'assets'));
+    for (const part of ['worker', 'vmlinuz', 'initramfs', 'builtin', 'bios-256k', 'vgabios']) {
+      assert.ok(
+        assets.some((name) => name.startsWith(part)),
+        `${part} among ${assets}`,
+      );
+    }
+  });
+
+  test('a page runs commands', { skip: skipWithoutChromium }, async () => {
+    const server = await serveWeb({ folder, port: 0, isIsolated: false });
+    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    const browser = await chromium.launch({ executablePath: executablePath as string, args });
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(GIVE_UP_MS);
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.waitForFunction(() => 'boot' in globalThis);
+      const result = await page.evaluate(async () => {
+        const { boot } = globalThis as unknown as { boot: typeof bootInNode };
+        const vm = await boot();
+        await vm.files.write('/tmp/x', new Blob(['from a page']));
+        const { stdout } = await vm.exec('cat', ['/tmp/x']);
+        const snapshot = await vm.snapshot();
+        await vm.close();
+        const other = await boot({ snapshot });
+        const text = await other.files.readText('/tmp/x');
+        await other.close();
+        return { stdout, text, end: (await vm.ended).kind };
+      });
+      assert.deepEqual(result, { stdout: 'from a page', text: 'from a page', end: 'closed' });
+    } finally {
+      await browser.close();
+      server.close();
+      server.closeAllConnections();
+    }
+  });
 });

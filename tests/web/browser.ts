@@ -1,6 +1,5 @@
 /** Debian's Chromium, driven by Playwright, and the page as `npm run web` serves it. */
 
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,14 +9,9 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { bundlePage } from '../../scripts/web-bundle.ts';
 import { serveWeb } from '../../scripts/web-server.ts';
 import type { Vm } from '../../src/library/types/index.ts';
+import { executablePath, GIVE_UP_MS, skipWithoutChromium } from './chromium.ts';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = PLACES.find((place) => existsSync(place));
-
-export const skipWithoutChromium = executablePath === undefined && 'cannot be had: Chromium is not installed';
-/** For what hangs: a step, and all of a file's. On a busy host each step can take a minute. */
-const STEP_MS = 2 * 60_000;
-export const GIVE_UP_MS = 14 * 60_000;
+export { GIVE_UP_MS, skipWithoutChromium };
 
 /** What the page leaves for the developer tools. */
 export interface PageHandle {
