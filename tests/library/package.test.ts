@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 import { build } from 'vite';
 import { serveWeb } from '../../scripts/web-server.ts';
 import type { boot as bootInNode } from '../../src/library/node/index.ts';
-import { executablePath, GIVE_UP_MS, skipWithoutChromium } from '../web/chromium.ts';
+import { executablePath, STEP_MS, skipWithoutChromium } from '../web/chromium.ts';
 import { Consumer, type Example, examplesOf } from './consumer.ts';
 
 const examples: readonly Example[] = [...(await examplesOf('README.md')), ...(await examplesOf('docs/library.md'))];
@@ -107,7 +107,7 @@ describe('bundled by Vite', () => {
     const browser = await chromium.launch({ executablePath: executablePath as string, args });
     try {
       const page = await browser.newPage();
-      page.setDefaultTimeout(GIVE_UP_MS);
+      page.setDefaultTimeout(STEP_MS);
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
       await page.waitForFunction(() => 'boot' in globalThis);
       const result = await page.evaluate(async () => {

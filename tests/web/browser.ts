@@ -9,7 +9,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { bundlePage } from '../../scripts/web-bundle.ts';
 import { serveWeb } from '../../scripts/web-server.ts';
 import type { Vm } from '../../src/library/types/index.ts';
-import { executablePath, GIVE_UP_MS, skipWithoutChromium } from './chromium.ts';
+import { executablePath, GIVE_UP_MS, STEP_MS, skipWithoutChromium } from './chromium.ts';
 
 export { GIVE_UP_MS, skipWithoutChromium };
 

@@ -7,5 +7,5 @@ export const executablePath = PLACES.find((place) => existsSync(place));
 
 export const skipWithoutChromium = executablePath === undefined && 'cannot be had: Chromium is not installed';
 /** For what hangs: a step, and all of a file's. On a busy host each step can take a minute. */
-const STEP_MS = 2 * 60_000;
+export const STEP_MS = 2 * 60_000;
 export const GIVE_UP_MS = 14 * 60_000;
