@@ -39,7 +39,7 @@ export type PackedDevice = { readonly module: string; readonly options: unknown 
 /** BootOptions, checked. */
 export interface MachineOptions {
   readonly boot:
-    | { readonly kind: 'snapshot'; readonly bytes: PackedSource; readonly base: PackedSource | undefined }
+    | { readonly kind: 'snapshot'; readonly bytes: PackedSource; readonly base: readonly PackedSource[] }
     /** `cold`: not from the snapshot that comes with it. */
     | { readonly kind: 'built-in'; readonly commandLine: string; readonly cold: boolean }
     | {
@@ -86,7 +86,7 @@ export interface MachineCalls {
   stateHash(): string;
   /** A piece of bytes that a later call speaks of. */
   upload(number: number, sizeBytes: number, offset: number, piece: Uint8Array): void;
-  snapshot(base: Uint8Array | Uploaded | undefined): Bytes;
+  snapshot(base: readonly (Uint8Array | Uploaded)[]): Bytes;
 
   consoleInput(bytes: Uint8Array): void;
   /** Whether the guest's output is taken. */

@@ -102,12 +102,12 @@ export class Machine {
   async #make(): Promise<Guest> {
     const { boot } = this.#options;
     if (boot.kind === 'snapshot') {
-      const base = boot.base && (await this.#parts.read(boot.base, 'snapshot'));
+      const base = await Promise.all(boot.base.map((one) => this.#parts.read(one, 'snapshot')));
       return this.#restore(await this.#parts.read(boot.bytes, 'snapshot'), base);
     }
     if (boot.kind === 'built-in' && !boot.cold) {
       const bytes = await this.#parts.asset('snapshot').catch(() => undefined);
-      if (bytes !== undefined) return this.#restore(bytes, undefined);
+      if (bytes !== undefined) return this.#restore(bytes, []);
     }
     return Guest.create(await this.#guestOptions());
   }
@@ -160,7 +160,7 @@ export class Machine {
     return { ...common, kernel: { image, initrd: await this.#platform.gunzip(packed), commandLine } };
   }
 
-  async #restore(bytes: Uint8Array, base: Uint8Array | undefined): Promise<Guest> {
+  async #restore(bytes: Uint8Array, base: readonly Uint8Array[]): Promise<Guest> {
     const manifest = checkedManifest(new SnapshotFile(bytes, this.#platform.packing).manifest);
     const hasFirmware = manifest.pc !== undefined;
     this.#memoryBytes = manifest.memoryBytes;
@@ -172,7 +172,7 @@ export class Machine {
       virtio: this.#parts.virtioFor(manifest.virtio ?? [], hasFirmware),
       drives: this.#parts.drives,
       nics: nics.map((nic, i) => ({ ...nic, mac: Uint8Array.from(cards[i]?.mac ?? nic.mac) })),
-      ...(base && { base }),
+      ...(base.length > 0 && { base }),
     };
     const guest = await Guest.restore(bytes, options);
     const written = manifest.notes?.console;
@@ -260,9 +260,9 @@ export class Machine {
     this.guest.sendConsole(bytes);
   }
 
-  snapshot(base: Uint8Array | undefined): Promise<Uint8Array> {
+  snapshot(base: readonly Uint8Array[]): Promise<Uint8Array> {
     const written = Array.from(this.#kept, (byte) => String.fromCharCode(byte)).join('');
-    return this.guest.snapshot({ notes: { console: written }, ...(base && { base }) });
+    return this.guest.snapshot({ notes: { console: written }, ...(base.length > 0 && { base }) });
   }
 
   #output(bytes: Uint8Array): void {

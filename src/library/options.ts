@@ -89,7 +89,7 @@ class Packer {
       return {
         kind: 'snapshot',
         bytes: this.source(snapshot),
-        base: base === undefined ? undefined : this.source(base),
+        base: listOf(base).map((one) => this.source(one)),
       };
     }
     if (kernel !== undefined) {
@@ -202,6 +202,11 @@ function memoryOf({ memory }: BootOptions): number | undefined {
 function seedOf({ seed }: BootOptions): number | undefined {
   if (seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= LARGEST_SEED)) return seed;
   return refuse('seed', `A seed is a whole number from 0 to ${LARGEST_SEED}: not ${seed}.`);
+}
+
+function listOf(base: BootOptions['base']): readonly (Uint8Array | ArrayBuffer | Blob)[] {
+  if (base === undefined) return [];
+  return Array.isArray(base) ? base : [base as Uint8Array];
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -41,8 +41,8 @@ export function serveMachine(end: MessageEnd, platform: MachinePlatform, functio
     stateHash: () => machine().guest.stateHash(),
     upload: (number, sizeBytes, offset, piece) => arrivals.add(number, sizeBytes, offset, piece),
     async snapshot(base) {
-      const whole = base !== undefined && 'upload' in base ? arrivals.take(base) : base;
-      return given(await machine().snapshot(whole));
+      const bases = base.map((one) => ('upload' in one ? arrivals.take(one) : one));
+      return given(await machine().snapshot(bases));
     },
 
     consoleInput: (bytes) => started?.input(bytes),

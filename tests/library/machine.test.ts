@@ -176,6 +176,10 @@ describe('a machine in a worker', () => {
     await using other = await boot({ snapshot: new Blob([second]), base: first });
     assert.equal(await one.files.readText('/tmp/when'), 'first');
     assert.equal(await other.files.readText('/tmp/when'), 'second');
+    await vm.files.write('/tmp/when', 'third');
+    const third = await vm.snapshot({ base: [first, second] });
+    await using last = await boot({ snapshot: third, base: [second, first] });
+    assert.equal(await last.files.readText('/tmp/when'), 'third');
     const clock = Number((await one.exec('date', ['+%s'])).stdout);
     assert.ok(Math.abs(clock - Date.now() / 1000) < 120);
   });

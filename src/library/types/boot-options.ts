@@ -34,8 +34,8 @@ export interface BootOptions extends WaitOptions {
    * and `seed` are not to be given; media of its drives, back ends of its channels and shares are, in the same places.
    */
   readonly snapshot?: Uint8Array | ArrayBuffer | Blob;
-  /** The snapshot that `snapshot` says the differences to. */
-  readonly base?: Uint8Array | ArrayBuffer | Blob;
+  /** The snapshot that `snapshot` says the differences to; with those that it is against itself, in any order. */
+  readonly base?: Uint8Array | ArrayBuffer | Blob | readonly (Uint8Array | ArrayBuffer | Blob)[];
 
   /** A bzImage, or an ELF kernel for PVH or Multiboot. */
   readonly kernel?: BinarySource;

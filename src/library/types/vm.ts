@@ -53,8 +53,11 @@ export interface VmStats {
 }
 
 export interface VmSnapshotOptions extends WaitOptions {
-  /** A snapshot of the same machine, whole itself: only what differs is saved, and it is needed again to restore. */
-  readonly base?: Uint8Array;
+  /**
+   * A snapshot of the same machine, with those that it is against itself: only what differs is saved, and they are needed
+   * again to restore.
+   */
+  readonly base?: Uint8Array | readonly Uint8Array[];
 }
 
 /**

@@ -103,11 +103,12 @@ export class MachineVm implements Vm {
   }
 
   snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Bytes> {
-    return within(this.#snapshot(base), 'The snapshot', options);
+    const bases = base === undefined ? [] : base instanceof Uint8Array ? [base] : base;
+    return within(this.#snapshot(bases), 'The snapshot', options);
   }
 
-  async #snapshot(base: Uint8Array | undefined): Promise<Bytes> {
-    const packed = base && this.#uploads.pack(base);
+  async #snapshot(bases: readonly Uint8Array[]): Promise<Bytes> {
+    const packed = bases.map((base) => this.#uploads.pack(base));
     await this.#send();
     return this.#machine.call('snapshot', [packed]);
   }
