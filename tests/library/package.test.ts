@@ -33,6 +33,14 @@ test('the package needs no other, and is small', async () => {
   assert.ok((await readFile(join(consumer.folder, tarball))).length < 16 * 2 ** 20);
 });
 
+test('what makes a start quick is in it', async () => {
+  const files = await readdir(join(consumer.project, 'node_modules/vivarium/dist'));
+  assert.deepEqual(files.filter((name) => /^(builtin\.snapshot|generated-code\.wasm)$/.test(name)).sort(), [
+    'builtin.snapshot',
+    'generated-code.wasm',
+  ]);
+});
+
 test('the examples are well typed for pages', async () => {
   const options = {
     module: 'esnext',
