@@ -21,6 +21,7 @@ const SAMPLE = 'integer,calls,sieve,sha256,sort,nbody,vector-integer,compress,sy
 /** The first of them still meets cold code. */
 const PASSES = 3;
 const LOOK_MS = 20;
+const LOOK_MEMORY_S = 20;
 const TRACED_MS = 10_000;
 /** A guest that computes, and writes to its console. */
 const BUSY = 'while :; do seq 400; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; done\n';
@@ -121,10 +122,12 @@ async function measureBusy(web: WebTest): Promise<void> {
     };
     requestAnimationFrame(frame);
   }`);
-  const memory = [residentBytes()];
-  for (let second = 0; second < busy; second += 10) {
-    await page.waitForTimeout(10_000);
-    memory.push(residentBytes());
+  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+  const memory: string[] = [];
+  for (let second = 0; second <= busy; second += LOOK_MEMORY_S) {
+    const touched = await page.evaluate(async () => (await globalThis.vivarium.vm?.stats())?.memoryTouchedBytes);
+    memory.push(`${mib(residentBytes())} (${mib(touched ?? 0)})`);
+    await page.waitForTimeout(LOOK_MEMORY_S * 1000);
   }
   const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
   frames.sort((a, b) => a - b);
@@ -135,7 +138,9 @@ async function measureBusy(web: WebTest): Promise<void> {
       `longest ${quantile(1)} ms, ${late} over 50 ms`,
   );
   console.log(`tasks of the page: ${await longestTask(page)}`);
-  console.log(`renderer, MB every 10 s: ${memory.map((bytes) => (bytes / 2 ** 20).toFixed(0)).join(' ')}`);
+  console.log(
+    `MB of the renderer, and (in brackets) of what the guest has touched, every ${LOOK_MEMORY_S} s: ${memory.join(' ')}`,
+  );
   await page.context().close();
 }
 
