@@ -18,8 +18,6 @@ export interface FreezableMemory {
   bytesOf(page: number): Uint8Array;
   /** The page may be written again. */
   thaw(page: number): void;
-  /** As it is in a guest that is restored: only pages that are not all zeros have been written. */
-  settle(page: number, isZero: boolean): void;
 }
 
 export class FrozenMemory implements PageSource {
@@ -60,10 +58,7 @@ export class FrozenMemory implements PageSource {
 
   /** Copies what is left, now. */
   finish(): void {
-    for (const page of this.pages) {
-      if (!this.keep(page)) continue;
-      this.#memory.settle(page, this.#places[page] === NO_BYTES);
-    }
+    for (const page of this.pages) this.keep(page);
   }
 
   /** Nobody wants the rest any more. */

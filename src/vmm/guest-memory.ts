@@ -275,7 +275,6 @@ export class FrameTable implements GuestMemory {
         thaw: (page) => {
           if (page >= LOW_PAGES) this.#setEntry(page, this.#entry(page) & ~FRAME_SHARED);
         },
-        settle: (page, isZero) => this.#settle(page, isZero),
       },
       Uint32Array.from(pages),
     );
@@ -284,11 +283,24 @@ export class FrameTable implements GuestMemory {
     return frozen;
   }
 
-  #settle(page: number, isZero: boolean): void {
-    const settled = (entry: number): number => (isZero ? entry & ~FRAME_DIRTY : entry | FRAME_DIRTY) >>> 0;
+  /** As in a guest that is restored: no page has been written. Translations must be forgotten. */
+  settle(): void {
+    for (const { base, length } of memoryMap(this.sizeBytes).ram) {
+      for (let page = base / PAGE_BYTES; page < (base + length) / PAGE_BYTES; page++) this.#forgetWrites(page);
+    }
+  }
+
+  #forgetWrites(page: number): void {
     const hidden = this.#hidden.get(page);
-    if (hidden !== undefined) this.#hidden.set(page, settled(hidden));
-    else this.#setEntry(page, settled(this.#entry(page)));
+    if (hidden !== undefined) this.#hidden.set(page, (hidden & ~FRAME_DIRTY) >>> 0);
+    else this.#setEntry(page, this.#entry(page) & ~FRAME_DIRTY);
+  }
+
+  /** Whether translations may allow writes to this frame. */
+  isWritten(frame: number): boolean {
+    const page = (this.#pageOf[frame / PAGE_BYTES] as number) - 1;
+    const entry = page < 0 ? 0 : this.#entry(page);
+    return (entry & FRAME_MASK) >>> 0 !== frame || (entry & FRAME_DIRTY) !== 0;
   }
 
   /** So many bytes are about to be filled. */
@@ -308,7 +320,7 @@ export class FrameTable implements GuestMemory {
       const { u32 } = this.#memory;
       for (let i = 0; i < pages; i++) {
         const frame = frames + i * PAGE_BYTES;
-        u32[table + i] = frame | FRAME_RAM | FRAME_DIRTY;
+        u32[table + i] = frame | FRAME_RAM;
         this.#pageOf[frame / PAGE_BYTES] = first + i + 1;
       }
       this.#memory.u8.set(bytes, frames);
@@ -333,7 +345,7 @@ export class FrameTable implements GuestMemory {
     const frame = (entry & FRAME_MASK) >>> 0;
     if (bytes !== undefined) this.#memory.u8.set(bytes, frame);
     else this.#memory.u8.fill(0, frame, frame + PAGE_BYTES);
-    this.#settle(page, bytes === undefined);
+    this.#forgetWrites(page);
   }
 
   #assignHidden(page: number, hidden: number): number {

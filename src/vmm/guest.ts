@@ -193,7 +193,8 @@ export class Guest implements RunnableGuest {
     this.#cpu = cpu;
     engine.blocks.frames.changed = (frame, hasCode) => {
       this.#frames.setCode(frame, hasCode);
-      if (hasCode) this.#cpu.vcpu.translations.forbidWrites(frame);
+      // Fast path: a guest that was restored decodes hundreds of pages that nothing has written.
+      if (hasCode && this.#frames.isWritten(frame)) this.#cpu.vcpu.translations.forbidWrites(frame);
     };
     this.#frames.remapped = () => this.#cpu.vcpu.remapped();
     if (firmware) this.#placeFirmware(firmware);

@@ -29,6 +29,8 @@ const NAME = /^[a-z0-9][a-z0-9/-]{0,63}$/;
 const LARGEST_SECTION_BYTES = 16 * 2 ** 20;
 /** Packing less than this saves nothing. */
 const LEAST_PACKED_BYTES = 256;
+/** Of a section, what packing must leave at most to be worth the time of unpacking. */
+const WORTHWHILE = 0.8;
 /** Sections that are packed at a time: platforms have threads for it. */
 const AT_A_TIME = 4;
 
@@ -57,7 +59,7 @@ interface Entry {
 // ---- Writing -------------------------------------------------------------------------------------------------------
 
 /**
- * The whole file. Without `packing`, or where it would save nothing, sections are stored as they are. Where `sections`
+ * The whole file. Without `packing`, or where it would save little, sections are stored as they are. Where `sections`
  * gives `undefined`, and after each, `turn` lets others go on.
  */
 export async function packSnapshot(
@@ -101,7 +103,7 @@ async function pack({ name, bytes }: Section, packing: Packing | undefined) {
   const check = packing?.crc32 ?? crc32;
   if (packing !== undefined && size >= LEAST_PACKED_BYTES) {
     const stored = await packing.deflate(bytes);
-    if (stored.length < size) {
+    if (stored.length < size * WORTHWHILE) {
       return { entry: { name, size, stored: stored.length, crc: check(stored), packing: 'deflate' as const }, stored };
     }
   }

@@ -96,7 +96,10 @@ export function capture(parts: GuestParts): Capture {
   const devices = [...board.parts].map(([name, part]) => ({ name: `part/${name}`, bytes: part.save() }));
   const [a, b] = random.state;
   const memory = frames.freeze();
-  if (options.time === 'deterministic') memory.finish();
+  if (options.time === 'deterministic') {
+    memory.finish();
+    frames.settle();
+  }
   return {
     sections: [
       ...processor,
