@@ -57,6 +57,7 @@ test('run understands every option', () => {
     deterministic: true,
     seed: 7,
     devices: ['isa-debug-exit', 'pc-testdev'],
+    shares: [],
     modules: [
       { file: 'm1', commandLine: '' },
       { file: 'm2', commandLine: 'x, y' },
