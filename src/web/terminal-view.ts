@@ -26,6 +26,7 @@ const LIGHT: ITheme = {
   cyan: '#0d7280',
   brightCyan: '#177f8d',
 };
+const MOST_UNSHOWN_BYTES = 32 * 1024;
 /** Sizes of the terminal are told once it has stopped changing. */
 const SETTLED_MS = 150;
 
@@ -35,6 +36,8 @@ export class TerminalView {
   #vm: Vm | undefined;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #resizing: ReturnType<typeof setTimeout> | undefined;
+  /** Bytes that the terminal was given, and has not come to. */
+  #unshown = 0;
   readonly #letGo = new LettingGo();
 
   /** `released` is called when the user wants the focus elsewhere. */
@@ -108,11 +111,23 @@ export class TerminalView {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || this.#reader !== reader) return;
-        await new Promise<void>((written) => this.#terminal.write(value, written));
+        await this.#write(value);
       }
     } catch {
       // The machine is gone, which is told elsewhere.
     }
+  }
+
+  /** The terminal shows what it has by timers: waiting for each piece would be slower than guests are. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#unshown += bytes.length;
+    const shown = new Promise<void>((resolve) => {
+      this.#terminal.write(bytes, () => {
+        this.#unshown -= bytes.length;
+        resolve();
+      });
+    });
+    if (this.#unshown > MOST_UNSHOWN_BYTES) await shown;
   }
 
   #tellSize(): void {
