@@ -153,6 +153,12 @@ const createGuest: CreateGuest = async (options) => {
   return new FakeGuest(options);
 };
 
-await main(process.argv.slice(2), createGuest, async () => {
+/** At a terminal the command would start the built-in guest's snapshot, of which this guest knows nothing. */
+function cold([command, ...words]: readonly (string | undefined)[]): string[] {
+  const options = command === 'run' && process.stdin.isTTY ? ['--cold'] : [];
+  return [command, ...options, ...words].filter((word) => word !== undefined);
+}
+
+await main(cold(process.argv.slice(2)), createGuest, async () => {
   throw new VivariumError({ kind: 'bad-snapshot' }, 'Nothing is restored here.');
 });
