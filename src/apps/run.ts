@@ -182,7 +182,13 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   terminal?.start();
   if (terminal) output?.write(written);
   if (saved && terminal?.size && agent.devices.length === 0) events.resize(terminal.size);
-  void agent.tell(!deterministic, terminal?.size).then(() => typed.release());
+  const told = terminal?.size;
+  void agent.tell(!deterministic, told).then(() => {
+    typed.release();
+    // It may have changed meanwhile, and the guest have heard of that first.
+    const size = terminal?.size;
+    if (saved && size && (size.rows !== told?.rows || size.columns !== told.columns)) events.resize(size);
+  });
   const { timeoutMs } = options;
   const timer = timeoutMs && setTimeout(() => session.end({ by: 'timeout', milliseconds: timeoutMs }), timeoutMs);
 

@@ -120,6 +120,8 @@ export class SnapshotFile {
   readonly digest: string;
   readonly #sections = new Map<string, Entry & { readonly bytes: Uint8Array }>();
   readonly #packing: Packing | undefined;
+  /** What is being unpacked, to be asked for once. */
+  readonly #ahead = new Map<string, Promise<Uint8Array>>();
 
   /** Throws a SnapshotError for what is no snapshot, or not all of one. */
   constructor(file: Uint8Array, packing?: Packing) {
@@ -165,8 +167,21 @@ export class SnapshotFile {
     return this.#entry(name).size;
   }
 
+  /** Begins with what `read` will be asked for. */
+  readAhead(name: string): void {
+    const contents = this.read(name);
+    // Whoever reads it is told.
+    contents.catch(() => {});
+    this.#ahead.set(name, contents);
+  }
+
   /** What is in a section: possibly the file's own bytes. Rejects with a SnapshotError. */
   async read(name: string): Promise<Uint8Array> {
+    const begun = this.#ahead.get(name);
+    if (begun !== undefined) {
+      this.#ahead.delete(name);
+      return begun;
+    }
     const { bytes, crc, size, packing } = this.#entry(name);
     if (packing === 'deflate' && this.#packing === undefined) {
       throw new SnapshotError(name, 'is packed, and there is nothing to unpack it with');

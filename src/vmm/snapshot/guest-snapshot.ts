@@ -33,7 +33,15 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import { SnapshotError } from './error.ts';
 import { type Packing, packSnapshot, type Section, SnapshotFile } from './format.ts';
 import { checkedManifest, type DriveManifest, type Manifest } from './manifest.ts';
-import { copiedPages, PAGE_BYTES, type PageSource, pageSections, readPages, sizeOfPages } from './pages.ts';
+import {
+  copiedPages,
+  PAGE_BYTES,
+  type PageSource,
+  pageSections,
+  readPages,
+  readPagesAhead,
+  sizeOfPages,
+} from './pages.ts';
 
 /** What a guest consists of. */
 export interface GuestParts {
@@ -268,6 +276,8 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
     ...(pc.resetEnds !== undefined && { resetEnds: pc.resetEnds }),
   };
   const options = { ...rest, memoryBytes, time, seed, optionalDevices, ...(firmware && { firmware }) };
+  // The platform's threads unpack while the machine is made.
+  readPagesAhead(bases[0] ?? file, 'memory');
   return { file, bases, manifest, options };
 }
 

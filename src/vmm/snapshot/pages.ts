@@ -18,6 +18,8 @@ const HEAD_BYTES = 4 + PAGES_PER_SECTION * RUN_BYTES;
 const ZEROS = 0x8000_0000;
 /** Sections that are unpacked ahead. */
 const AHEAD = 6;
+/** The same before there is a machine to put them into. */
+const BYTES_AHEAD = 32 * 2 ** 20;
 /** So many pages may be looked at before others get their turn. */
 const PAGES_PER_TURN = 2048;
 
@@ -128,6 +130,16 @@ export function copiedPages(block: Uint8Array): PageSource {
 /** Takes pages from `first` on, or so many pages of zeros; false where a page is not there. */
 export type FillPages = (first: number, pages: number, bytes: Uint8Array | undefined) => boolean;
 
+/** Begins to unpack the sections `name/0` and on, for `readPages`. */
+export function readPagesAhead(file: SnapshotFile, name: string): void {
+  let bytes = 0;
+  for (const section of sectionNames(file, name)) {
+    bytes += file.sizeOf(section);
+    if (bytes > BYTES_AHEAD) return;
+    file.readAhead(section);
+  }
+}
+
 /**
  * Gives the runs of the sections `name/0` and on to `fill`. No more than `most` pages' worth of sections is unpacked.
  * Rejects with a SnapshotError.
@@ -138,19 +150,12 @@ export async function readPages(file: SnapshotFile, name: string, most: number, 
   if (total > most * (PAGE_BYTES + RUN_BYTES) + names.length * 4) {
     throw new SnapshotError(names[0], 'has more pages than the machine');
   }
-  const unpacked = names.slice(0, AHEAD).map((section) => file.read(section));
-  // Whichever fails first is the one that is told of.
-  for (const one of unpacked) one.catch(() => {});
+  for (const section of names.slice(0, AHEAD)) file.readAhead(section);
   let next = 0;
   for (const [i, section] of names.entries()) {
-    const bytes = await (unpacked[i] as Promise<Uint8Array>);
-    delete unpacked[i];
+    const bytes = await file.read(section);
     const ahead = names[i + AHEAD];
-    if (ahead !== undefined) {
-      const read = file.read(ahead);
-      read.catch(() => {});
-      unpacked[i + AHEAD] = read;
-    }
+    if (ahead !== undefined) file.readAhead(ahead);
     next = readSection(section, bytes, next, fill);
   }
 }
