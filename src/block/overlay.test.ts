@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BlockError } from '../base/block.ts';
+import { generator } from '../base/test-random.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { Overlay } from './overlay.ts';
 
@@ -19,17 +20,6 @@ class QuickDisk extends MemoryDisk {
   writeNow(offset: number, from: Uint8Array): void {
     this.bytes.set(from, offset);
   }
-}
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
 }
 
 test('reads give what was written last, and the disk below stays as it was', async () => {

@@ -10,6 +10,7 @@ import { Drive } from '../base/block.ts';
 import { type AccessSize, Bus, type IoHandler } from '../base/bus.ts';
 import { unconnected } from '../base/irq.ts';
 import { StateError } from '../base/state.ts';
+import { generator, type Random } from '../base/test-random.ts';
 import { AcpiPm } from './acpi-pm.ts';
 import { ApicBus } from './apic-bus.ts';
 import { DebugConsole } from './debug-console.ts';
@@ -43,8 +44,6 @@ import type { VirtioDevice } from './virtio/virtio-device.ts';
 import { VirtioNet } from './virtio/virtio-net.ts';
 import { VirtioPci } from './virtio/virtio-pci.ts';
 import { VirtioRng } from './virtio/virtio-rng.ts';
-
-type Random = (below: number) => number;
 
 interface Specimen {
   readonly device: Stateful;
@@ -369,17 +368,6 @@ const devices: Record<string, (clock: TestClock) => Specimen> = {
   },
   VirtioRng: () => virtio(new VirtioRng({ random: (count) => new Uint8Array(count) })),
 };
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): Random {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];
 /** Values that set one field of a register at a time, beside the wholly random ones. */

@@ -16,24 +16,22 @@ import { vcpu } from '../cpu/state.ts';
 import { writeAcpiTables } from '../machine/acpi/tables.ts';
 import { resetStart } from '../machine/cpu-start.ts';
 import { loadKernel } from '../machine/kernel.ts';
-import { formatSize, LOW_MEMORY_END, memoryMap } from '../machine/memory-map.ts';
+import { formatSize, memoryMap } from '../machine/memory-map.ts';
 import { type BoardEnd, PcBoard } from '../machine/pc.ts';
-import type { FirmwarePc } from '../machine/pc-firmware.ts';
 import { BlockQueue } from './block-queue.ts';
 import { ExitCounts } from './exit-counts.ts';
 import { QueuedFilePort } from './file-port.ts';
 import { GuestCpu } from './guest-cpu.ts';
+import { firmwareBoard, placeRom, showRom, VIDEO_MEMORY_BYTES } from './guest-firmware.ts';
 import { FrameTable, type MemoryBlock } from './guest-memory.ts';
-import {
-  type GuestEnd,
-  type GuestFirmware,
-  type GuestNetwork,
-  type GuestNic,
-  type GuestOptions,
-  type GuestStats,
-  isFirmwareSize,
-  type RestoreOptions,
-  type RunnableGuest,
+import type {
+  GuestEnd,
+  GuestNetwork,
+  GuestNic,
+  GuestOptions,
+  GuestStats,
+  RestoreOptions,
+  RunnableGuest,
 } from './guest-options.ts';
 import { makeVirtio } from './guest-virtio.ts';
 import { createHash } from './hash.ts';
@@ -67,10 +65,6 @@ const HOLD_MS = 8;
 const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
 /** What timers of the host can wait for: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-const MIB = 2 ** 20;
-const VIDEO_MEMORY_BYTES = 16 * MIB;
-/** Of the ROM's end, what appears below 1 MiB. */
-const LOW_ROM_BYTES = 128 * 1024;
 /** How long a snapshot waits for the disks to be at rest: as many turns of the run loop. */
 const MOST_RESTLESS_TURNS = 20_000;
 const NMI_VECTOR = 2;
@@ -154,6 +148,7 @@ export class Guest implements RunnableGuest {
       files: (server) => new QueuedFilePort(server, this.#blocks),
     });
     const virtio = devices.length === 0 ? undefined : { memory: this.#frames, devices };
+    const parts = { frames: this.#frames, video: this.#video as MemoryBlock, blocks: this.#blocks, networks };
     this.#board = new PcBoard(
       {
         clock: this.#clock,
@@ -168,7 +163,7 @@ export class Guest implements RunnableGuest {
         },
         smi: () => cpu?.vcpu.requestManagement(),
         ignoreNumericErrors: () => cpu?.vcpu.set32(vcpu.ignoreNumericErrors, 1),
-        ...(firmware && { firmware: { ...this.#firmwareBoard(firmware, networks), ...(virtio && { virtio }) } }),
+        ...(firmware && { firmware: { ...firmwareBoard(firmware, parts), ...(virtio && { virtio }) } }),
         ...(virtio && { virtio }),
         ...(irqTrace && {
           lineChanged: (irq: number, level: boolean) =>
@@ -197,7 +192,7 @@ export class Guest implements RunnableGuest {
       if (hasCode && this.#frames.isWritten(frame)) this.#cpu.vcpu.translations.forbidWrites(frame);
     };
     this.#frames.remapped = () => this.#cpu.vcpu.remapped();
-    if (firmware) this.#placeFirmware(firmware);
+    if (firmware) placeRom(this.#frames, firmware);
     for (const [i, network] of networks.entries()) network.attach(this.#board.pci?.nics[i] as NetworkDevice);
     this.#frames.codeWritten = (machine, bytes) => engine.blocks.written(machine, bytes);
   }
@@ -241,48 +236,12 @@ export class Guest implements RunnableGuest {
     return guest;
   }
 
-  // ---- Firmware ----------------------------------------------------------------------------------------------------
+  // ---- Networks, and starting again --------------------------------------------------------------------------------
 
   #connect(nic: Pick<GuestNic, 'connect'>): GuestNetwork {
     const network = nic.connect({ clock: this.#clock, bootMs: this.#bootMs, wake: () => this.#wake?.() });
     this.#networks.push(network);
     return network;
-  }
-
-  #firmwareBoard(
-    { vgaBios, drives, nics, bootOrder, bootMenuMs }: GuestFirmware,
-    networks: readonly GuestNetwork[],
-  ): FirmwarePc {
-    const frames = this.#frames;
-    return {
-      memory: frames,
-      e820: memoryMap(frames.sizeBytes).e820,
-      videoMemory: this.#video as MemoryBlock,
-      vgaBios,
-      drives: drives.map(({ backend, ...drive }) => ({ ...drive, medium: backend && this.#blocks.port(backend) })),
-      nics: nics.map(({ model, mac }, i) => ({ model, mac, port: networks[i] as GuestNetwork })),
-      bootOrder,
-      ...(bootMenuMs !== undefined && { bootMenuMs }),
-      shadow: (ranges) => {
-        for (const { base, length, ...shadowing } of ranges) frames.shadow(base, length, shadowing);
-      },
-      mapVideo: (block, base) => frames.mapBlock(block as MemoryBlock, base),
-    };
-  }
-
-  /** ROM below 4 GiB, and its end below 1 MiB; between that and conventional memory are video memory and option ROMs. */
-  #placeFirmware({ bios }: GuestFirmware): void {
-    const bytes = bios.length;
-    if (!isFirmwareSize(bytes)) {
-      const message = `Firmware is a multiple of 64 KiB, up to 16 MiB: not ${bytes} bytes.`;
-      throw new VivariumError({ kind: 'bad-kernel' }, message);
-    }
-    const rom = this.#frames.block(bytes);
-    rom.bytes.set(bios);
-    this.#frames.mapRom(rom, 0, 2 ** 32 - bytes, bytes);
-    const low = Math.min(bytes, LOW_ROM_BYTES);
-    this.#frames.shadow(LOW_MEMORY_END, MIB - LOW_MEMORY_END, { readsMemory: false, writesMemory: false });
-    this.#frames.mapRom(rom, bytes - low, MIB - low, low);
   }
 
   #boardEnded(end: BoardEnd): void {
@@ -300,7 +259,7 @@ export class Guest implements RunnableGuest {
     this.#restarts = false;
     for (const part of this.#board.parts.values()) part.reset();
     for (const network of this.#networks) network.reset?.();
-    this.#frames.shadow(LOW_MEMORY_END, MIB - LOW_MEMORY_END, { readsMemory: false, writesMemory: false });
+    showRom(this.#frames);
     this.#cpu.restart();
   }
 

@@ -13,17 +13,17 @@ after(() => rm(folder, { recursive: true }));
 const run = (script: string, ...words: string[]) => runWith(script, VIVARIUM, 'run', ...words);
 
 test('folders are mounted where they are wanted, to be written or only to be read', async () => {
-  const [work, data] = [join(folder, 'work'), join(folder, 'data')];
-  await mkdir(work);
+  const [drafts, data] = [join(folder, 'drafts'), join(folder, 'data')];
+  await mkdir(drafts);
   await mkdir(data);
   await writeFile(join(data, 'in'), '3\n1\n2\n');
   const { status, stdout, stderr } = await run(
-    'sort /srv/data/in >/mnt/work/out; cat /mnt/work/out; touch /srv/data/new 2>&1\n',
-    ...['--share', work, '--share', `${data}:/srv/data,ro`],
+    'sort /data/in >/mnt/drafts/out; cat /mnt/drafts/out; touch /data/new 2>&1\n',
+    ...['--share', drafts, '--share', `${data}:/data,ro`],
   );
   assert.equal(stderr, '');
-  assert.equal(stdout, '1\n2\n3\ntouch: /srv/data/new: Read-only file system\n');
-  assert.equal(await readFile(join(work, 'out'), 'utf8'), '1\n2\n3\n');
+  assert.equal(stdout, '1\n2\n3\ntouch: /data/new: Read-only file system\n');
+  assert.equal(await readFile(join(drafts, 'out'), 'utf8'), '1\n2\n3\n');
   assert.equal(status, 0);
 });
 

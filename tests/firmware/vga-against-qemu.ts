@@ -11,6 +11,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { AccessSize } from '../../src/base/bus.ts';
+import { generator } from '../../src/base/test-random.ts';
 import { TestVga } from '../../src/devices/vga/test-vga.ts';
 
 const ADDRESSINGS = ['planes', 'chain 4', 'odd/even'] as const;
@@ -113,17 +114,6 @@ class Sides {
   end(): void {
     this.#qemu.end();
   }
-}
-
-/** xorshift32: the same numbers for the same seed. */
-function generator(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
 }
 
 function setUp(sides: Sides, addressing: Addressing): void {

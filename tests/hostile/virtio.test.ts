@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { ChannelBackend, ChannelPort } from '../../src/base/channel.ts';
+import { generator, type Random } from '../../src/base/test-random.ts';
 import { MemoryDisk } from '../../src/block/memory-disk.ts';
 import { TestClock } from '../../src/devices/test-clock.ts';
 import { EVENT_INDEX, INDIRECT, NEEDS_RESET, STARTED, TestDriver } from '../../src/devices/virtio/test-driver.ts';
@@ -31,19 +32,6 @@ const MOST_BYTES_MOVED = 96 * 2 ** 20;
 const RAM_BYTES = 0x10_0000;
 const BAR_BYTES = 0x8000;
 const REGIONS = [0x0000, 0x1000, 0x2000, 0x3000, 0x4000, 0x5000];
-
-type Random = (below: number) => number;
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): Random {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
-}
 
 interface Specimen {
   readonly device: VirtioDevice;

@@ -4,22 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AccessSize } from '../../base/bus.ts';
 import { StateError } from '../../base/state.ts';
+import { generator, type Random } from '../../base/test-random.ts';
 import { TestClock } from '../test-clock.ts';
 import * as at from './registers.ts';
 import { DATA, TestAhci } from './test-ahci.ts';
-
-type Random = (below: number) => number;
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): Random {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];
 const DISK_COMMANDS = [0x20, 0x24, 0x25, 0x29, 0x2f, 0x30, 0x34, 0x35, 0x39, 0x42, 0x60, 0x60, 0x61, 0x61, 0x90, 0xa0];

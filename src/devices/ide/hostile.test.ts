@@ -4,22 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AccessSize } from '../../base/bus.ts';
 import { StateError } from '../../base/state.ts';
+import { generator, type Random } from '../../base/test-random.ts';
 import { TestClock } from '../test-clock.ts';
 import * as ata from './ata-registers.ts';
 import { BUS_MASTER, CONTROL, PRIMARY, SECONDARY, TestIde } from './test-ide.ts';
-
-type Random = (below: number) => number;
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): Random {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];
 const COMMANDS = [

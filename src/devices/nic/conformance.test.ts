@@ -5,12 +5,13 @@ import { test } from 'node:test';
 import type { IoHandler } from '../../base/bus.ts';
 import type { NetworkDevice } from '../../base/network.ts';
 import { StateError } from '../../base/state.ts';
+import { generator } from '../../base/test-random.ts';
 import type { Stateful } from '../device.ts';
 import type { PciConfig } from '../pci/pci-config.ts';
 import { E1000 } from './e1000/e1000.ts';
 import { Pcnet } from './pcnet.ts';
 import { Rtl8139 } from './rtl8139.ts';
-import { enable, frameTo, generator, MAC, NicBench, storm } from './test-nic.ts';
+import { enable, frameTo, MAC, NicBench, storm } from './test-nic.ts';
 
 interface Card extends NetworkDevice, Stateful, IoHandler {
   readonly config: PciConfig;

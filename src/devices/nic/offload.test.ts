@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { generator } from '../../base/test-random.ts';
 import {
   fillIpv4Checksum,
   fillTransportChecksum,
@@ -12,7 +13,7 @@ import {
   segment,
   sumOf,
 } from './offload.ts';
-import { generator, patched, TCP_FRAME, tagged, UDP_FRAME } from './test-nic.ts';
+import { patched, TCP_FRAME, tagged, UDP_FRAME } from './test-nic.ts';
 
 const FRAMES = { UDP: UDP_FRAME, TCP: TCP_FRAME } as const;
 /** IPv4's checksum, UDP's, TCP's. */

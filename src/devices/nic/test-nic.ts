@@ -2,6 +2,7 @@
 
 import type { AccessSize, IoHandler } from '../../base/bus.ts';
 import type { NetworkDevice } from '../../base/network.ts';
+import { generator } from '../../base/test-random.ts';
 import type { PciConfig } from '../pci/pci-config.ts';
 import { TestClock, TestLine } from '../test-clock.ts';
 import { TestMemory } from '../test-memory.ts';
@@ -96,17 +97,6 @@ const COMMAND = 4;
 /** I/O and memory on, bus master. */
 export function enable(config: PciConfig): void {
   config.write(COMMAND, 0x0007, 2);
-}
-
-/** xorshift32: the same numbers in every run. */
-export function generator(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
 }
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];

@@ -3,8 +3,8 @@
  * appear (Intel 82371AB data sheet, 290562, §7.1 "Power Management PCI Configuration Registers", §7.3), and the SMI that
  * a write to the APM control port raises (§7.2 "Power Management I/O Space Registers", §11.4).
  *
- * Not modelled: any other cause of SMIs, their status bits and the end-of-SMI bit (Deviation: the next one needs no EOS,
- * as on QEMU), general purpose inputs and outputs, device monitors, devices on the SMBus.
+ * Not modelled: other causes of SMIs, their status bits and the end-of-SMI bit (the next SMI comes without it, as on QEMU, for which
+ * SeaBIOS is made), general purpose inputs and outputs, device monitors, devices on the SMBus.
  */
 
 import type { Bus, IoHandler } from '../../base/bus.ts';

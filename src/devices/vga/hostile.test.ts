@@ -5,25 +5,13 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { AccessSize } from '../../base/bus.ts';
 import { StateError } from '../../base/state.ts';
+import { generator, type Random } from '../../base/test-random.ts';
 import type { ScreenRecord } from './test-screens.ts';
 import { MMIO, TEST_MEMORY_BYTES, TestVga } from './test-vga.ts';
-
-type Random = (below: number) => number;
 
 const { modes, palettes }: ScreenRecord = JSON.parse(
   readFileSync(new URL('qemu-screens.json', import.meta.url), 'utf8'),
 );
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): Random {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.floor(((x >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];
 

@@ -78,7 +78,7 @@ export class MessageReader {
     return name;
   }
 
-  /** Where a symbolic link points to: any text. */
+  /** Where a symbolic link points to, which is text of the guest's choice. */
   target(): string {
     const bytes = this.bytes(this.u16());
     if (bytes.length > LONGEST_TARGET_BYTES) throw new FileError('ENAMETOOLONG');

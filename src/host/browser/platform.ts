@@ -2,6 +2,7 @@
 
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
+import { sleep } from '../sleep.ts';
 
 /**
  * Lets other work of the event loop happen. Timers would be held back to 4 ms each once they follow one another (HTML
@@ -27,17 +28,7 @@ export const browserPlatform: HostPlatform = {
     yieldOnce ??= makeYield();
     return yieldOnce();
   },
-  sleep(milliseconds) {
-    let wake = (): void => {};
-    const done = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    return { done, wake };
-  },
+  sleep,
 };
 
 export async function gunzip(compressed: Uint8Array): Promise<Uint8Array> {

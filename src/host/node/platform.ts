@@ -6,6 +6,7 @@ import * as zlib from 'node:zlib';
 import { deflate, gunzipSync, inflate } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
+import { sleep } from '../sleep.ts';
 
 /** As seen from dist/vivarium.js, and from dist/library/node/. */
 const GENERATED_CODE = ['generated-code.wasm', '../../generated-code.wasm'];
@@ -35,17 +36,7 @@ export const nodePlatform: HostPlatform = {
   nowMs: () => performance.now(),
   wallClockMs: () => Date.now(),
   yield: () => new Promise((resolve) => setImmediate(resolve)),
-  sleep(milliseconds) {
-    let wake = (): void => {};
-    const done = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    return { done, wake };
-  },
+  sleep,
 };
 
 export const gunzip = (compressed: Uint8Array): Uint8Array => gunzipSync(compressed);

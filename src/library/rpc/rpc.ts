@@ -20,8 +20,8 @@ type Message =
   | readonly [typeof FAILED, number, PackedError]
   | readonly [typeof TELL, string, readonly unknown[]];
 
-// biome-ignore lint/suspicious/noExplicitAny: any function will do; interfaces have no index signature to be `unknown` by.
-type Serves<Ours> = { readonly [Name in keyof Ours]: (...args: any[]) => unknown };
+/** Of functions, whatever they take. */
+type Serves<Ours> = { readonly [Name in keyof Ours]: (...args: never[]) => unknown };
 
 /** What the functions of `Ours` are served by: they may take their time, and may give their bytes away. */
 export type Handlers<Ours extends Serves<Ours>> = {

@@ -54,8 +54,8 @@ export interface DeviceHost {
   wake(): void;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what options there are is between an embedder and its device.
-export type MakeDevice = (host: DeviceHost, options?: any) => VirtioDevice;
+/** What options there are is between an embedder and its device. */
+export type MakeDevice<Options = never> = (host: DeviceHost, options?: Options) => VirtioDevice;
 
 /**
  * A virtio device of an embedder's own. It works where the machine does, so it is named by a module, which the worker
