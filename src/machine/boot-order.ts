@@ -20,6 +20,7 @@ export interface Bootable {
   readonly ahciSlot: number;
   /** Of virtio disks, which are tried after the others. */
   readonly virtioSlots?: readonly number[];
+  /** Of network cards; firmware knows how to start from those whose ROM says it. */
   readonly nicSlots: readonly number[];
 }
 

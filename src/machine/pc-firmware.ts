@@ -33,7 +33,7 @@ import type { ResetControl } from '../devices/reset-control.ts';
 import type { RtcMc146818 } from '../devices/rtc-mc146818.ts';
 import { PciVga } from '../devices/vga/pci-vga.ts';
 import { VGA_WINDOW, VGA_WINDOW_BYTES } from '../devices/vga/vga.ts';
-import { DEVICE_BLOCK } from '../devices/virtio/virtio-device.ts';
+import { DEVICE_BLOCK, DEVICE_NET } from '../devices/virtio/virtio-device.ts';
 import { FLOPPY_CONTROLLER } from './acpi/dsdt.ts';
 import { acpiFiles } from './acpi/tables.ts';
 import { BOOT_ORDER_FILE, bootOrderFile } from './boot-order.ts';
@@ -57,6 +57,7 @@ export interface BoardDrive {
 export interface BoardNic {
   readonly model: NicModel;
   readonly mac: Uint8Array;
+  readonly rom?: Uint8Array | undefined;
   readonly port: NetworkPort;
 }
 
@@ -198,10 +199,10 @@ export class PciDevices {
     ports.map(at.FLOPPY_CHANGE_PORT, 1, fdc.changeLine);
   }
 
-  #nic({ model, mac, port }: BoardNic, index: number, clock: Clock): NetworkDevice {
+  #nic({ model, mac, rom, port }: BoardNic, index: number, clock: Clock): NetworkDevice {
     const slot = NIC_SLOTS[index];
     if (slot === undefined) throw new Error(`There are slots for ${NIC_SLOTS.length} network cards`);
-    const host = { clock, irq: this.root.bus.intx(slot, 1), memory: this.#host.memory, network: port, mac };
+    const host = { clock, irq: this.root.bus.intx(slot, 1), memory: this.#host.memory, network: port, mac, rom };
     const name = `nic${index}`;
     switch (model) {
       case 'e1000':
@@ -234,10 +235,11 @@ export class PciDevices {
     fw.file('pci1234,1111.rom', vgaBios);
     fw.file('etc/show-boot-menu', Uint8Array.of(bootMenuMs === undefined ? 0 : 1, 0));
     if (bootMenuMs !== undefined) fw.file('etc/boot-menu-wait', new StructWriter().u32(bootMenuMs).finish());
-    const nicSlots = NIC_SLOTS.slice(0, nics.length);
-    const virtioSlots = (this.#host.virtio?.devices ?? []).flatMap(({ deviceId }, index) =>
-      deviceId === DEVICE_BLOCK ? [FIRST_VIRTIO_SLOT + index] : [],
-    );
+    const virtio = this.#host.virtio?.devices ?? [];
+    const slotsOf = (type: number): number[] =>
+      virtio.flatMap(({ deviceId }, index) => (deviceId === type ? [FIRST_VIRTIO_SLOT + index] : []));
+    const nicSlots = [...NIC_SLOTS.slice(0, nics.length), ...slotsOf(DEVICE_NET)];
+    const virtioSlots = slotsOf(DEVICE_BLOCK);
     fw.file(BOOT_ORDER_FILE, bootOrderFile(bootOrder, { drives, ahciSlot: AHCI_SLOT, nicSlots, virtioSlots }));
     const codes = [...bootOrder].map((letter) => BOOT_CODES[letter] ?? 0);
     const { rtc } = this.#board;

@@ -30,7 +30,7 @@ export function firmwareBoard(
     videoMemory: video,
     vgaBios,
     drives: drives.map(({ backend, ...drive }) => ({ ...drive, medium: backend && blocks.port(backend) })),
-    nics: nics.map(({ model, mac }, i) => ({ model, mac, port: networks[i] as GuestNetwork })),
+    nics: nics.map(({ model, mac, rom }, i) => ({ model, mac, rom, port: networks[i] as GuestNetwork })),
     bootOrder,
     ...(bootMenuMs !== undefined && { bootMenuMs }),
     shadow: (ranges) => {

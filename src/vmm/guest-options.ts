@@ -53,6 +53,8 @@ export interface GuestNetwork extends NetworkPort {
 export interface GuestNic {
   readonly model: NicModel;
   readonly mac: Uint8Array;
+  /** Its boot ROM: firmware runs it, and can start the guest from the network with it. */
+  readonly rom?: Uint8Array;
   /** Called once, when the guest is made. */
   connect(host: NetworkHost): GuestNetwork;
 }

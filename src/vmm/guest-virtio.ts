@@ -46,7 +46,8 @@ function make(wanted: GuestVirtio, host: VirtioSurroundings): VirtioDevice {
     }
     case 'net': {
       const network = host.connect(wanted.nic);
-      const device = new VirtioNet({ mac: wanted.nic.mac, network, clock: host.clock, wake: () => host.wake() });
+      const { mac, rom } = wanted.nic;
+      const device = new VirtioNet({ mac, rom, network, clock: host.clock, wake: () => host.wake() });
       network.attach(device);
       return device;
     }

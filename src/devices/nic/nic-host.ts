@@ -14,6 +14,8 @@ export interface NicHost {
   readonly network: NetworkPort;
   /** The address in the card's EEPROM, six bytes. */
   readonly mac: Uint8Array;
+  /** The card's boot ROM, if it has one. */
+  readonly rom?: Uint8Array | undefined;
 }
 
 /** Where no memory is: numbers are exact up to there. */

@@ -95,6 +95,7 @@ export class Pcnet extends Device<pcnet.PcnetState> implements IoHandler, Networ
         { index: 0, space: 'io', sizeBytes: REGISTER_BYTES, handler: this },
         { index: 1, space: 'memory', sizeBytes: REGISTER_BYTES, handler: this },
       ],
+      rom: host.rom,
       initial: { 62: 0x06, 63: 0xff }, // MIN_GNT, MAX_LAT
       written: () => this.#updateIrq(),
     });

@@ -60,6 +60,7 @@ export class Rtl8139 extends Device<rtl.Rtl8139State> implements IoHandler, Netw
         { index: 0, space: 'io', sizeBytes: rtl.REGISTER_BYTES, handler: this },
         { index: 1, space: 'memory', sizeBytes: rtl.REGISTER_BYTES, handler: this },
       ],
+      rom: host.rom,
       written: () => this.#updateIrq(),
     });
     const core: rtl.Rtl8139Core = {

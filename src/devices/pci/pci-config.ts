@@ -7,13 +7,14 @@
  *     +10 base address registers 0 to 5
  *     +2c subsystem   +30 ROM     +34 capabilities        +3c interrupt line, pin
  *
- * Not modelled: expansion ROM, bridges (header type 1), the status bits that errors set.
+ * Not modelled: bridges (header type 1), the status bits that errors set.
  */
 
 import type { AccessSize, IoHandler } from '../../base/bus.ts';
 import type { VideoMemory } from '../../base/screen.ts';
 import { bytes, defineState, type StateOf } from '../../base/state.ts';
 import { Device } from '../device.ts';
+import { expansionRomBar, ROM_ADDRESS, ROM_ENABLE } from './expansion-rom.ts';
 
 export const COMMAND = 0x04;
 const STATUS = 0x06;
@@ -23,6 +24,8 @@ const CACHE_LINE = 0x0c;
 const LATENCY = 0x0d;
 const HEADER_TYPE = 0x0e;
 const BARS = 0x10;
+/** Where the last base address register ends: the ROM's. */
+const BARS_END = 0x34;
 const SUBSYSTEM_VENDOR = 0x2c;
 const SUBSYSTEM = 0x2e;
 const INTERRUPT_LINE = 0x3c;
@@ -39,8 +42,7 @@ const MULTIFUNCTION = 0x80;
 const BAR_IO = 1;
 const BAR_PREFETCHABLE = 8;
 /** What has bits of its own below the address: I/O 2, memory 4. */
-const IO_ADDRESS = ~3;
-const MEMORY_ADDRESS = ~15;
+const ADDRESS = { io: ~3, memory: ~15, rom: ROM_ADDRESS } as const;
 
 export interface PciIdentity {
   readonly vendor: number;
@@ -56,8 +58,9 @@ export interface PciIdentity {
 }
 
 export interface PciBar {
-  readonly index: 0 | 1 | 2 | 3 | 4 | 5;
-  readonly space: 'io' | 'memory';
+  /** Where its register is, counted from BAR 0 in double words: the ROM's is 8. */
+  readonly index: 0 | 1 | 2 | 3 | 4 | 5 | 8;
+  readonly space: 'io' | 'memory' | 'rom';
   /** A power of two: 4 bytes of ports, 16 bytes of memory, or more. */
   readonly sizeBytes: number;
   readonly prefetchable?: boolean;
@@ -69,6 +72,8 @@ export interface PciBar {
 export interface PciConfigOptions {
   readonly identity: PciIdentity;
   readonly bars?: readonly PciBar[];
+  /** What firmware may find in the function's expansion ROM, and run: up to LARGEST_ROM_BYTES. */
+  readonly rom?: Uint8Array | undefined;
   /** The guest wrote these bytes, whatever came to be in them. */
   written?(register: number, bytes: number): void;
   /** The guest is about to read these bytes: the last moment to set them. */
@@ -92,9 +97,9 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   /** Set by the bus: what the function answers to may have changed. */
   decodingChanged: () => void = () => {};
 
-  constructor({ identity, bars = [], written, reading, initial = {}, writable = {} }: PciConfigOptions) {
+  constructor({ identity, bars = [], rom, written, reading, initial = {}, writable = {} }: PciConfigOptions) {
     super(pciConfigState);
-    this.bars = bars;
+    this.bars = rom === undefined ? bars : [...bars, expansionRomBar(rom)];
     this.#written = written ?? (() => {});
     this.#reading = reading ?? (() => {});
     const view = new DataView(this.#initial.buffer);
@@ -109,10 +114,10 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
     const mask = new DataView(this.#mask.buffer);
     mask.setUint16(COMMAND, COMMAND_WRITABLE, true);
     for (const register of [CACHE_LINE, LATENCY, INTERRUPT_LINE]) mask.setUint8(register, 0xff);
-    for (const { index, space, sizeBytes, prefetchable } of bars) {
+    for (const { index, space, sizeBytes, prefetchable } of this.bars) {
       view.setUint32(BARS + 4 * index, space === 'io' ? BAR_IO : prefetchable ? BAR_PREFETCHABLE : 0, true);
-      const address = -sizeBytes & (space === 'io' ? IO_ADDRESS : MEMORY_ADDRESS);
-      mask.setUint32(BARS + 4 * index, address, true);
+      const address = -sizeBytes & ADDRESS[space];
+      mask.setUint32(BARS + 4 * index, space === 'rom' ? address | ROM_ENABLE : address, true);
     }
     for (const [register, value] of Object.entries(initial)) this.#initial[Number(register)] = value;
     for (const [register, value] of Object.entries(writable)) this.#mask[Number(register)] = value;
@@ -155,7 +160,7 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
       const mask = this.#mask[at] as number;
       bytes[at] = (bytes[at] & ~mask) | ((value >>> (8 * i)) & mask);
     }
-    const isHeader = register < BARS + 24 && register + size > COMMAND;
+    const isHeader = register < BARS_END && register + size > COMMAND;
     if (isHeader) this.decodingChanged();
     this.#written(register, size);
   }
@@ -199,7 +204,8 @@ export class PciConfig extends Device<StateOf<typeof pciConfigState>> {
   baseOf({ index, space }: PciBar): number | undefined {
     if (!(space === 'io' ? this.ioEnabled : this.memoryEnabled)) return undefined;
     const value = this.#value(BARS + 4 * index, 4);
-    const base = (value & (space === 'io' ? IO_ADDRESS : MEMORY_ADDRESS)) >>> 0;
+    if (space === 'rom' && (value & ROM_ENABLE) === 0) return undefined;
+    const base = (value & ADDRESS[space]) >>> 0;
     // At 0 firmware has not placed it yet; ports end at 64 KiB.
     if (base === 0 || (space === 'io' && base > 0xffff)) return undefined;
     return base;

@@ -106,6 +106,34 @@ test('base addresses tell their size, and lead to the registers once decoding is
   assert.deepEqual([ports.read(0xd004, 1), mmio.read(0xfeb0_0004, 1)], [0xff, 0x44]);
 });
 
+test('an expansion ROM tells its size, and is read where it was placed while it and memory are switched on', () => {
+  const rom = Uint8Array.from({ length: 5000 }, (_, i) => i % 251);
+  const { read, write, mmio } = bus([[3, 0, new PciConfig({ identity: IDENTITY, rom })]]);
+  assert.equal(read(3, 0, 0x30), 0);
+  write(3, 0, 0x30, 0xffff_fffe);
+  assert.equal(read(3, 0, 0x30), 0xffff_e000);
+  write(3, 0, 0x30, 0xfeb0_0000);
+  write(3, 0, 0x04, 2, 2);
+  assert.equal(mmio.read(0xfeb0_0000, 1), 0xff);
+  write(3, 0, 0x30, 0xfeb0_0001);
+  const bytes = (at: number): number[] => Array.from({ length: 4 }, (_, i) => rom[at + i] as number);
+  const word = ([a, b, c, d]: number[]): number => (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+  assert.equal(mmio.read(0xfeb0_0000, 4), word(bytes(0)));
+  assert.equal(mmio.read(0xfeb0_1384, 4), word(bytes(4996)));
+  assert.equal(mmio.read(0xfeb0_1388, 4), 0xffff_ffff);
+  mmio.write(0xfeb0_0000, 0, 4);
+  assert.equal(mmio.read(0xfeb0_0000, 4), word(bytes(0)));
+  write(3, 0, 0x04, 0, 2);
+  assert.equal(mmio.read(0xfeb0_0000, 4), 0xffff_ffff);
+});
+
+test('functions without a ROM have no register for it, and too large a ROM is refused', () => {
+  const { read, write } = bus([[3, 0, card()]]);
+  write(3, 0, 0x30, 0xffff_ffff);
+  assert.equal(read(3, 0, 0x30), 0);
+  assert.throws(() => new PciConfig({ identity: IDENTITY, rom: new Uint8Array(2 ** 24 + 1) }), RangeError);
+});
+
 test('two functions at one address disturb nobody: the first has it, the other when the first has gone', () => {
   const { write, ports } = bus([
     [3, 0, card()],

@@ -34,6 +34,8 @@ export interface VirtioDevice extends Stateful {
   readonly queueSizes: readonly number[];
   /** Of the PCI function: base class, sub-class and programming interface, 24 bits. */
   readonly classCode: number;
+  /** What firmware finds in the function's expansion ROM, if it has one. */
+  readonly rom?: Uint8Array | undefined;
   /** Device configuration; any offset: what is not there reads as 0 and swallows writes. */
   readConfig(offset: number, size: 1 | 2 | 4): number;
   writeConfig(offset: number, value: number, size: 1 | 2 | 4): void;

@@ -58,6 +58,7 @@ export interface VirtioNetHost {
   readonly mac: Uint8Array;
   readonly network: NetworkPort;
   readonly clock: Clock;
+  readonly rom?: Uint8Array | undefined;
   wake(): void;
 }
 
@@ -67,6 +68,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
   readonly queueSizes = [ENTRIES, ENTRIES];
   readonly classCode = 0x02_00_00;
   readonly mac: Uint8Array;
+  readonly rom: Uint8Array | undefined;
   onReady: (() => void) | undefined;
   readonly #host: VirtioNetHost;
   readonly #goesOn: Timer;
@@ -82,6 +84,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
     super(netState);
     this.#host = host;
     this.mac = host.mac;
+    this.rom = host.rom;
     this.#goesOn = host.clock.timer(() => {
       this.state.goesOnNs = 0;
       this.#send();

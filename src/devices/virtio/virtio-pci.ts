@@ -130,6 +130,7 @@ export class VirtioPci extends Device<VirtioPciState> {
         interruptPin: 1,
       },
       bars: [bar],
+      rom: device.rom,
       ...space,
       written: (register, size) => this.#configWritten(register, size),
       reading: (register, size) => this.#configRead(register, size),

@@ -84,6 +84,7 @@ export class E1000 extends Device<reg.E1000State> implements IoHandler, NetworkD
         { index: 0, space: 'memory', sizeBytes: reg.REGISTER_BYTES, handler: this },
         { index: 1, space: 'io', sizeBytes: IO_BYTES, handler: this.io },
       ],
+      rom: host.rom,
       initial: { 62: 0xff }, // MIN_GNT
       written: () => this.#configured(),
     });
