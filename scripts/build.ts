@@ -4,9 +4,11 @@
  */
 
 import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundleLibrary, declareLibrary } from './build-library.ts';
+import { writeGeneratedCode } from './generated-code.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const outfile = 'dist/vivarium.js';
@@ -29,4 +31,4 @@ await build({
   logLevel: 'warning',
 });
 await chmod(new URL(`../${outfile}`, import.meta.url), 0o755);
-await Promise.all([bundleLibrary(), declareLibrary(), import('./generated-code.ts')]);
+await Promise.all([bundleLibrary(), declareLibrary(), writeGeneratedCode(join(root, 'dist/generated-code.wasm'))]);

@@ -66,7 +66,7 @@ export interface MachineOptions {
   readonly assets: Readonly<Partial<Record<AssetName, string>>>;
 }
 
-export type AssetName = 'kernel' | 'initrd' | 'snapshot' | 'bios' | 'vgaBios';
+export type AssetName = 'kernel' | 'initrd' | 'snapshot' | 'generatedCode' | 'bios' | 'vgaBios';
 
 export interface MachineFacts {
   readonly hasScreen: boolean;

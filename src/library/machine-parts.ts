@@ -103,8 +103,11 @@ export class MachineParts {
   }
 
   asset(name: AssetName): Promise<Uint8Array> {
-    const url = this.#options.assets[name] ?? this.#platform.assetUrl(name);
-    return this.#platform.read({ url }, 'file of Vivarium');
+    return this.#platform.read({ url: this.assetUrl(name) }, 'file of Vivarium');
+  }
+
+  assetUrl(name: AssetName): string {
+    return this.#options.assets[name] ?? this.#platform.assetUrl(name);
   }
 
   // ---- Disks -------------------------------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ export class Machine {
   readonly #platform: MachinePlatform;
   readonly #parts: MachineParts;
   readonly #events: MachineEvents;
+  /** On its way while images are. */
+  readonly #generatedCode: Promise<WebAssembly.Module | undefined> | undefined;
   #guest!: Guest;
   /** Counts power-ons: the end of a guest that was reset is not the machine's. */
   #generation = 0;
@@ -59,6 +61,7 @@ export class Machine {
     this.#platform = platform;
     this.#parts = parts;
     this.#events = events;
+    this.#generatedCode = platform.generatedCode?.(parts.assetUrl('generatedCode'));
   }
 
   /** A machine that runs. Rejects with a VivariumError where there can be none. */
@@ -112,13 +115,15 @@ export class Machine {
     return Guest.create(await this.#guestOptions());
   }
 
-  get #common() {
+  async #common() {
     const { engine } = this.#options;
+    const { host, packing } = this.#platform;
+    const code = await this.#generatedCode;
     return {
       engine,
       onConsole: (bytes: Uint8Array) => this.#output(bytes),
-      packing: this.#platform.packing,
-      host: this.#platform.host,
+      packing,
+      host: code === undefined ? host : { ...host, generatedCode: () => code },
     };
   }
 
@@ -129,7 +134,7 @@ export class Machine {
     this.#memoryBytes = memoryBytes;
     this.#isRealTime = !deterministic;
     const common = {
-      ...this.#common,
+      ...(await this.#common()),
       memoryBytes,
       time: deterministic ? ('deterministic' as const) : ('real' as const),
       seed: seed ?? (deterministic ? 0 : (crypto.getRandomValues(new Uint32Array(1))[0] as number)),
@@ -168,7 +173,7 @@ export class Machine {
     const cards = manifest.pc?.nics ?? [];
     const nics = hasFirmware ? this.#parts.nics() : [];
     const options: RestoreOptions = {
-      ...this.#common,
+      ...(await this.#common()),
       virtio: this.#parts.virtioFor(manifest.virtio ?? [], hasFirmware),
       drives: this.#parts.drives,
       nics: nics.map((nic, i) => ({ ...nic, mac: Uint8Array.from(cards[i]?.mac ?? nic.mac) })),

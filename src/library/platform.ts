@@ -18,6 +18,11 @@ export interface MachinePlatform {
   read(source: { readonly path: string } | { readonly url: string }, role: string): Promise<Uint8Array>;
   /** Where a file of this package is. */
   assetUrl(name: AssetName): string;
+  /**
+   * The code that was made with this program (cpu/interpreter/generated-code.ts), where the platform has to fetch it; undefined
+   * if it is not to be had. Never rejects.
+   */
+  readonly generatedCode?: (url: string) => Promise<WebAssembly.Module | undefined>;
   /** A disk in a file, in a Blob, or kept by the browser. Rejects with a `bad-file` VivariumError. */
   openDisk(
     source: { readonly path: string } | Blob | KeptDisk,

@@ -26,6 +26,7 @@ const ASSETS = {
   kernel: at('vmlinuz'),
   initrd: at('initramfs.cpio.gz'),
   snapshot: at('builtin.snapshot'),
+  generatedCode: at('generated-code.wasm'),
   bios: at('bios-256k.bin'),
   vgaBios: at('vgabios-stdvga.bin'),
 };

@@ -99,9 +99,9 @@ describe('bundled by Vite', () => {
     });
   });
 
-  test('worker, kernel, snapshot and firmware come along', async () => {
+  test('worker, kernel, snapshot, code and firmware come along', async () => {
     const assets = await readdir(join(folder, 'assets'));
-    for (const part of ['worker', 'vmlinuz', 'initramfs', 'builtin', 'bios-256k', 'vgabios']) {
+    for (const part of ['worker', 'vmlinuz', 'initramfs', 'builtin', 'generated-code', 'bios-256k', 'vgabios']) {
       assert.ok(
         assets.some((name) => name.startsWith(part)),
         `${part} among ${assets}`,
@@ -111,6 +111,8 @@ describe('bundled by Vite', () => {
 
   test('a page runs commands', { skip: skipWithoutChromium }, async () => {
     const server = await serveWeb({ folder, port: 0, isIsolated: false });
+    const fetched: string[] = [];
+    server.on('request', (request) => fetched.push(request.url ?? ''));
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     const browser = await chromium.launch({ executablePath: executablePath as string, args });
     try {
@@ -130,6 +132,10 @@ describe('bundled by Vite', () => {
         await other.close();
         return { stdout, text, end: (await vm.ended).kind };
       });
+      assert.ok(
+        fetched.some((url) => url.includes('generated-code')),
+        String(fetched),
+      );
       assert.deepEqual(result, { stdout: 'from a page', text: 'from a page', end: 'closed' });
     } finally {
       await browser.close();

@@ -22,9 +22,17 @@ declare global {
   var vivarium: PageHandle;
 }
 
+export interface OpenOptions extends BrowserContextOptions {
+  readonly isIsolated?: boolean;
+  /** By their names, what the server has instead of files of the page; undefined: it has none. */
+  readonly replaced?: Readonly<Record<string, { readonly type: string; readonly bytes: Uint8Array } | undefined>>;
+}
+
 export interface WebTest {
+  /** The page as it is served. */
+  readonly folder: string;
   /** A page of its own, with a storage of its own, that has begun to load. */
-  open(options?: BrowserContextOptions & { readonly isIsolated?: boolean }): Promise<Page>;
+  open(options?: OpenOptions): Promise<Page>;
   /** Of files, by the server that is not isolated. */
   readonly sentBytes: number;
   close(): Promise<void>;
@@ -44,10 +52,16 @@ export async function startWebTest(): Promise<WebTest> {
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const browser: Browser = await chromium.launch({ executablePath: executablePath as string, args });
   return {
-    async open({ isIsolated = false, ...options } = {}) {
+    folder,
+    async open({ isIsolated = false, replaced = {}, ...options } = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
       context.setDefaultTimeout(STEP_MS);
       const page = await context.newPage();
+      for (const [name, file] of Object.entries(replaced)) {
+        await page.route(`**/${name}`, (route) =>
+          route.fulfill(file ? { contentType: file.type, body: Buffer.from(file.bytes) } : { status: 404 }),
+        );
+      }
       const { port } = (servers[isIsolated ? 1 : 0] as Server).address() as AddressInfo;
       await page.goto(`http://127.0.0.1:${port}/`);
       return page;

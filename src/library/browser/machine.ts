@@ -3,6 +3,7 @@
 import { VivariumError } from '../../base/errors.ts';
 import { Overlay } from '../../block/overlay.ts';
 import { BlobDisk } from '../../host/browser/blob-disk.ts';
+import { fetchGeneratedCode } from '../../host/browser/generated-code.ts';
 import { openOpfsDisk } from '../../host/browser/opfs-disk.ts';
 import { browserPacking, browserPlatform, gunzip } from '../../host/browser/platform.ts';
 import { SparseMemory } from '../../host/browser/sparse-memory.ts';
@@ -14,6 +15,7 @@ const ASSETS: Readonly<Record<AssetName, URL>> = {
   kernel: new URL('../../../guests/builtin/vmlinuz', import.meta.url),
   initrd: new URL('../../../guests/builtin/initramfs.cpio.gz', import.meta.url),
   snapshot: new URL('../../../dist/builtin.snapshot', import.meta.url),
+  generatedCode: new URL('../../../dist/generated-code.wasm', import.meta.url),
   bios: new URL('../../../firmware/bios-256k.bin', import.meta.url),
   vgaBios: new URL('../../../firmware/vgabios-stdvga.bin', import.meta.url),
 };
@@ -34,6 +36,7 @@ export const browserMachine: MachinePlatform = {
     }
   },
   assetUrl: (name) => ASSETS[name].href,
+  generatedCode: fetchGeneratedCode,
   async openDisk(source) {
     if (source instanceof Blob) return new BlobDisk(source);
     if ('kept' in source) return openOpfsDisk(source.kept, source.createBytes);

@@ -17,6 +17,7 @@ const ASSETS: Readonly<Record<AssetName, string>> = {
   kernel: '../../../guests/builtin/vmlinuz',
   initrd: '../../../guests/builtin/initramfs.cpio.gz',
   snapshot: '../../../dist/builtin.snapshot',
+  generatedCode: '../../../dist/generated-code.wasm',
   bios: '../../../firmware/bios-256k.bin',
   vgaBios: '../../../firmware/vgabios-stdvga.bin',
 };
