@@ -19,6 +19,11 @@ test('without drives or firmware there is no PC', () => {
   assert.equal(parse('--memory', '64M').options?.pc, undefined);
 });
 
+test('a PC that starts from the network needs no drive', () => {
+  const pc = parse('--boot', 'n', '--nic', 'user,tftp=folder,bootfile=grub.0').options?.pc;
+  assert.deepEqual([pc?.boot, pc?.nics[0]?.tftp, pc?.nics[0]?.bootFile], ['n', 'folder', 'grub.0']);
+});
+
 test('a PC has what was asked for', () => {
   const words = [
     '--cdrom',
@@ -62,6 +67,9 @@ const MISTAKES: readonly (readonly [words: string, says: RegExp])[] = [
   ['--disk a --open tcp:1', /--open needs a network card/],
   ['--disk a --pcap b', /--pcap needs a network card/],
   ['--disk a --boot cn', /--boot n needs a network card/],
+  ['--boot n', /--boot n needs a network card/],
+  ['--disk a --nic user,bootfile=b', /bootfile=b is to be had from nowhere: add tftp=FOLDER, or write a URL\./],
+  ['--disk a --nic user,tftp=b --open udp:69', /leave out one of them\./],
   ['--disk a --kernel b', /--kernel is for kernels that start without firmware/],
   ['--disk a --append b', /--append is for kernels/],
   ['--disk a --deterministic --nic user', /A deterministic run has no network/],

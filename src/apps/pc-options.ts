@@ -11,6 +11,7 @@ import {
   parseNic,
   parseOpen,
 } from '../net/options.ts';
+import { TFTP_PORT } from '../net/tftp-messages.ts';
 import { type DisplayOption, parseDisplay } from './display.ts';
 import { parseDurationMs } from './units.ts';
 
@@ -69,10 +70,12 @@ interface Given {
 export const PC_HELP = `With --cdrom, --disk, --floppy or --bios the guest is a whole PC, which SeaBIOS starts from those. Writes reach the
 files, which are locked against other guests, unless --snapshot throws them away. A network card sees 10.0.2.0/24: the
 guest is 10.0.2.15 by DHCP, 10.0.2.2 leads out, 10.0.2.3 answers DNS. It reaches the outside, and of this machine only
-what --open names, at 10.0.2.2; what is to reach the guest needs --forward. At a terminal, the screen is shown in it and its
-keys are the guest's; with --display none the terminal is the first serial port. With --display vnc the screen is shown
-to VNC clients of this machine, and their keys and pointers are the guest's. A screenshot is taken when the guest ends, and
-whenever this process gets the signal USR2; see also "vivarium help screen".`;
+what --open names, at 10.0.2.2; what is to reach the guest needs --forward. With --boot n it starts from the network, by
+the card's boot ROM (iPXE's, if it is installed): DHCP tells it the bootfile=, which it can read by TFTP if it is in the
+folder of tftp=. At a terminal, the screen is shown in it and its keys are the guest's; with --display none the terminal is
+the first serial port. With --display vnc the screen is shown to VNC clients of this machine, and their keys and pointers
+are the guest's. A screenshot is taken when the guest ends, and whenever this process gets the signal USR2; see also
+"vivarium help screen".`;
 
 const IDE_UNITS = 4;
 const AHCI_UNITS = 6;
@@ -137,7 +140,8 @@ export function addPcOptions(command: Command): void {
     .option('--snapshot', 'throw away at the end what the guest writes to its disks')
     .option(
       '--nic <user[,...]>',
-      'network card: user[,model=e1000|rtl8139|pcnet|virtio][,mac=ADDRESS]; may be repeated',
+      'network card: user[,model=e1000|rtl8139|pcnet|virtio][,mac=ADDRESS][,rom=FILE][,tftp=FOLDER][,bootfile=NAME|URL]; ' +
+        'may be repeated',
       some((text: string) => known(parseNic(text))),
     )
     .option(
@@ -181,7 +185,9 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     display: display !== undefined && display.kind !== 'none',
   };
   const lonely = firstOf(needsPc);
-  const hasPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined;
+  const fromNetwork = letters?.includes('n') ?? false;
+  if (fromNetwork && nics.length === 0) return '--boot n needs a network card: add --nic user.';
+  const hasPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined || fromNetwork;
   // A snapshot may be of one without a drive.
   const isPc = hasPc || (others.restore !== undefined && lonely !== undefined);
   if (!isPc && lonely !== undefined) return `--${lonely} needs a PC: name a --disk, a --cdrom, a --floppy or a --bios.`;
@@ -196,7 +202,10 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   });
   if (direct !== undefined)
     return `--${direct} is for kernels that start without firmware: leave out the PC's options.`;
-  if (letters?.includes('n') && nics.length === 0) return '--boot n needs a network card: add --nic user.';
+  const tftp = opened.some(({ transport, port }) => transport === 'udp' && port === TFTP_PORT);
+  if (tftp && nics.some((nic) => nic.tftp !== undefined)) {
+    return 'Both --open udp:69 and tftp= would answer at 10.0.2.2: leave out one of them.';
+  }
   const writable = [...disks.map(({ file }) => file), ...floppies];
   const twice = writable.find((file, i) => writable.indexOf(file) !== i);
   if (twice !== undefined) return `${twice} can be in one drive only.`;

@@ -4,12 +4,16 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { BlockBackend } from '../base/block.ts';
 import { VivariumError } from '../base/errors.ts';
+import type { FileTree } from '../files/file-tree.ts';
+import { bootFiles } from '../host/boot-files.ts';
 import { CaptureFile } from '../host/node/capture-file.ts';
 import { type DiskFileOptions, openDiskFile } from '../host/node/disk-file.ts';
 import { readImage, reasonOf } from '../host/node/files.ts';
+import { openFolder } from '../host/node/folder.ts';
 import { throwAway } from '../host/node/scratch-file.ts';
 import { NodeSockets } from '../host/node/sockets.ts';
 import type { TraceEvents } from '../host/node/trace-file.ts';
+import type { NicOption } from '../net/options.ts';
 import { Capture } from '../net/pcap.ts';
 import { UserNetwork } from '../net/user-network.ts';
 import {
@@ -20,6 +24,7 @@ import {
   type GuestVirtio,
   isFirmwareSize,
 } from '../vmm/guest-options.ts';
+import { findBootRom, readBootRom } from './boot-rom.ts';
 import type { PcOptions } from './pc-options.ts';
 
 /** From dist/vivarium.js as from src/apps/pc.ts. */
@@ -43,6 +48,7 @@ export class Pc {
   readonly virtio: readonly GuestVirtio[];
   readonly #options: PcOptions;
   readonly #images: readonly OpenImage[];
+  readonly #cards: readonly Card[];
   readonly #networks: UserNetwork[] = [];
   #capture: { readonly file: CaptureFile; capture: Capture | undefined } | undefined;
 
@@ -51,13 +57,16 @@ export class Pc {
     firmware: Omit<GuestFirmware, 'nics'>,
     images: readonly OpenImage[],
     virtioDisks: readonly BlockBackend[],
+    cards: readonly Card[],
   ) {
     this.#options = options;
     this.#images = images;
+    this.#cards = cards;
     const nics: GuestNic[] = [];
     const virtioNics: GuestVirtio[] = [];
-    for (const { model, mac } of options.nics) {
-      const nic = this.#nic(mac);
+    for (const card of cards) {
+      const { model } = card.option;
+      const nic = this.#nic(card);
       if (model === 'virtio') virtioNics.push({ kind: 'net', nic });
       else nics.push({ ...nic, model });
     }
@@ -77,26 +86,31 @@ export class Pc {
       throw new VivariumError({ kind: 'bad-file', path }, message);
     }
     const images: OpenImage[] = [];
+    const cards: Card[] = [];
     try {
+      await openCards(options, cards);
       const { drives, virtioDisks } = await openDrives(options, images);
       const { boot: bootOrder = DEFAULT_BOOT_ORDER, bootMenuMs } = options;
       const firmware = { bios, vgaBios, drives, bootOrder, ...(bootMenuMs !== undefined && { bootMenuMs }) };
-      return new Pc(options, firmware, images, virtioDisks);
+      return new Pc(options, firmware, images, virtioDisks, cards);
     } catch (error) {
-      await Promise.allSettled(images.map(({ backend }) => backend.close()));
+      await Promise.allSettled([...images.map(({ backend }) => backend.close()), ...cards.map(closeCard)]);
       throw error;
     }
   }
 
-  #nic(mac: Uint8Array | undefined): Omit<GuestNic, 'model'> {
+  #nic({ option, rom, tree }: Card): Omit<GuestNic, 'model'> {
+    const boot = { file: option.bootFile, files: tree && bootFiles(tree) };
     return {
-      mac: mac ?? Uint8Array.of(...MAC_START, ...randomBytes(3)),
+      mac: option.mac ?? Uint8Array.of(...MAC_START, ...randomBytes(3)),
+      ...(rom && { rom }),
       connect: (host): GuestNetwork => {
         const network = new UserNetwork({
           clock: host.clock,
           sockets: new NodeSockets(),
           random: () => randomInt(2 ** 32),
           opened: this.#options.opened,
+          boot,
           delivered: () => host.wake(),
           capture: (frame) => this.#capture?.capture?.frame(frame),
         });
@@ -139,8 +153,43 @@ export class Pc {
         .close()
         .catch((error: unknown) => failed(`What was written last to ${file} may be lost: ${reasonOf(error)}.`));
     };
-    await Promise.all(this.#images.map(close));
+    await Promise.all([...this.#images.map(close), ...this.#cards.map(closeCard)]);
   }
+}
+
+/** A network card, and what was read and opened for it. */
+interface Card {
+  readonly option: NicOption;
+  readonly rom: Uint8Array | undefined;
+  /** What guests read by TFTP. */
+  readonly tree: FileTree | undefined;
+}
+
+async function closeCard({ tree }: Card): Promise<void> {
+  await tree?.close?.();
+}
+
+/**
+ * Boot ROMs that are installed are for machines that may start from the network: any other is the same whatever is
+ * installed. Throws a VivariumError for what cannot be used.
+ */
+async function openCards({ nics, boot, bootMenuMs }: PcOptions, opened: Card[]): Promise<void> {
+  const fromNetwork = boot?.includes('n') ?? false;
+  for (const option of nics) {
+    const wantsRom = fromNetwork || bootMenuMs !== undefined;
+    const path = option.rom ?? (wantsRom ? await findBootRom(option.model) : undefined);
+    const rom = path === undefined ? undefined : await readBootRom(path);
+    opened.push({ option, rom, tree: option.tftp === undefined ? undefined : openBootFolder(option.tftp) });
+  }
+  if (fromNetwork && opened.every(({ rom }) => rom === undefined)) {
+    const message =
+      '--boot n needs a boot ROM for the network card: install iPXE’s (Debian: ipxe-qemu), or name one with rom=.';
+    throw new VivariumError({ kind: 'bad-option' }, message);
+  }
+}
+
+function openBootFolder(path: string): FileTree {
+  return openFolder(path, { readOnly: true });
 }
 
 /** An image in use. */

@@ -106,6 +106,32 @@ test('BOOTP without options, and INFORM, are answered', () => {
   assert.equal(get32(inform?.message as Uint8Array, 20), GATEWAY);
 });
 
+test('a boot file is told in the header, and in the options that are asked for', () => {
+  const fileOf = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(108, 236)).toString().replace(/\0+$/, '');
+  const server = new DhcpServer('pxelinux.0');
+  const offer = server.answer(message({ type: 1, options: [55, 3, 1, 66, 67] }))?.message as Uint8Array;
+  assert.equal(fileOf(offer), 'pxelinux.0');
+  assert.deepEqual(optionsOf(offer).get(66), [...Buffer.from('10.0.2.2')]);
+  assert.deepEqual(optionsOf(offer).get(67), [...Buffer.from('pxelinux.0')]);
+  const short = server.answer(message({ type: 1, options: [55, 2, 1, 67] }))?.message as Uint8Array;
+  assert.deepEqual([optionsOf(short).has(66), optionsOf(short).has(67)], [false, true]);
+  const bootp = server.answer(message({}))?.message as Uint8Array;
+  assert.deepEqual([fileOf(bootp), optionsOf(bootp).has(67)], ['pxelinux.0', false]);
+  const refused = server.answer(message({ type: 3, options: [...wants('10.0.2.77'), 55, 1, 67] }))
+    ?.message as Uint8Array;
+  assert.deepEqual([fileOf(refused), optionsOf(refused).has(67)], ['', false]);
+  const none = new DhcpServer().answer(message({ type: 1, options: [55, 2, 66, 67] }))?.message as Uint8Array;
+  assert.deepEqual([fileOf(none), optionsOf(none).has(66), optionsOf(none).has(67)], ['', false, false]);
+});
+
+test('a boot file too long for the header is told by option alone, one that is longer still is refused', () => {
+  const name = 'a'.repeat(200);
+  const offer = new DhcpServer(name).answer(message({ type: 1, options: [55, 1, 67] }))?.message as Uint8Array;
+  assert.equal(offer[108], 0);
+  assert.equal(Buffer.from(optionsOf(offer).get(67) as number[]).toString(), name);
+  assert.throws(() => new DhcpServer('a'.repeat(256)), RangeError);
+});
+
 test('a client identifier comes back, however long', () => {
   const id = [61, 40, ...new Array(40).fill(7)];
   const reply = new DhcpServer().answer(message({ type: 1, options: id }));

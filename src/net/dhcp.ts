@@ -1,12 +1,13 @@
 /**
  * A DHCP server (RFC 2131, options of RFC 2132) for the guest's network: the first client gets 10.0.2.15, as many more
  * as there is room for the addresses behind it. Plain BOOTP clients (RFC 1497) are answered, too. Leases are told to
- * last a day, and are kept as long as there is room.
+ * last a day, and are kept as long as there is room. Clients that start from the network are told what to load: by the
+ * header's field, as BOOTP has it, and by options.
  *
- * Not modelled: relays, boot files.
+ * Not modelled: relays, overloaded fields.
  */
 
-import { FIRST_GUEST, GATEWAY, LIMITED_BROADCAST, NAME_SERVER, NETMASK } from './addresses.ts';
+import { FIRST_GUEST, formatIpv4, GATEWAY, LIMITED_BROADCAST, NAME_SERVER, NETMASK } from './addresses.ts';
 import { get16, get32, put16, put32 } from './bytes.ts';
 import { BROADCAST_MAC, isUnicast, MAC_BYTES } from './ethernet.ts';
 
@@ -26,6 +27,8 @@ const CIADDR = 12;
 const YIADDR = 16;
 const SIADDR = 20;
 const CHADDR = 28;
+const FILE = 108;
+const FILE_BYTES = 128;
 const COOKIE = 236;
 const OPTIONS = 240;
 /** BOOTP's size, which some clients want (RFC 1542 §2.1). */
@@ -40,7 +43,10 @@ const OPTION = {
   leaseTime: 51,
   messageType: 53,
   server: 54,
+  parameters: 55,
   clientId: 61,
+  serverName: 66,
+  bootFile: 67,
   end: 255,
 } as const;
 
@@ -61,9 +67,20 @@ interface Request {
   readonly type: number | undefined;
 }
 
+/** What options have room for. */
+export const LONGEST_BOOT_FILE_BYTES = 255;
+
 export class DhcpServer {
+  readonly #bootFile: Uint8Array | undefined;
   /** Hardware address to IPv4 address. */
   readonly #leases = new Map<string, number>();
+
+  /** `bootFile`: up to LONGEST_BOOT_FILE_BYTES bytes of UTF-8; a RangeError is thrown for more. */
+  constructor(bootFile?: string) {
+    this.#bootFile = bootFile === undefined ? undefined : new TextEncoder().encode(bootFile);
+    if ((this.#bootFile?.length ?? 0) > LONGEST_BOOT_FILE_BYTES)
+      throw new RangeError('The boot file’s name is too long');
+  }
 
   /** Undefined when there is nothing to say. */
   answer(bytes: Uint8Array): DhcpReply | undefined {
@@ -73,21 +90,21 @@ export class DhcpServer {
     switch (request.type) {
       case undefined: {
         const address = this.#lease(request.mac);
-        return address === undefined ? undefined : reply(request, undefined, address);
+        return address === undefined ? undefined : this.#reply(request, undefined, address);
       }
       case TYPE.discover: {
         const address = this.#lease(request.mac);
-        return address === undefined ? undefined : reply(request, TYPE.offer, address);
+        return address === undefined ? undefined : this.#reply(request, TYPE.offer, address);
       }
       case TYPE.request: {
         const server = addressIn(request, OPTION.server);
         if (server !== undefined && server !== GATEWAY) return undefined; // it has chosen another
         const wanted = addressIn(request, OPTION.requestedAddress) ?? client;
         const address = this.#lease(request.mac);
-        return address === wanted ? reply(request, TYPE.ack, address) : reply(request, TYPE.nak, 0);
+        return address === wanted ? this.#reply(request, TYPE.ack, address) : this.#reply(request, TYPE.nak, 0);
       }
       case TYPE.inform:
-        return reply(request, TYPE.ack, 0);
+        return this.#reply(request, TYPE.ack, 0);
       case TYPE.release:
       case TYPE.decline:
         this.#leases.delete(request.mac.join());
@@ -95,6 +112,10 @@ export class DhcpServer {
       default:
         return undefined;
     }
+  }
+
+  #reply(request: Request, type: number | undefined, address: number): DhcpReply {
+    return reply(request, { type, address, bootFile: type === TYPE.nak ? undefined : this.#bootFile });
   }
 
   #lease(mac: Uint8Array): number | undefined {
@@ -145,13 +166,26 @@ function addressBytes(address: number): Uint8Array {
   return bytes;
 }
 
-function reply(request: Request, type: number | undefined, address: number): DhcpReply {
+interface Answer {
+  readonly type: number | undefined;
+  readonly address: number;
+  readonly bootFile: Uint8Array | undefined;
+}
+
+function reply(request: Request, { type, address, bootFile }: Answer): DhcpReply {
   const options: [code: number, value: ArrayLike<number>][] = [];
   if (type !== undefined) options.push([OPTION.messageType, [type]], [OPTION.server, addressBytes(GATEWAY)]);
   if (type !== TYPE.nak) {
     if (type !== undefined && address !== 0) options.push([OPTION.leaseTime, addressBytes(LEASE_SECONDS)]);
     options.push([OPTION.netmask, addressBytes(NETMASK)], [OPTION.router, addressBytes(GATEWAY)]);
     options.push([OPTION.nameServer, addressBytes(NAME_SERVER)]);
+  }
+  // RFC 2132 §9.4, §9.5: of use to who asks for them; BOOTP's clients may have no room for more than its 64 bytes.
+  const wanted: readonly number[] = [...(request.options.get(OPTION.parameters) ?? [])];
+  if (bootFile !== undefined) {
+    const server = new TextEncoder().encode(formatIpv4(GATEWAY));
+    if (wanted.includes(OPTION.serverName)) options.push([OPTION.serverName, server]);
+    if (wanted.includes(OPTION.bootFile)) options.push([OPTION.bootFile, bootFile]);
   }
   // RFC 6842 §3: given back as it came.
   const clientId = request.options.get(OPTION.clientId);
@@ -167,6 +201,8 @@ function reply(request: Request, type: number | undefined, address: number): Dhc
   put32(message, YIADDR, address);
   put32(message, SIADDR, type === TYPE.nak ? 0 : GATEWAY);
   if (type === TYPE.nak) put32(message, CIADDR, 0);
+  // Ends with a zero byte.
+  if (bootFile !== undefined && bootFile.length < FILE_BYTES) message.set(bootFile, FILE);
   put32(message, COOKIE, MAGIC);
   let at = OPTIONS;
   for (const [code, value] of options) {

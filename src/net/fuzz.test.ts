@@ -179,7 +179,10 @@ test('a million random and damaged frames end in no exception, and in bounded ta
     assert(states.has(state), `${state} in ${[...states]}`);
   }
   network.close();
-  assert.deepEqual({ ...network.sizes, fragments: 0 }, { tcp: 0, udp: 0, fragments: 0, queued: 0, deadlines: 2 });
+  assert.deepEqual(
+    { ...network.sizes, fragments: 0 },
+    { tcp: 0, udp: 0, tftp: 0, fragments: 0, queued: 0, deadlines: 2 },
+  );
 });
 
 /** What hosts do: open, refuse, send, end and reset streams, answer or not. */

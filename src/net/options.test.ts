@@ -54,6 +54,11 @@ test('network cards are read', () => {
     model: 'pcnet',
     mac: Uint8Array.of(0x52, 0x54, 0, 0xab, 0xcd, 0xef),
   });
+  assert.deepEqual(parseNic('user,rom=a.rom,tftp=/srv/a,,b,bootfile=pxelinux.0'), {
+    ...{ network: 'user', model: 'e1000', mac: undefined },
+    ...{ rom: 'a.rom', tftp: '/srv/a,b', bootFile: 'pxelinux.0' },
+  });
+  assert(!isProblem(parseNic('user,bootfile=http://10.0.2.2:8000/script?a=b')));
   for (const text of [
     'tap',
     '',
@@ -62,6 +67,11 @@ test('network cards are read', () => {
     'user,speed=1',
     'user,',
     'user,mac=52:54:00',
+    'user,rom=',
+    'user,tftp',
+    'user,tftp=a,bootfile=',
+    `user,tftp=a,bootfile=${'x'.repeat(256)}`,
+    'user,bootfile=pxelinux.0',
     'user,mac=01:00:00:00:00:00',
     'user,mac=00:00:00:00:00:00',
   ]) {

@@ -4,12 +4,14 @@
  *
  *     user                             the kind of network
  *     user,model=e1000                 and the card
+ *     user,tftp=FOLDER,bootfile=NAME   what a guest may load that starts from it; a comma in a name is written twice
  *     tcp:127.0.0.1:8022-:22           a forward: listen there, pass on to the guest's port
  *     udp:[::1]:5353-10.0.2.16:53      ... in IPv6, to the second guest
  *     tcp:8080                         a service of the host's loopback that is to be reached as 10.0.2.2:8080
  */
 
 import { FIRST_GUEST, isGuestAddress, parseIpv4 } from './addresses.ts';
+import { LONGEST_BOOT_FILE_BYTES } from './dhcp.ts';
 import type { ListenAddress } from './sockets.ts';
 
 export type Transport = 'tcp' | 'udp';
@@ -33,6 +35,12 @@ export interface NicOption {
   readonly model: NicModel;
   /** Six bytes, or undefined to choose one. */
   readonly mac: Uint8Array | undefined;
+  /** A file: the card's boot ROM. */
+  readonly rom?: string;
+  /** A folder: what guests can read by TFTP. */
+  readonly tftp?: string;
+  /** What DHCP tells them to load: a name in that folder, or a URL. */
+  readonly bootFile?: string;
 }
 
 /** A sentence for the user. */
@@ -98,27 +106,64 @@ export function parseOpen(text: string): OpenedService | Problem {
   return { transport, port };
 }
 
-/** `user[,model=...][,mac=...]`. */
+/** `user[,model=...][,mac=...][,rom=...][,tftp=...][,bootfile=...]`. */
 export function parseNic(text: string): NicOption | Problem {
-  const [network, ...settings] = text.split(',');
+  const [network, ...settings] = splitAtCommas(text);
   if (network !== 'user') return { problem: `'${network}' is not a kind of network: there is user.` };
-  let model: NicModel = DEFAULT_NIC_MODEL;
-  let mac: Uint8Array | undefined;
+  let nic: NicOption = { network, model: DEFAULT_NIC_MODEL, mac: undefined };
   for (const setting of settings) {
     const [name, value] = splitOnce(setting);
-    if (name === 'model') {
-      const known = NIC_MODELS.find((candidate) => candidate === value);
-      if (known === undefined)
-        return { problem: `'${value}' is not a network card: there are ${NIC_MODELS.join(', ')}.` };
-      model = known;
-    } else if (name === 'mac') {
-      mac = parseMac(value);
-      if (mac === undefined) return { problem: `'${value}' is not the address of a card, as in 52:54:00:12:34:56.` };
-    } else {
-      return { problem: `'${setting}' means nothing to a network card: there are model= and mac=.` };
+    const parsed = parseNicSetting(name, value);
+    if (parsed === undefined) {
+      const problem = `'${setting}' means nothing to a network card: there are model=, mac=, rom=, tftp= and bootfile=.`;
+      return { problem };
     }
+    if (isProblem(parsed)) return parsed;
+    nic = { ...nic, ...parsed };
   }
-  return { network, model, mac };
+  const { bootFile, tftp } = nic;
+  if (bootFile !== undefined && tftp === undefined && !isUrl(bootFile)) {
+    return { problem: `bootfile=${bootFile} is to be had from nowhere: add tftp=FOLDER, or write a URL.` };
+  }
+  return nic;
+}
+
+function parseNicSetting(name: string, value: string): Partial<NicOption> | Problem | undefined {
+  const list = NIC_MODELS.join(', ');
+  switch (name) {
+    case 'model': {
+      const model = NIC_MODELS.find((candidate) => candidate === value);
+      return model === undefined ? { problem: `'${value}' is not a network card: there are ${list}.` } : { model };
+    }
+    case 'mac': {
+      const mac = parseMac(value);
+      if (mac !== undefined) return { mac };
+      return { problem: `'${value}' is not the address of a card, as in 52:54:00:12:34:56.` };
+    }
+    case 'rom':
+      return value === '' ? { problem: 'rom= needs a file.' } : { rom: value };
+    case 'tftp':
+      return value === '' ? { problem: 'tftp= needs a folder.' } : { tftp: value };
+    case 'bootfile': {
+      const { length } = new TextEncoder().encode(value);
+      if (length > 0 && length <= LONGEST_BOOT_FILE_BYTES) return { bootFile: value };
+      return { problem: `bootfile= needs a name of up to ${LONGEST_BOOT_FILE_BYTES} bytes.` };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+}
+
+/** A comma that is written twice is part of a name. */
+function splitAtCommas(text: string): string[] {
+  return text
+    .replaceAll(',,', '\0')
+    .split(',')
+    .map((part) => part.replaceAll('\0', ','));
 }
 
 function splitOnce(text: string): [name: string, value: string] {

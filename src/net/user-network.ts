@@ -6,7 +6,7 @@
  *
  *     frame -> station? -> ARP: neighbours.ts
  *                          IPv4: fragments.ts -> ICMP: here
- *                                                UDP:  dhcp.ts, dns-forwarder.ts, udp-nat.ts
+ *                                                UDP:  dhcp.ts, dns-forwarder.ts, tftp.ts, udp-nat.ts
  *                                                TCP:  tcp/nat.ts -> tcp/relay.ts -> tcp/connection.ts
  *
  * The guest reaches the outside, and of the host only what the user has opened. Whatever it sends, the worst that
@@ -17,7 +17,7 @@
  * a deterministic run that talks to the outside is not repeatable, and should not skip idle time while `isWaiting`, or
  * its timeouts are over before the host has begun to answer.
  *
- * Not modelled: IPv6 to the guest, ICMP to the outside (it wants privileges), groups, TFTP.
+ * Not modelled: IPv6 to the guest, ICMP to the outside (it wants privileges), groups.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -49,6 +49,7 @@ import type { DatagramListener, HostSockets, Listener } from './sockets.ts';
 import { NetworkStatistics } from './statistics.ts';
 import type { TcpState } from './tcp/connection.ts';
 import { TcpNat } from './tcp/nat.ts';
+import { type TftpFiles, TftpServer } from './tftp.ts';
 import { type Datagram, parseUdp, udpPacket } from './udp.ts';
 import { UdpNat } from './udp-nat.ts';
 
@@ -59,10 +60,19 @@ export interface UserNetworkOptions {
   random(): number;
   /** Services of the host's loopback that the guest may reach, as 10.0.2.2. */
   readonly opened?: readonly OpenedService[];
+  /** What the guest is to start from, when it does so from the network. */
+  readonly boot?: NetworkBoot | undefined;
   /** A frame went to the guest: an idle one should look. */
   delivered?(): void;
   /** Every frame, either way, as it travels. It must not be kept. */
   capture?(frame: Uint8Array): void;
+}
+
+export interface NetworkBoot {
+  /** Told by DHCP: a name for TFTP, or a URL for firmware that knows what to do with it. */
+  readonly file?: string | undefined;
+  /** To be had by TFTP. */
+  readonly files?: TftpFiles | undefined;
 }
 
 export class UserNetwork implements NetworkPort {
@@ -72,8 +82,9 @@ export class UserNetwork implements NetworkPort {
   readonly #link: Link;
   readonly #neighbours: Neighbours;
   readonly #reassembly: Reassembly;
-  readonly #dhcp = new DhcpServer();
+  readonly #dhcp: DhcpServer;
   readonly #dns: DnsForwarder;
+  readonly #tftp: TftpServer | undefined;
   readonly #udp: UdpNat;
   readonly #tcp: TcpNat;
   readonly #listeners: (Listener | DatagramListener)[] = [];
@@ -82,7 +93,7 @@ export class UserNetwork implements NetworkPort {
 
   constructor(options: UserNetworkOptions) {
     this.#options = options;
-    const { clock, sockets, opened = [] } = options;
+    const { clock, sockets, opened = [], boot = {} } = options;
     const { statistics } = this;
     const deadlines = new Deadlines(clock);
     this.#deadlines = deadlines;
@@ -93,6 +104,8 @@ export class UserNetwork implements NetworkPort {
     this.#neighbours = new Neighbours({ now: () => clock.now(), send: (frame) => this.#link.send(frame) }, statistics);
     this.#reassembly = new Reassembly(deadlines, () => statistics.drop('fragments'));
     this.#dns = new DnsForwarder(sockets, () => options.random(), statistics);
+    this.#dhcp = new DhcpServer(boot.file);
+    this.#tftp = boot.files && this.#tftpServer(boot.files);
     const packets = {
       send: (packet: Uint8Array, source: number, destination: number, protocol: number): void =>
         this.#neighbours.send(destination, this.#frames(packet, source, destination, protocol)),
@@ -111,6 +124,15 @@ export class UserNetwork implements NetworkPort {
       dns: this.#dns,
       random: () => options.random(),
       route: routes('tcp'),
+    });
+  }
+
+  #tftpServer(files: TftpFiles): TftpServer {
+    return new TftpServer({
+      files,
+      deadlines: this.#deadlines,
+      statistics: this.statistics,
+      send: (datagram, to) => this.#packet(udpPacket(datagram, GATEWAY, to), GATEWAY, to, PROTOCOL_UDP),
     });
   }
 
@@ -137,14 +159,15 @@ export class UserNetwork implements NetworkPort {
 
   /** Something outside may be about to answer: virtual time should not run ahead of it. */
   get isWaiting(): boolean {
-    return this.#tcp.active > 0 || this.#udp.size > 0 || this.#dns.waiting > 0;
+    return this.#tcp.active > 0 || this.#udp.size > 0 || this.#dns.waiting > 0 || (this.#tftp?.isWaiting ?? false);
   }
 
   /** How full the tables are: all of them have bounds. */
-  get sizes(): Readonly<Record<'tcp' | 'udp' | 'fragments' | 'queued' | 'deadlines', number>> {
+  get sizes(): Readonly<Record<'tcp' | 'udp' | 'tftp' | 'fragments' | 'queued' | 'deadlines', number>> {
     return {
       tcp: this.#tcp.size,
       udp: this.#udp.size,
+      tftp: this.#tftp?.size ?? 0,
       fragments: this.#reassembly.size,
       queued: this.#link.queued,
       deadlines: this.#deadlines.size,
@@ -160,6 +183,7 @@ export class UserNetwork implements NetworkPort {
     this.#link.silently(() => {
       this.#tcp.clear();
       this.#udp.clear();
+      this.#tftp?.clear();
       this.#neighbours.clear();
     });
   }
@@ -257,6 +281,8 @@ export class UserNetwork implements NetworkPort {
       this.statistics.drop('unreachable');
     } else if (packet.destination === NAME_SERVER && datagram.destinationPort === DNS_PORT) {
       this.#question(packet, datagram);
+    } else if (packet.destination === GATEWAY && this.#tftp?.serves(datagram.destinationPort)) {
+      this.#tftp.receive(packet.source, datagram);
     } else if (this.#isRouted(packet)) {
       this.#udp.receive(packet, datagram);
     }
