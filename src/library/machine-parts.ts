@@ -15,6 +15,7 @@ import { readOnly } from '../files/read-only.ts';
 import { isProblem, parseForward, parseOpen } from '../net/options.ts';
 import { UserNetwork } from '../net/user-network.ts';
 import type { GuestDrive, GuestNetwork, GuestNic, GuestVirtio, NetworkHost } from '../vmm/guest-options.ts';
+import type { NicManifest } from '../vmm/snapshot/manifest.ts';
 import { CountedDisk, CountedNetwork, noTraffic } from './counted.ts';
 import type { AssetName, MachineOptions, PackedDisk, PackedSource } from './machine-calls.ts';
 import type { DiskRole, MachinePlatform } from './platform.ts';
@@ -169,6 +170,11 @@ export class MachineParts {
     return { mac: MAC, connect: (host) => new CountedNetwork(this.#connect(network, host), this.traffic) };
   }
 
+  /** A card whose guest is heard by nobody. */
+  get #loneNic(): Omit<GuestNic, 'model'> {
+    return { mac: MAC, connect: () => new CountedNetwork({ attach() {}, send() {} }, this.traffic) };
+  }
+
   #connect(network: NonNullable<MachineOptions['network']>, host: NetworkHost): GuestNetwork {
     if ('remote' in network) {
       this.#remoteNetwork = new RemoteNetwork(network.remote, this.#caller, () => host.wake());
@@ -277,15 +283,22 @@ export class MachineParts {
         const server = share?.kind === kind ? share.server : new Server9p(new MemoryTree());
         return { kind, tag: rest.join(' '), server };
       }
+      if (kind === 'net') {
+        const net = take(kind);
+        const nic = net?.kind === kind ? net.nic : this.#loneNic;
+        return { kind, nic: { ...nic, mac: Uint8Array.from(rest, (byte) => Number.parseInt(byte, 16)) } };
+      }
       return take(kind as GuestVirtio['kind']) ?? { kind: 'rng' };
     });
     return [...all, ...given.filter(({ kind }) => kind !== 'rng' && kind !== 'console')];
   }
 
-  /** Cards of a whole PC. */
-  nics(): GuestNic[] {
+  /** Cards of a whole PC; those of a snapshot, if it is restored: without a network, nobody is at their other end. */
+  nics(saved?: readonly NicManifest[]): GuestNic[] {
     const nic = this.#nic();
-    return nic === undefined ? [] : [{ ...nic, model: 'e1000' }];
+    const own: GuestNic[] = nic === undefined ? [] : [{ ...nic, model: 'e1000' }];
+    if (saved === undefined || saved.length < own.length) return own;
+    return saved.map(({ model, mac }, i) => ({ ...(own[i] ?? this.#loneNic), model, mac: Uint8Array.from(mac) }));
   }
 
   /** Gives everything back. Rejects with the first problem of a disk whose last writes may be lost. */

@@ -170,13 +170,11 @@ export class Machine {
     const hasFirmware = manifest.pc !== undefined;
     this.#memoryBytes = manifest.memoryBytes;
     this.#isRealTime = manifest.time === 'real';
-    const cards = manifest.pc?.nics ?? [];
-    const nics = hasFirmware ? this.#parts.nics() : [];
     const options: RestoreOptions = {
       ...(await this.#common()),
       virtio: this.#parts.virtioFor(manifest.virtio ?? [], hasFirmware),
       drives: this.#parts.drives,
-      nics: nics.map((nic, i) => ({ ...nic, mac: Uint8Array.from(cards[i]?.mac ?? nic.mac) })),
+      nics: manifest.pc ? this.#parts.nics(manifest.pc.nics) : [],
       ...(base.length > 0 && { base }),
     };
     const guest = await Guest.restore(bytes, options);
