@@ -109,10 +109,11 @@ test('BOOTP without options, and INFORM, are answered', () => {
 test('a boot file is told in the header, and in the options that are asked for', () => {
   const fileOf = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(108, 236)).toString().replace(/\0+$/, '');
   const server = new DhcpServer('pxelinux.0');
-  const offer = server.answer(message({ type: 1, options: [55, 3, 1, 66, 67] }))?.message as Uint8Array;
+  const offer = server.answer(message({ type: 1, options: [55, 4, 1, 66, 67, 175] }))?.message as Uint8Array;
   assert.equal(fileOf(offer), 'pxelinux.0');
   assert.deepEqual(optionsOf(offer).get(66), [...Buffer.from('10.0.2.2')]);
   assert.deepEqual(optionsOf(offer).get(67), [...Buffer.from('pxelinux.0')]);
+  assert.deepEqual(optionsOf(offer).get(175), [176, 1, 1]);
   const short = server.answer(message({ type: 1, options: [55, 2, 1, 67] }))?.message as Uint8Array;
   assert.deepEqual([optionsOf(short).has(66), optionsOf(short).has(67)], [false, true]);
   const bootp = server.answer(message({}))?.message as Uint8Array;

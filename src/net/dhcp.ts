@@ -47,8 +47,12 @@ const OPTION = {
   clientId: 61,
   serverName: 66,
   bootFile: 67,
+  etherboot: 175,
   end: 255,
 } as const;
+
+/** iPXE's setting `no-pxedhcp`: it need not wait for offers of others, of whom there are none on this wire. */
+const NO_OTHER_SERVERS = [176, 1, 1];
 
 const TYPE = { discover: 1, offer: 2, request: 3, decline: 4, ack: 5, nak: 6, release: 7, inform: 8 } as const;
 
@@ -186,6 +190,7 @@ function reply(request: Request, { type, address, bootFile }: Answer): DhcpReply
     const server = new TextEncoder().encode(formatIpv4(GATEWAY));
     if (wanted.includes(OPTION.serverName)) options.push([OPTION.serverName, server]);
     if (wanted.includes(OPTION.bootFile)) options.push([OPTION.bootFile, bootFile]);
+    if (wanted.includes(OPTION.etherboot)) options.push([OPTION.etherboot, NO_OTHER_SERVERS]);
   }
   // RFC 6842 §3: given back as it came.
   const clientId = request.options.get(OPTION.clientId);

@@ -264,6 +264,7 @@ export class TestGuest implements NetworkDevice {
       }
       return;
     }
+    if (type !== TYPE_IPV4) return;
     const packet = parseIpv4Packet(payloadOf(frame));
     if (packet === undefined) throw new Error('a damaged packet came to the guest');
     this.packets.push(packet);

@@ -17,7 +17,7 @@
  * a deterministic run that talks to the outside is not repeatable, and should not skip idle time while `isWaiting`, or
  * its timeouts are over before the host has begun to answer.
  *
- * Not modelled: IPv6 to the guest, ICMP to the outside (it wants privileges), groups.
+ * Not modelled: IPv6 (a guest that looks for a router is told that there is none), ICMP to the outside (it wants privileges), groups.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -45,6 +45,7 @@ import { type Ipv4Packet, ipv4Frames, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP,
 import { Link } from './link.ts';
 import { Neighbours } from './neighbours.ts';
 import type { Forward, OpenedService, Transport } from './options.ts';
+import { ALL_ROUTERS_MAC, isRouterSolicitation, noRouterFrame, TYPE_IPV6 } from './router-advertisement.ts';
 import type { DatagramListener, HostSockets, Listener } from './sockets.ts';
 import { NetworkStatistics } from './statistics.ts';
 import type { TcpState } from './tcp/connection.ts';
@@ -206,15 +207,24 @@ export class UserNetwork implements NetworkPort {
       return;
     }
     this.#options.capture?.(frame);
+    const type = get16(frame, 12);
     const destination = destinationOf(frame);
     const isOurs = isSameMac(destination, GATEWAY_MAC) || isSameMac(destination, BROADCAST_MAC);
+    if (isSameMac(destination, ALL_ROUTERS_MAC) && type === TYPE_IPV6) {
+      this.#routerWanted(payloadOf(frame));
+      return;
+    }
     if (!isOurs || isSameMac(sourceOf(frame), GATEWAY_MAC)) {
       this.statistics.drop('station');
       return;
     }
-    const type = get16(frame, 12);
     if (type === TYPE_ARP) this.#arp(payloadOf(frame));
     else if (type === TYPE_IPV4) this.#ipv4(payloadOf(frame), sourceOf(frame));
+    else this.statistics.drop('type');
+  }
+
+  #routerWanted(packet: Uint8Array): void {
+    if (isRouterSolicitation(packet)) this.#link.send(noRouterFrame());
     else this.statistics.drop('type');
   }
 
