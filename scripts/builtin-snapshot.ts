@@ -18,8 +18,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const OUT = join(root, 'dist/builtin.snapshot');
 const KERNEL = join(root, 'guests/builtin/vmlinuz');
 const INITRD = join(root, 'guests/builtin/initramfs.cpio.gz');
+const SPARES = join(root, 'src/library/built-in-spares.ts');
 /** What can change what the guest is, or how it is saved. */
-const MACHINE = ['base', 'cpu', 'devices', 'machine', 'vmm'];
+const MACHINE = ['base', 'cpu', 'devices', 'files', 'machine', 'vmm'];
 
 const MEMORY_BYTES = 256 * 2 ** 20;
 /** What src/apps/built-in-guest.ts says to a guest with a terminal, but for the terminal's kind and size. */
@@ -37,7 +38,7 @@ const TIDY =
 
 async function digestOfInputs(): Promise<string> {
   const hash = createHash('sha256');
-  const files = [KERNEL, INITRD, fileURLToPath(import.meta.url)];
+  const files = [KERNEL, INITRD, SPARES, fileURLToPath(import.meta.url)];
   for (const layer of MACHINE) {
     const names = await readdir(join(root, 'src', layer), { recursive: true });
     files.push(...names.filter((name) => /(?<!\.test)\.ts$/.test(name)).map((name) => join(root, 'src', layer, name)));
@@ -57,6 +58,9 @@ async function isCurrent(inputs: string): Promise<boolean> {
 
 async function make(inputs: string): Promise<Uint8Array> {
   const { AgentClient } = await import('../src/agent/client.ts');
+  const { Server9p } = await import('../src/files/9p/server.ts');
+  const { joinedTree } = await import('../src/files/joined-tree.ts');
+  const { spareDevices } = await import('../src/library/built-in-spares.ts');
   const { Guest } = await import('../src/vmm/guest.ts');
   const { nodePacking, nodePlatform } = await import('../src/host/node/platform.ts');
   const deflateAside = promisify<Uint8Array, { level: number }, Buffer>(deflate);
@@ -69,7 +73,11 @@ async function make(inputs: string): Promise<Uint8Array> {
     time: 'real',
     seed: 1,
     optionalDevices: [],
-    virtio: [{ kind: 'console', ports: [agent] }, { kind: 'rng' }],
+    virtio: [
+      { kind: 'console', ports: [agent] },
+      { kind: 'rng' },
+      ...spareDevices(new Server9p(joinedTree(new Map()))),
+    ],
     onConsole: (bytes) => {
       console += Buffer.from(bytes).toString('latin1');
     },

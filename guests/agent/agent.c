@@ -24,7 +24,7 @@
 
 #define PORT_NAME "vivarium.agent"
 #define HELLO_BYTES (HEADER_BYTES + 8 + 16 + 4)
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* The 17 bytes by which a HELLO is found: header and magic. */
 static const char hello_start[] = "\x21\0\0\0\x01\0\0\0\0vivarium";
@@ -176,7 +176,18 @@ static void signal_stream(struct stream *s, int signal) {
   if (s->running) kill(s->pid, signal);
 }
 
+/* With what it has started and what leads a session of its own by now. */
+static void kill_stream(struct stream *s) {
+  if (s->running) kill_trees(&s->pid, 1);
+  signal_stream(s, SIGKILL);
+}
+
 static void kill_all(void) {
+  pid_t running[MAX_STREAMS];
+  int count = 0;
+  for (int i = 0; i < used_streams; i++)
+    if (streams[i].id && streams[i].running) running[count++] = streams[i].pid;
+  kill_trees(running, count);
   for (int i = 0; i < used_streams; i++) {
     if (!streams[i].id) continue;
     signal_stream(&streams[i], SIGKILL);
@@ -330,6 +341,7 @@ static void open_stream(int type, uint32_t id, uint32_t window, struct reader *r
     else if (type == CLOCK) error = set_clock(r);
     else if (type == ENTROPY) error = add_entropy(r);
     else if (type == RESIZE) error = resize_console(r);
+    else if (type == NETWORK) error = set_network(r);
     else error = start_request(type, r, &child);
   }
   s->pid = child.pid;
@@ -380,7 +392,7 @@ static void take_input(struct stream *s, const char *bytes, size_t length) {
 }
 
 static void cancel(struct stream *s) {
-  signal_stream(s, SIGKILL);
+  kill_stream(s);
   drop_input(s);
   s->in_deaf = s->in_deaf_told = 1;
   close_fd(&s->ways[0].fd);
@@ -410,7 +422,7 @@ static void take_frame(int type, uint32_t id, const char *payload, size_t length
     if (s) control(type, s, &r);
     return;
   }
-  if (type != MORE && !(type >= EXEC && type <= READLINK) && !(type >= MOUNT && type <= RESIZE))
+  if (type != MORE && !(type >= EXEC && type <= READLINK) && !(type >= MOUNT && type <= NETWORK))
     return refuse("There is no such frame.");
   if (!id || find_stream(id)) return refuse("The stream is in use.");
   int error = 0;

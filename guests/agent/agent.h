@@ -19,7 +19,7 @@ enum {
 enum { /* to the agent */
   HELLO = 0x01, MORE = 0x02,
   EXEC = 0x10, READ, WRITE, LIST, STAT, MKDIR, REMOVE, RENAME, CHMOD, CHOWN, SYMLINK, READLINK,
-  MOUNT = 0x20, SYNC, POWER, CLOCK, ENTROPY, RESIZE,
+  MOUNT = 0x20, SYNC, POWER, CLOCK, ENTROPY, RESIZE, BIND, NETWORK,
   INPUT = 0x40, CREDIT, SIGNAL, WINDOW, CANCEL,
 };
 enum { /* from the agent */
@@ -51,6 +51,8 @@ struct child {
 int start_command(struct reader *request, struct child *child);
 /* Does a request on files in a child, whose exit code is an error number. 0, or why there is none. */
 int start_request(int type, struct reader *request, struct child *child);
+/* Ends all that these processes have started and that has not been left behind by its parent, and them. */
+void kill_trees(const pid_t *roots, int count);
 /* In a child that goes on with this program: closes what belongs to other streams. */
 void close_streams(void);
 
@@ -67,5 +69,6 @@ int open_port(const char *name);
 int set_clock(struct reader *request);
 int add_entropy(struct reader *request);
 int resize_console(struct reader *request);
+int set_network(struct reader *request);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "agent.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -202,4 +203,84 @@ int start_request(int type, struct reader *r, struct child *child) {
   close(out);
   child->pid = pid < 0 ? 0 : pid;
   return error;
+}
+
+/* --- Ends -------------------------------------------------------------------------------------- */
+
+/* Linux has no process numbers above. */
+enum { PIDS = 1 << 22 };
+static unsigned char chosen[PIDS / 8];
+static pid_t first_chosen, last_chosen;
+
+static int is_chosen(pid_t pid) {
+  return pid > 0 && pid < PIDS && chosen[pid / 8] >> (pid % 8) & 1;
+}
+
+/* 0 for what is no number. */
+static pid_t number_of(const char *text) {
+  pid_t number = 0;
+  for (; *text >= '0' && *text <= '9' && number < PIDS; text++) number = number * 10 + (*text - '0');
+  return *text && *text != ' ' ? 0 : number;
+}
+
+static pid_t parent_of(const char *pid) {
+  char path[32] = "/proc/", line[512];
+  int file = open(strcat(strcat(path, pid), "/stat"), O_RDONLY | O_CLOEXEC);
+  ssize_t n = file < 0 ? -1 : read(file, line, sizeof line - 1);
+  if (file >= 0) close(file);
+  if (n < 0) return 0;
+  line[n] = 0;
+  const char *name_end = strrchr(line, ')'); /* a state of one letter is next */
+  return name_end && strlen(name_end) > 4 ? number_of(name_end + 4) : 0;
+}
+
+/* Calls `visit` for each process, until all have been seen. */
+static void each_process(void (*visit)(pid_t pid, const char *name)) {
+  char entries[2048];
+  int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ssize_t n;
+  while (directory >= 0 && (n = getdents64(directory, entries, sizeof entries)) > 0) {
+    for (ssize_t at = 0; at < n;) {
+      const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+      at += entry->d_reclen;
+      pid_t pid = strlen(entry->d_name) < 8 ? number_of(entry->d_name) : 0;
+      if (pid) visit(pid, entry->d_name);
+    }
+  }
+  close(directory);
+}
+
+static int found;
+
+/* What is stopped starts nothing more, and stays its children's parent. */
+static void choose(pid_t pid) {
+  chosen[pid / 8] |= (unsigned char)(1 << pid % 8);
+  if (pid < first_chosen) first_chosen = pid;
+  if (pid > last_chosen) last_chosen = pid;
+  kill(pid, SIGSTOP);
+  found = 1;
+}
+
+static void choose_child(pid_t pid, const char *name) {
+  if (!is_chosen(pid) && is_chosen(parent_of(name))) choose(pid);
+}
+
+static void end_chosen(pid_t pid, const char *name) {
+  (void)name;
+  if (is_chosen(pid)) kill(pid, SIGKILL);
+}
+
+void kill_trees(const pid_t *roots, int count) {
+  if (!count) return;
+  first_chosen = PIDS;
+  last_chosen = 0;
+  for (int i = 0; i < count; i++)
+    if (roots[i] > 0 && roots[i] < PIDS) choose(roots[i]);
+  for (found = 1; found;) {
+    found = 0;
+    each_process(choose_child);
+  }
+  each_process(end_chosen);
+  /* Only what was used: all of it would take more memory than the rest of the agent. */
+  if (last_chosen) memset(chosen + first_chosen / 8, 0, (size_t)(last_chosen / 8 - first_chosen / 8 + 1));
 }

@@ -200,6 +200,17 @@ static int mount_tag(uint32_t flags, const char *tag, const char *path, const ch
   return mount(tag, path, "9p", flags & READ_ONLY ? MS_RDONLY : 0, buffer) < 0 ? errno : 0;
 }
 
+static int bind_directory(uint32_t flags, const char *from, const char *path) {
+  struct stat source, there;
+  int error = make_directory(PARENTS, 0755, path);
+  if (error) return error;
+  if (stat(from, &source) < 0 || stat(path, &there) < 0) return errno;
+  if (source.st_dev == there.st_dev && source.st_ino == there.st_ino) return 0;
+  if (mount(from, path, NULL, MS_BIND, NULL) < 0) return errno;
+  if (!(flags & READ_ONLY)) return 0;
+  return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? errno : 0;
+}
+
 static int power(uint32_t restart) {
   sync();
   return reboot(restart ? RB_AUTOBOOT : RB_POWER_OFF) < 0 ? errno : 0;
@@ -213,7 +224,8 @@ int do_request(int type, struct reader *r) {
   gid_t group = 0;
   const char *first = "", *second = "", *third = "";
 
-  if (type == WRITE || type == STAT || type == MKDIR || type == REMOVE || type == MOUNT || type == POWER)
+  if (type == WRITE || type == STAT || type == MKDIR || type == REMOVE || type == MOUNT || type == BIND ||
+      type == POWER)
     flags = (uint32_t)take(r, 4);
   if (type == WRITE || type == MKDIR || type == CHMOD) mode = (mode_t)take(r, 4);
   if (type == READ || type == WRITE) offset = take(r, 8);
@@ -223,7 +235,7 @@ int do_request(int type, struct reader *r) {
     group = (gid_t)take(r, 4);
   }
   if (type != SYNC && type != POWER) first = take_string(r);
-  if (type == RENAME || type == SYMLINK || type == MOUNT) second = take_string(r);
+  if (type == RENAME || type == SYMLINK || type == MOUNT || type == BIND) second = take_string(r);
   if (type == MOUNT) third = take_string(r);
   if (r->bad) return EINVAL;
 
@@ -240,6 +252,7 @@ int do_request(int type, struct reader *r) {
     case SYMLINK: return symlink(first, second) < 0 ? errno : 0;
     case READLINK: return read_link(first);
     case MOUNT: return mount_tag(flags, first, second, third);
+    case BIND: return bind_directory(flags, first, second);
     case SYNC: sync(); return 0;
     case POWER: return power(flags);
     default: return ENOSYS;

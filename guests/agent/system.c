@@ -1,12 +1,16 @@
-/* The agent's port, and what it does itself: the clock, random numbers, the console's size. */
+/* The agent's port, and what it does itself: the clock, random numbers, the console's size, addresses. */
 #include "agent.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,4 +114,57 @@ int resize_console(struct reader *r) {
   int error = ioctl(console, TIOCSWINSZ, &size) < 0 ? errno : 0;
   close(console);
   return error;
+}
+
+static void put_address(struct sockaddr *at, uint32_t address) {
+  struct sockaddr_in in = {.sin_family = AF_INET};
+  const unsigned char bytes[4] = {address >> 24, address >> 16, address >> 8, address};
+  memcpy(&in.sin_addr, bytes, 4);
+  memcpy(at, &in, sizeof in);
+}
+
+/* Decimal, with what comes behind it. Returns the end. */
+static char *put_number(char *to, unsigned number, char then) {
+  if (number >= 10) to = put_number(to, number / 10, 0);
+  *to++ = (char)('0' + number % 10);
+  if (then) *to++ = then;
+  return to;
+}
+
+static int name_server(uint32_t address) {
+  char line[32] = "nameserver ", *end = line + strlen(line);
+  for (int shift = 24; shift >= 0; shift -= 8) end = put_number(end, address >> shift & 255, shift ? '.' : '\n');
+  int file = open("/etc/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0644), error = 0;
+  if (file < 0) return errno;
+  if (write(file, line, (size_t)(end - line)) < 0) error = errno;
+  close(file);
+  return error;
+}
+
+/* What a DHCP client would do with a lease, in no time. */
+int set_network(struct reader *r) {
+  uint32_t address = (uint32_t)take(r, 4), bits = (uint32_t)take(r, 4);
+  uint32_t gateway = (uint32_t)take(r, 4), server = (uint32_t)take(r, 4);
+  const char *name = take_string(r);
+  struct ifreq card = {0};
+  struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+  size_t length = strlen(name);
+  if (r->bad || bits > 32 || !length || length >= IFNAMSIZ) return EINVAL;
+  int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
+  if (control < 0) return errno;
+  memcpy(card.ifr_name, name, length);
+  put_address(&card.ifr_addr, address);
+  if (ioctl(control, SIOCSIFADDR, &card) < 0) error = errno;
+  put_address(&card.ifr_netmask, bits ? ~0u << (32 - bits) : 0);
+  if (!error && ioctl(control, SIOCSIFNETMASK, &card) < 0) error = errno;
+  card.ifr_flags = 0;
+  if (!error && ioctl(control, SIOCGIFFLAGS, &card) < 0) error = errno;
+  card.ifr_flags |= IFF_UP;
+  if (!error && ioctl(control, SIOCSIFFLAGS, &card) < 0) error = errno;
+  put_address(&route.rt_dst, 0);
+  put_address(&route.rt_genmask, 0);
+  put_address(&route.rt_gateway, gateway);
+  if (!error && gateway && ioctl(control, SIOCADDRT, &route) < 0 && errno != EEXIST) error = errno;
+  close(control);
+  return !error && server ? name_server(server) : error;
 }

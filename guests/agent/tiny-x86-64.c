@@ -49,6 +49,7 @@ SYSTEM_CALL(ioctl, 16);
 SYSTEM_CALL(access, 21);
 SYSTEM_CALL(dup2, 33);
 SYSTEM_CALL(nanosleep, 35);
+SYSTEM_CALL(socket, 41);
 SYSTEM_CALL(fork, 57);
 SYSTEM_CALL(execve, 59);
 SYSTEM_CALL(_exit, 60);

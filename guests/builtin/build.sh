@@ -66,7 +66,7 @@ build_initramfs() {
   gcc -O1 -o gen_init_cpio linux/usr/gen_init_cpio.c
   rm -rf root
   cp -r "$here/root" root
-  find root -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+  find root agent -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
   {
     sed -e "s|@ROOT@|root|; s|@BUSYBOX@|$busybox|; s|@AGENT@|$work/agent|" "$here/initramfs.list"
     "$busybox" --list-full | sort | while read -r applet; do

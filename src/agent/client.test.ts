@@ -155,6 +155,14 @@ describe('a hostile agent', () => {
     await assert.rejects(none.client.ready(), AgentProtocolError);
   });
 
+  test('of an older version is spoken to in that', async () => {
+    const old = new FakeAgent();
+    old.open();
+    old.client.received(old.answerBytes(1));
+    await old.client.ready();
+    assert.equal(old.client.version, 1);
+  });
+
   test('that sends noise for an answer costs no memory and ends nothing', () => {
     const fake = new FakeAgent();
     fake.open();

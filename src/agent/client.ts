@@ -43,6 +43,16 @@ export interface ExecOptions extends Waiting {
   readonly tty?: TerminalWindow;
 }
 
+/** Addresses are IPv4, as numbers; 0 for none. */
+export interface NetworkSettings {
+  /** Of the card: eth0. */
+  readonly name: string;
+  readonly address: number;
+  readonly prefixBits: number;
+  readonly gateway: number;
+  readonly nameServer: number;
+}
+
 /** A command in the guest. Output that nobody reads holds it up, once there is too much. */
 export interface AgentProcess {
   readonly stdin: WritableStream<Uint8Array>;
@@ -79,6 +89,11 @@ export class AgentClient implements ChannelBackend {
   /** Whether the agent has answered. */
   get isReady(): boolean {
     return this.#connection.isOpen;
+  }
+
+  /** The version of the protocol that is spoken; 0 before the agent has answered. */
+  get version(): number {
+    return this.#connection.version;
   }
 
   /** Waits for the agent to answer. What is asked for earlier waits by itself. */
@@ -166,6 +181,21 @@ export class AgentClient implements ChannelBackend {
       .string(requireText(path))
       .string(requireText(options.options ?? ''));
     return this.#simple(ToAgent.MOUNT, payload, `Cannot mount ${tag} at ${path} in the guest`, options, path);
+  }
+
+  /** Makes a directory of the guest appear at another path as well, unless it does already. Since version 2. */
+  bind(directory: string, path: string, options: Waiting & { readonly readOnly?: boolean } = {}): Promise<void> {
+    const payload = new PayloadWriter()
+      .u32(options.readOnly ? MountFlag.READ_ONLY : 0)
+      .string(requireText(directory))
+      .string(requireText(path));
+    return this.#simple(ToAgent.BIND, payload, `Cannot mount ${directory} at ${path} in the guest`, options, path);
+  }
+
+  /** Gives a network card its address, and the guest its way out and its name server. Since version 2. */
+  setNetwork({ name, address, prefixBits, gateway, nameServer }: NetworkSettings, waiting?: Waiting): Promise<void> {
+    const payload = new PayloadWriter().u32(address).u32(prefixBits).u32(gateway).u32(nameServer);
+    return this.#simple(ToAgent.NETWORK, payload.string(requireText(name)), `Cannot set up ${name}`, waiting);
   }
 
   /** Has the guest write all its file systems back. */

@@ -136,6 +136,11 @@ export class AgentConnection implements ChannelBackend {
     return this.#answer !== undefined;
   }
 
+  /** What the agent and this side both speak; 0 while there is no connection. */
+  get version(): number {
+    return this.#answer?.version ?? 0;
+  }
+
   /** More is on its way than the guest takes, whatever credit its agent gives. */
   get isFull(): boolean {
     return this.#port !== undefined && this.#port.pendingBytes > MOST_PENDING_BYTES;
@@ -195,7 +200,8 @@ export class AgentConnection implements ChannelBackend {
       const found = this.#finder.push(bytes);
       if (!found) return;
       this.#finder = undefined;
-      if (found.answer.version !== PROTOCOL_VERSION) return this.#refuse(`it speaks version ${found.answer.version}`);
+      const { version } = found.answer;
+      if (version === 0 || version > PROTOCOL_VERSION) return this.#refuse(`it speaks version ${version}`);
       if (found.answer.maxStreams === 0) return this.#refuse('it allows no streams');
       this.#answer = found.answer;
       this.#frames = new FrameReader((type, stream, payload) => this.#take(type, stream, payload));

@@ -8,7 +8,10 @@
  */
 
 export const CHANNEL_NAME = 'vivarium.agent';
-export const PROTOCOL_VERSION = 1;
+/** The newest that this side speaks; agents of older snapshots speak 1. */
+export const PROTOCOL_VERSION = 2;
+/** The first with BIND and NETWORK. */
+export const VERSION_WITH_BIND = 2;
 export const MAGIC = 'vivarium';
 export const NONCE_BYTES = 16;
 
@@ -47,6 +50,8 @@ export const ToAgent = {
   CLOCK: 0x23,
   ENTROPY: 0x24,
   RESIZE: 0x25,
+  BIND: 0x26,
+  NETWORK: 0x27,
   INPUT: 0x40,
   CREDIT: 0x41,
   SIGNAL: 0x42,

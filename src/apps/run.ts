@@ -78,7 +78,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   /** What is typed waits until a restored guest knows its terminal. */
   const typed = new HeldInput((bytes) => guest.sendConsole(bytes));
   const tail = new ConsoleTail();
-  const agent = new SavedAgent(saved?.manifest);
+  const agent = new SavedAgent(saved?.manifest, options.shares);
   const notes = (): RunNotes => ({
     input: inputPort,
     takesInput: held.isReleased ? 'yes' : 'no',
@@ -183,7 +183,8 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   if (terminal) output?.write(written);
   if (saved && terminal?.size && agent.devices.length === 0) events.resize(terminal.size);
   const told = terminal?.size;
-  void agent.tell(!deterministic, told).then(() => {
+  void agent.tell(!deterministic, told).then((problem) => {
+    if (problem !== undefined) notice(problem);
     typed.release();
     // It may have changed meanwhile, and the guest have heard of that first.
     const size = terminal?.size;

@@ -8,10 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { AgentClient } from '../agent/client.ts';
 import type { TerminalSize } from '../host/node/terminal.ts';
+import { hasSpares, mountSpareShares, type ShareMount } from '../library/built-in-spares.ts';
 import type { GuestVirtio } from '../vmm/guest-options.ts';
 import type { Manifest } from '../vmm/snapshot/manifest.ts';
 import { BUILT_IN_SNAPSHOT } from './built-in-guest.ts';
 import type { RunOptions } from './options.ts';
+import { type ShareOption, shareMounts } from './shares.ts';
 import { openSaved, type SavedGuest } from './snapshot.ts';
 
 /** An agent that has not answered by now is none, and nobody waits for it. */
@@ -22,11 +24,12 @@ const ENTROPY_BYTES = 64;
 export async function builtInSaved(options: RunOptions, isAtTerminal: boolean): Promise<SavedGuest | undefined> {
   const { kernel, initrd, append, modules, pc, trace, profile, deterministic, seed, devices, shares } = options;
   const named = [kernel, initrd, append, pc, trace, profile, seed].some((one) => one !== undefined);
-  const added = [modules, devices, shares].some((list) => list.length > 0);
+  const added = [modules, devices].some((list) => list.length > 0);
   if (!isAtTerminal || named || added || deterministic || options.cold || options.restore) return undefined;
   try {
     const saved = openSaved(await readFile(BUILT_IN_SNAPSHOT));
-    return saved.manifest.memoryBytes === options.memoryBytes ? saved : undefined;
+    const fits = shares.length === 0 || hasSpares(saved.manifest.virtio ?? []);
+    return fits && saved.manifest.memoryBytes === options.memoryBytes ? saved : undefined;
   } catch {
     return undefined;
   }
@@ -35,8 +38,10 @@ export async function builtInSaved(options: RunOptions, isAtTerminal: boolean): 
 /** The agent of a saved guest. */
 export class SavedAgent {
   readonly #client: AgentClient | undefined;
+  readonly #mounts: readonly ShareMount[];
 
-  constructor(manifest: Manifest | undefined) {
+  constructor(manifest: Manifest | undefined, shares: readonly ShareOption[]) {
+    this.#mounts = hasSpares(manifest?.virtio ?? []) ? shareMounts(shares) : [];
     const client = new AgentClient();
     if (manifest?.virtio?.includes(`console ${client.name}`)) this.#client = client;
   }
@@ -45,17 +50,20 @@ export class SavedAgent {
     return this.#client === undefined ? [] : [{ kind: 'console', ports: [this.#client] }];
   }
 
-  /** Once the guest runs. Resolves when it has been told, or will not listen. */
-  async tell(isRealTime: boolean, size: TerminalSize | undefined): Promise<void> {
+  /** Once the guest runs. Resolves when it has been told, or will not listen: to a sentence where that leaves something out. */
+  async tell(isRealTime: boolean, size: TerminalSize | undefined): Promise<string | undefined> {
     const agent = this.#client;
     // A deterministic guest finds what it found before.
-    if (agent === undefined || !isRealTime) return;
+    if (agent === undefined || !isRealTime) return undefined;
     const patience = { timeoutMs: AGENT_PATIENCE_MS };
-    await Promise.allSettled([
+    const mounted = this.#mounts.length === 0 ? undefined : mountSpareShares(agent, this.#mounts, AGENT_PATIENCE_MS);
+    const [first] = await Promise.allSettled([
+      mounted,
       agent.setClock(Date.now(), patience),
       agent.addEntropy(randomBytes(ENTROPY_BYTES), patience),
       ...(size ? [agent.resize(size.rows, size.columns, patience)] : []),
     ]);
+    return first.status === 'rejected' ? `Not all folders are shared. ${(first.reason as Error).message}` : undefined;
   }
 
   close(): void {

@@ -3,7 +3,10 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Server9p } from '../files/9p/server.ts';
+import type { FileTree } from '../files/file-tree.ts';
+import { joinedTree } from '../files/joined-tree.ts';
 import { openFolder } from '../host/node/folder.ts';
+import type { ShareMount } from '../library/built-in-spares.ts';
 import type { GuestVirtio } from '../vmm/guest-options.ts';
 
 export interface ShareOption {
@@ -76,13 +79,27 @@ export function shareProblem(
   return undefined;
 }
 
-/** Throws a VivariumError for a folder that cannot be opened. */
+/** A device for each. Throws a VivariumError for a folder that cannot be opened. */
 export function shareDevices(shares: readonly ShareOption[]): GuestVirtio[] {
   return shares.map((share, i) => ({
     kind: '9p',
     tag: tagOf(share, i),
     server: new Server9p(openFolder(share.folder, { readOnly: share.readOnly })),
   }));
+}
+
+/** All behind one device, by their tags. Throws a VivariumError for a folder that cannot be opened. */
+export function shareServer(shares: readonly ShareOption[]): Server9p {
+  const folders = shares.map((share, i): [string, FileTree] => [
+    tagOf(share, i),
+    openFolder(share.folder, { readOnly: share.readOnly }),
+  ]);
+  return new Server9p(joinedTree(new Map(folders)));
+}
+
+/** For the agent of a built-in guest that does not boot: what to mount where. */
+export function shareMounts(shares: readonly ShareOption[]): ShareMount[] {
+  return shares.map((share, i) => ({ tag: tagOf(share, i), at: guestPathOf(share, i), readOnly: share.readOnly }));
 }
 
 /** For the built-in guest's init: what to mount where. */

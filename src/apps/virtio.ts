@@ -1,8 +1,9 @@
 /** The virtio devices of a run: of its PC, of `--device`, and for what it shares. */
 
+import { hasSpares, spareDevices } from '../library/built-in-spares.ts';
 import type { GuestVirtio } from '../vmm/guest-options.ts';
 import type { Manifest } from '../vmm/snapshot/manifest.ts';
-import { type ShareOption, shareDevices } from './shares.ts';
+import { type ShareOption, shareDevices, shareServer } from './shares.ts';
 
 /** For `--device`. */
 export const VIRTIO_RNG = 'virtio-rng';
@@ -19,6 +20,9 @@ export function virtioDevices(
   saved: Manifest | undefined,
   ofAgent: readonly GuestVirtio[] = [],
 ): GuestVirtio[] {
+  if (saved !== undefined && hasSpares(saved.virtio ?? [])) {
+    return [...ofAgent, { kind: 'rng' }, ...spareDevices(shareServer(shares))];
+  }
   const hasRng = saved === undefined ? devices.includes(VIRTIO_RNG) : saved.virtio?.includes('rng');
   return [...(pc?.virtio ?? []), ...ofAgent, ...(hasRng ? [{ kind: 'rng' } as const] : []), ...shareDevices(shares)];
 }

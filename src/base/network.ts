@@ -19,6 +19,8 @@ export interface NetworkPort {
    * A frame from the guest. It belongs to the network from here on. An answer may come at once, from inside the call.
    */
   send(frame: Uint8Array): void;
+  /** False: nothing is at the other end, and the card has no link. It stays so for as long as the guest lives. */
+  readonly isConnected?: boolean;
 }
 
 /** The card as the network sees it. */

@@ -103,7 +103,8 @@ export interface FileTree {
   /** An empty one. */
   removeDirectory(path: Path): Promise<void>;
   change(path: Path, changes: FileChanges): Promise<void>;
-  sizes(): Promise<TreeSizes>;
+  /** Of what there is room for; `at` is asked about, where not all of the tree is in one place. */
+  sizes(at?: Path): Promise<TreeSizes>;
   /** By whoever has made it: nothing is asked any more. */
   close?(): Promise<void>;
 }

@@ -9,7 +9,7 @@ export function readOnly(tree: FileTree): FileTree {
     list: (directory) => tree.list(directory),
     statEntries: (directory, names) => tree.statEntries(directory, names),
     readLink: (path) => tree.readLink(path),
-    sizes: () => tree.sizes(),
+    sizes: (at) => tree.sizes(at),
     close: async () => tree.close?.(),
     async open(path, options: OpenOptions) {
       if (options.write || options.truncate) throw new FileError('EROFS');

@@ -16,9 +16,9 @@ export async function bootOn(platform: CallerPlatform, given: BootOptions): Prom
   given.signal?.throwIfAborted();
   const served = new Served();
   const uploads = new Uploads();
-  const { options, functions, mounts } = packOptions(given, platform, served, uploads);
+  const { options, functions, mounts, joinsNetwork } = packOptions(given, platform, served, uploads);
   const hasAgent = options.rng;
-  const agent = new AgentSession(mounts, hasAgent);
+  const agent = new AgentSession({ mounts, joinsNetwork, hasAgent });
   // The agent's port is the first, so that it is found whatever else there is.
   const channels = hasAgent
     ? [{ remote: served.channel(agent.client), name: agent.client.name }, ...options.channels]

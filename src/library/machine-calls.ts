@@ -72,6 +72,12 @@ export interface MachineFacts {
   readonly hasScreen: boolean;
   /** The host's clock is the guest's. */
   readonly isRealTime: boolean;
+  /** It is the built-in guest, whose agent is told of its shares and its network. */
+  readonly isBuiltIn: boolean;
+  /** All shares are behind one device (built-in-spares.ts). */
+  readonly sharesAreJoined: boolean;
+  /** False: nobody in the guest can come to listen to an agent's host. */
+  readonly hasAgentPort: boolean;
 }
 
 /** Served by the machine's side. */

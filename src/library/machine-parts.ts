@@ -10,12 +10,14 @@ import { VivariumError } from '../base/errors.ts';
 import { MemoryDisk } from '../block/memory-disk.ts';
 import { Server9p } from '../files/9p/server.ts';
 import type { FileTree } from '../files/file-tree.ts';
+import { joinedTree } from '../files/joined-tree.ts';
 import { MemoryTree } from '../files/memory-tree.ts';
 import { readOnly } from '../files/read-only.ts';
 import { isProblem, parseForward, parseOpen } from '../net/options.ts';
 import { UserNetwork } from '../net/user-network.ts';
 import type { GuestDrive, GuestNetwork, GuestNic, GuestVirtio, NetworkHost } from '../vmm/guest-options.ts';
 import type { NicManifest } from '../vmm/snapshot/manifest.ts';
+import { CARD_ADDRESS, SHARES_TAG, unconnected } from './built-in-spares.ts';
 import { CountedDisk, CountedNetwork, noTraffic } from './counted.ts';
 import type { AssetName, MachineOptions, PackedDisk, PackedSource } from './machine-calls.ts';
 import type { DiskRole, MachinePlatform } from './platform.ts';
@@ -28,8 +30,6 @@ import type { MakeDevice } from './types/backends.ts';
 import type { DriveStats } from './types/vm.ts';
 import type { Arrivals } from './uploads.ts';
 
-/** Locally administered; a machine has one card. */
-const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x56, 0x49, 0x56);
 /** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
 const CDROM_UNIT = 2;
 const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
@@ -49,8 +49,8 @@ export class MachineParts {
   #drives: GuestDrive[] = [];
   #virtioDisks: BlockBackend[] = [];
   #shares: { readonly tag: string; readonly tree: FileTree }[] = [];
-  /** Of the guest that there is now, in the order of the shares. */
-  #servers: readonly Server9p[] = [];
+  /** Of the guest that there is now. */
+  #servers: Server9p[] = [];
   #devices: MakeDevice[] = [];
   #channels = new Map<number, RemoteChannel>();
   #remoteNetwork: RemoteNetwork | undefined;
@@ -167,12 +167,7 @@ export class MachineParts {
   #nic(): Omit<GuestNic, 'model'> | undefined {
     const { network } = this.#options;
     if (network === undefined) return undefined;
-    return { mac: MAC, connect: (host) => new CountedNetwork(this.#connect(network, host), this.traffic) };
-  }
-
-  /** A card whose guest is heard by nobody. */
-  get #loneNic(): Omit<GuestNic, 'model'> {
-    return { mac: MAC, connect: () => new CountedNetwork({ attach() {}, send() {} }, this.traffic) };
+    return { mac: CARD_ADDRESS, connect: (host) => new CountedNetwork(this.#connect(network, host), this.traffic) };
   }
 
   #connect(network: NonNullable<MachineOptions['network']>, host: NetworkHost): GuestNetwork {
@@ -242,10 +237,16 @@ export class MachineParts {
     for (const channel of this.#channels.values()) channel.opened(false);
   }
 
+  #server(tree: FileTree): Server9p {
+    const server = new Server9p(tree);
+    this.#servers.push(server);
+    return server;
+  }
+
   /** For a guest that is made now; what the one before had open is closed. */
   virtio(hasFirmware: boolean): GuestVirtio[] {
     for (const server of this.#servers) server.reset();
-    this.#servers = this.#shares.map(({ tree }) => new Server9p(tree));
+    this.#servers = [];
     this.#channels = new Map(
       this.#options.channels.map(({ remote, name }) => [remote, new RemoteChannel(remote, name, this.#caller)]),
     );
@@ -254,7 +255,7 @@ export class MachineParts {
     return [
       ...(ports.length === 0 ? [] : [{ kind: 'console', ports } as const]),
       ...(this.#options.rng ? [{ kind: 'rng' } as const] : []),
-      ...this.#shares.map(({ tag }, i) => ({ kind: '9p', tag, server: this.#servers[i] as Server9p }) as const),
+      ...this.#shares.map(({ tag, tree }) => ({ kind: '9p', tag, server: this.#server(tree) }) as const),
       ...(nic ? [{ kind: 'net', nic } as const] : []),
       ...this.#virtioDisks.map((backend) => ({ kind: 'block', backend }) as const),
       ...this.#devices.map((make) => ({ kind: 'custom', make }) as const),
@@ -266,13 +267,19 @@ export class MachineParts {
    * there, and empty.
    */
   virtioFor(wanted: readonly string[], hasFirmware: boolean): GuestVirtio[] {
-    const given = this.virtio(hasFirmware);
+    const joined = `9p ${SHARES_TAG}`;
+    const all = this.virtio(hasFirmware);
+    const given = wanted.includes(joined) ? all.filter(({ kind }) => kind !== '9p') : all;
     const take = (kind: GuestVirtio['kind']): GuestVirtio | undefined => {
       const at = given.findIndex((one) => one.kind === kind);
       return at < 0 ? undefined : given.splice(at, 1)[0];
     };
-    const all = wanted.map((text): GuestVirtio => {
+    const devices = wanted.map((text): GuestVirtio => {
       const [kind, ...rest] = text.split(' ');
+      if (text === joined) {
+        const trees = new Map(this.#shares.map(({ tag, tree }) => [tag, tree]));
+        return { kind: '9p', tag: SHARES_TAG, server: this.#server(joinedTree(trees)) };
+      }
       if (kind === 'console') {
         const console = take('console');
         const ports = console?.kind === 'console' ? console.ports : [];
@@ -280,17 +287,17 @@ export class MachineParts {
       }
       if (kind === '9p') {
         const share = take(kind);
-        const server = share?.kind === kind ? share.server : new Server9p(new MemoryTree());
+        const server = share?.kind === kind ? share.server : this.#server(new MemoryTree());
         return { kind, tag: rest.join(' '), server };
       }
       if (kind === 'net') {
-        const net = take(kind);
-        const nic = net?.kind === kind ? net.nic : this.#loneNic;
-        return { kind, nic: { ...nic, mac: Uint8Array.from(rest, (byte) => Number.parseInt(byte, 16)) } };
+        const mac = Uint8Array.from(rest, (byte) => Number.parseInt(byte, 16));
+        const card = take(kind);
+        return { kind, nic: card?.kind === kind ? { ...card.nic, mac } : unconnected(mac) };
       }
       return take(kind as GuestVirtio['kind']) ?? { kind: 'rng' };
     });
-    return [...all, ...given.filter(({ kind }) => kind !== 'rng' && kind !== 'console')];
+    return [...devices, ...given.filter(({ kind }) => kind !== 'rng' && kind !== 'console')];
   }
 
   /** Cards of a whole PC; those of a snapshot, if it is restored: without a network, nobody is at their other end. */
@@ -298,7 +305,11 @@ export class MachineParts {
     const nic = this.#nic();
     const own: GuestNic[] = nic === undefined ? [] : [{ ...nic, model: 'e1000' }];
     if (saved === undefined || saved.length < own.length) return own;
-    return saved.map(({ model, mac }, i) => ({ ...(own[i] ?? this.#loneNic), model, mac: Uint8Array.from(mac) }));
+    return saved.map(({ model, mac }, i) => ({
+      ...(own[i] ?? unconnected(CARD_ADDRESS)),
+      model,
+      mac: Uint8Array.from(mac),
+    }));
   }
 
   /** Gives everything back. Rejects with the first problem of a disk whose last writes may be lost. */

@@ -3,13 +3,15 @@
  * in a worker and in the caller's thread.
  */
 
+import { CHANNEL_NAME } from '../agent/protocol.ts';
 import type { ScreenImage } from '../base/screen.ts';
 import { pngFile, pngLines } from '../host/png.ts';
 import { screenText } from '../host/screen-text.ts';
 import { Guest } from '../vmm/guest.ts';
 import type { GuestEnd, GuestOptions, RestoreOptions } from '../vmm/guest-options.ts';
 import { SnapshotFile } from '../vmm/snapshot/format.ts';
-import { checkedManifest } from '../vmm/snapshot/manifest.ts';
+import { checkedManifest, type Manifest } from '../vmm/snapshot/manifest.ts';
+import { hasSpares } from './built-in-spares.ts';
 import { VmEndedError } from './errors.ts';
 import type { MachineFacts, MachineOptions } from './machine-calls.ts';
 import { badOption, MachineParts } from './machine-parts.ts';
@@ -55,6 +57,8 @@ export class Machine {
   #runsSinceMs: number | undefined;
   #memoryBytes = 0;
   #isRealTime = true;
+  /** Of the snapshot that the guest is from. */
+  #manifest: Manifest | undefined;
 
   private constructor(options: MachineOptions, platform: MachinePlatform, parts: MachineParts, events: MachineEvents) {
     this.#options = options;
@@ -87,7 +91,17 @@ export class Machine {
   }
 
   get facts(): MachineFacts {
-    return { hasScreen: this.#guest.screen !== undefined, isRealTime: this.#isRealTime };
+    const { boot, channels } = this.#options;
+    const virtio = this.#manifest?.virtio ?? [];
+    const ports = virtio.filter((one) => one.startsWith('console ')).flatMap((one) => one.split(' ').slice(1));
+    const names = this.#manifest ? ports : channels.map(({ name }) => name);
+    return {
+      hasScreen: this.#guest.screen !== undefined,
+      isRealTime: this.#isRealTime,
+      isBuiltIn: boot.kind === 'built-in' || hasSpares(virtio),
+      sharesAreJoined: hasSpares(virtio),
+      hasAgentPort: names.includes(CHANNEL_NAME),
+    };
   }
 
   /** Throws a VmEndedError when there is none any more. */
@@ -110,7 +124,7 @@ export class Machine {
     }
     if (boot.kind === 'built-in' && !boot.cold) {
       const bytes = await this.#parts.asset('snapshot').catch(() => undefined);
-      if (bytes !== undefined) return this.#restore(bytes, []);
+      if (bytes !== undefined && this.#canBecome(bytes)) return this.#restore(bytes, []);
     }
     return Guest.create(await this.#guestOptions());
   }
@@ -131,6 +145,7 @@ export class Machine {
     const { boot, memoryBytes = DEFAULT_MEMORY_BYTES, deterministic, seed } = this.#options;
     const parts = this.#parts;
     const hasFirmware = boot.kind === 'firmware';
+    this.#manifest = undefined;
     this.#memoryBytes = memoryBytes;
     this.#isRealTime = !deterministic;
     const common = {
@@ -168,6 +183,7 @@ export class Machine {
   async #restore(bytes: Uint8Array, base: readonly Uint8Array[]): Promise<Guest> {
     const manifest = checkedManifest(new SnapshotFile(bytes, this.#platform.packing).manifest);
     const hasFirmware = manifest.pc !== undefined;
+    this.#manifest = manifest;
     this.#memoryBytes = manifest.memoryBytes;
     this.#isRealTime = manifest.time === 'real';
     const options: RestoreOptions = {
@@ -181,6 +197,13 @@ export class Machine {
     const written = manifest.notes?.console;
     if (written !== undefined) this.#output(Uint8Array.from(written, (character) => character.charCodeAt(0)));
     return guest;
+  }
+
+  /** Whether the machine of the shipped snapshot has what is asked for; of another one, an embedder's, who knows. */
+  #canBecome(bytes: Uint8Array): boolean {
+    const { shares, network } = this.#options;
+    if (shares.length === 0 && network === undefined) return true;
+    return hasSpares(checkedManifest(new SnapshotFile(bytes, this.#platform.packing).manifest).virtio ?? []);
   }
 
   #start(): void {

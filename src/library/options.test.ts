@@ -36,13 +36,22 @@ test('what the snapshot has not starts the kernel', () => {
     { memory: '64M' },
     { commandLine: 'x' },
     { deterministic: true },
-    { shares: { '/mnt': '.' } },
+    { channels: [] },
     { disk: { source: disk, bus: 'virtio' } },
     { agent: false },
+    { agent: false, shares: { '/mnt': '.' } },
   ];
   for (const given of asking) {
     const { boot } = pack(given).options;
     assert.ok(boot.kind === 'built-in' && boot.cold, JSON.stringify(Object.keys(given)));
+  }
+});
+
+test('what the snapshot has to spare does not start the kernel', () => {
+  for (const given of [{}, { shares: { '/mnt': '.' } }, { network: 'user' }] satisfies BootOptions[]) {
+    const { options, joinsNetwork } = pack(given);
+    assert.ok(options.boot.kind === 'built-in' && !options.boot.cold, JSON.stringify(given));
+    assert.equal(joinsNetwork, 'network' in given);
   }
 });
 

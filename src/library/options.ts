@@ -3,6 +3,7 @@
 import type { BlockBackend } from '../base/block.ts';
 import { VivariumError } from '../base/errors.ts';
 import type { FileTree } from '../files/file-tree.ts';
+import type { ShareMount } from './built-in-spares.ts';
 import type {
   AssetName,
   MachineOptions,
@@ -16,7 +17,6 @@ import type { CustomDevice, MakeDevice, NetworkBackend } from './types/backends.
 import type { BootOptions, ShareOptions } from './types/boot-options.ts';
 import type { BinarySource, DiskOptions, DiskSource, KeptDisk } from './types/common.ts';
 import type { Uploads } from './uploads.ts';
-import type { AgentMount } from './vm/agent-session.ts';
 import type { Served } from './vm/served.ts';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
@@ -26,7 +26,9 @@ export interface Packed {
   readonly options: MachineOptions;
   /** Devices that are functions, by their numbers. */
   readonly functions: readonly MakeDevice[];
-  readonly mounts: readonly AgentMount[];
+  readonly mounts: readonly ShareMount[];
+  /** The guest is to be on the network in user mode. */
+  readonly joinsNetwork: boolean;
 }
 
 function refuse(option: string, message: string): never {
@@ -44,8 +46,10 @@ export function packOptions(given: BootOptions, platform: CallerPlatform, served
   if (deterministic && given.network !== undefined) {
     refuse('network', 'A deterministic machine has no network: what comes from there is never the same.');
   }
+  const network = packer.network(given.network);
   return {
     functions,
+    joinsNetwork: network !== undefined && 'user' in network,
     mounts: shares.map(({ share, mount }) => ({ ...mount, tag: share.tag })),
     options: {
       boot,
@@ -53,7 +57,7 @@ export function packOptions(given: BootOptions, platform: CallerPlatform, served
       disks: disks.map((disk) => packer.disk(disk)),
       cdrom: given.cdrom === undefined ? undefined : packer.disk({ source: given.cdrom, readOnly: true }),
       floppy: given.floppy === undefined ? undefined : packer.disk(given.floppy),
-      network: packer.network(given.network),
+      network,
       shares: shares.map(({ share }) => share),
       channels: (given.channels ?? []).map((backend) => ({ remote: served.channel(backend), name: backend.name })),
       devices: (given.devices ?? []).map((device) => packer.device(device, given.worker ?? true, functions)),
@@ -141,7 +145,7 @@ class Packer {
     tag: string,
     at: string,
     share: string | FileTree | ShareOptions,
-  ): { readonly share: PackedShare; readonly mount: Omit<AgentMount, 'tag'> } {
+  ): { readonly share: PackedShare; readonly mount: Omit<ShareMount, 'tag'> } {
     if (!at.startsWith('/')) refuse('shares', `A share appears at a path from the root: not at '${at}'.`);
     const { source, readOnly = false } = isShareOptions(share) ? share : { source: share };
     const packed = typeof source === 'string' ? source : { remote: this.#served.tree(source) };
@@ -174,17 +178,7 @@ function allVirtio({ bios, disk, disks = [], cdrom, floppy, bootOrder }: BootOpt
 
 /** Whether the snapshot that comes with the package is of the machine that is asked for. */
 function fitsSnapshot(given: BootOptions): boolean {
-  const others = [
-    'commandLine',
-    'memory',
-    'disk',
-    'disks',
-    'network',
-    'shares',
-    'channels',
-    'devices',
-    'seed',
-  ] as const;
+  const others = ['commandLine', 'memory', 'disk', 'disks', 'channels', 'devices', 'seed'] as const;
   const isPlain = others.every((option) => given[option] === undefined);
   return isPlain && !given.cold && !given.deterministic && given.agent !== false;
 }

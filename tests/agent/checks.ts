@@ -109,6 +109,18 @@ export async function checkCommands(t: TestContext, agent: AgentClient): Promise
     await goneSoon(agent, 'sleep 98[78]$');
   });
 
+  await t.test('so is what leads a session of its own, while it has parents', async () => {
+    const late = sh('setsid sleep 985 & setsid sh -c "sleep 986; true"; true', { timeoutMs: 500 });
+    await assert.rejects(late, AgentTimeoutError);
+    await goneSoon(agent, 'sleep 98[56]$');
+  });
+
+  await t.test('a daemon outlives the command that left it behind', async () => {
+    await sh('(setsid sleep 983 >/dev/null 2>&1 &)');
+    assert.equal((await sh('pidof sleep | wc -w')).stdout, '1\n');
+    await sh('kill $(pidof sleep)');
+  });
+
   await t.test('a hundred commands run at once', async () => {
     const all = Array.from({ length: 100 }, (_, i) => sh(`read x; echo $((x + ${i}))`, { input: bytes(`${i}\n`) }));
     const results = await Promise.all(all);
@@ -208,6 +220,26 @@ export async function checkSystem(t: TestContext, agent: AgentClient): Promise<v
     await agent.resize(51, 123);
     assert.equal((await run(agent, ['stty', '-F', '/dev/ttyS0', 'size'])).stdout, '51 123\n');
     await agent.sync();
+  });
+
+  await t.test('a directory appears at another place, once', async () => {
+    await run(agent, ['sh', '-c', 'mkdir -p /tmp/from/in; echo kept >/tmp/from/in/file']);
+    for (let twice = 0; twice < 2; twice++) await agent.bind('/tmp/from/in', '/tmp/to/deep', { readOnly: true });
+    assert.equal((await run(agent, ['cat', '/tmp/to/deep/file'])).stdout, 'kept\n');
+    assert.equal((await run(agent, ['touch', '/tmp/to/deep/file'])).code, 1);
+    assert.equal((await run(agent, ['sh', '-c', 'mount | grep -c /tmp/to/deep'])).stdout, '1\n');
+    await assert.rejects(agent.bind('/no/such', '/tmp/to'), { code: 'ENOENT' });
+  });
+
+  await t.test('a card has the address that it is given, and the guest its way out', async () => {
+    const [address, gateway, nameServer] = [0x0a01_0203, 0x0a01_0201, 0xc0a8_0064] as const;
+    const settings = { name: 'lo', address, prefixBits: 20, gateway, nameServer };
+    for (let twice = 0; twice < 2; twice++) await agent.setNetwork(settings);
+    const { stdout } = await run(agent, ['sh', '-c', 'ip -4 -o addr show lo; ip route; cat /etc/resolv.conf']);
+    assert.match(stdout, /inet 10\.1\.2\.3\/20 /);
+    assert.match(stdout, /default via 10\.1\.2\.1 dev lo/);
+    assert.match(stdout, /^nameserver 192\.168\.0\.100\n$/m);
+    await assert.rejects(agent.setNetwork({ ...settings, name: 'eth7' }), { code: 'ENODEV' });
   });
 }
 

@@ -15,9 +15,8 @@ test('a guest with a virtio card goes on without a network: it has its card, and
   const { stdout } = await other.exec('sh', ['-c', `${card}; ifconfig eth0 10.0.2.15 up; ping -c 1 -W 1 10.0.2.2`]);
   assert.ok(stdout.startsWith(address) && address.length > 12, stdout);
   assert.match(stdout, /0 packets received/);
-  const { network } = await other.stats();
-  assert.ok(network.sentFrames > 0);
-  assert.equal(network.receivedFrames, 0);
+  const { stdout: carrier } = await other.exec('cat', ['/sys/class/net/eth0/carrier']);
+  assert.equal(carrier, '0\n');
 });
 
 test('a PC with a card goes on without a network', async () => {

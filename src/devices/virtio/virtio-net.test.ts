@@ -75,6 +75,27 @@ describe('a virtio network card', () => {
     assert.equal(driver.read(0x2006, 2), 1);
   });
 
+  it('has no link where there is no network, and a restored driver hears of one', () => {
+    const bench = (isConnected: boolean) => {
+      const network = { isConnected, send() {} };
+      const device = new VirtioNet({ mac: MAC, clock: new TestClock(), network, wake() {} });
+      return { device, driver: new TestDriver(device) };
+    };
+    const before = bench(false);
+    before.driver.start();
+    assert.equal(before.driver.read(0x2006, 2), 0);
+    const saved = [before.device.save(), before.driver.transport.save()];
+    for (const isConnected of [true, false]) {
+      const { device, driver } = bench(isConnected);
+      device.restore(saved[0]);
+      driver.transport.restore(saved[1]);
+      const generation = driver.read(0x15, 1);
+      driver.transport.resume();
+      assert.equal(driver.read(0x2006, 2), isConnected ? 1 : 0);
+      assert.equal(driver.read(0x15, 1), isConnected ? generation + 1 : generation);
+    }
+  });
+
   it('passes frames on', () => {
     const it_ = new Bench();
     const frame = frameTo(MAC, 300);

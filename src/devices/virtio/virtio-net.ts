@@ -9,7 +9,7 @@
 
 import type { Clock, Timer } from '../../base/clock.ts';
 import { isFrame, LONGEST_FRAME_BYTES, type NetworkDevice, type NetworkPort } from '../../base/network.ts';
-import { defineState, f64, type StateOf } from '../../base/state.ts';
+import { bool, defineState, f64, type StateOf } from '../../base/state.ts';
 import { Device } from '../device.ts';
 import {
   fillIpv4Checksum,
@@ -48,9 +48,11 @@ const LONGEST_PACKET_BYTES = 0xffff + 18;
 const MOST_AT_ONCE = 1024;
 const MOMENT_NS = 10_000;
 
-const netState = defineState('virtio-net', 1, {
+const netState = defineState('virtio-net', 2, {
   /** When the rest is sent; 0 if nothing is left. */
   goesOnNs: f64({ min: 0, max: Number.MAX_VALUE }),
+  /** The driver may have seen that there is no link. */
+  saidNoLink: bool({ since: 2 }),
 });
 
 export interface VirtioNetHost {
@@ -110,7 +112,7 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
   readConfig(offset: number, size: number): number {
     const config = new Uint8Array(CONFIG_BYTES);
     config.set(this.mac);
-    config[CONFIG_MAC_BYTES] = STATUS_LINK_UP;
+    config[CONFIG_MAC_BYTES] = this.#hasLink ? STATUS_LINK_UP : 0;
     let value = 0;
     for (let i = 0; i < size; i++) value |= (config[offset + i] ?? 0) << (8 * i);
     return value;
@@ -124,9 +126,23 @@ export class VirtioNet extends Device<StateOf<typeof netState>> implements Virti
   }
 
   notified(index: number): void {
-    this.#isResumed = true;
+    if (!this.#isResumed) {
+      this.#isResumed = true;
+      this.#sayLink();
+    }
     if (index === RECEIVE) this.#tellReady();
     else if (index === SEND && this.state.goesOnNs === 0) this.#send();
+  }
+
+  get #hasLink(): boolean {
+    return this.#host.network.isConnected ?? true;
+  }
+
+  /** A guest that is restored may have come to a network, or have lost it. */
+  #sayLink(): void {
+    if (this.state.saidNoLink === !this.#hasLink) return;
+    this.state.saidNoLink = !this.#hasLink;
+    this.#transport?.configChanged();
   }
 
   // ---- To the guest ------------------------------------------------------------------------------------------------

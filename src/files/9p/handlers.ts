@@ -282,8 +282,8 @@ async function sync({ fids }: Session, from: MessageReader): Promise<void> {
 }
 
 async function statFileSystem({ tree, fids }: Session, from: MessageReader, to: MessageWriter): Promise<void> {
-  fids.get(from.u32());
-  const { blockBytes, blocks, freeBlocks, files, freeFiles } = await tree.sizes();
+  const { place } = fids.get(from.u32());
+  const { blockBytes, blocks, freeBlocks, files, freeFiles } = await tree.sizes(place.path());
   to.u32(FILE_SYSTEM_TYPE);
   to.u32(blockBytes);
   for (const count of [blocks, freeBlocks, freeBlocks, files, freeFiles, 0]) to.u64(BigInt(count));

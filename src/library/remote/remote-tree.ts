@@ -81,8 +81,8 @@ export class RemoteTree implements FileTree {
     return this.#call('change', path, changes);
   }
 
-  sizes(): Promise<TreeSizes> {
-    return this.#call('sizes');
+  sizes(at: Path = []): Promise<TreeSizes> {
+    return this.#call('sizes', at);
   }
 }
 

@@ -4,7 +4,9 @@ import { AgentClient } from '../../agent/client.ts';
 import { AgentLostError } from '../../agent/errors.ts';
 import { readAll } from '../../agent/files.ts';
 import type { GuestFileInfo } from '../../agent/protocol.ts';
+import { joinUserNetwork, mountSpareShares, SHARE_OPTIONS, type ShareMount, unlessBusy } from '../built-in-spares.ts';
 import { OutputLimitError, VmEndedError } from '../errors.ts';
+import type { MachineFacts } from '../machine-calls.ts';
 import type { Bytes, WaitOptions } from '../types/common.ts';
 import type {
   ExecOptions,
@@ -24,34 +26,34 @@ const DEFAULT_OUTPUT_BYTES = 64 * 2 ** 20;
 const ENTROPY_BYTES = 64;
 const DEFAULT_TTY = { columns: 80, rows: 24 };
 
-export interface AgentMount {
-  readonly tag: string;
-  readonly at: string;
-  readonly readOnly: boolean;
+/** What the guest is told by its agent. */
+export interface AgentTasks {
+  readonly mounts: readonly ShareMount[];
+  readonly joinsNetwork: boolean;
+  /** The machine is to have an agent. */
+  readonly hasAgent: boolean;
 }
 
 export class AgentSession {
   readonly client = new AgentClient();
   readonly files: VmFiles;
-  readonly #mounts: readonly AgentMount[];
-  readonly #hasAgent: boolean;
+  readonly #tasks: AgentTasks;
   #end: VmEnd | undefined;
   /** What the guest is told when its agent answers. */
   #prepared: Promise<void> | undefined;
-  #isRealTime = true;
+  #facts: MachineFacts | undefined;
   #size: { readonly columns: number; readonly rows: number } | undefined;
 
-  constructor(mounts: readonly AgentMount[], hasAgent: boolean) {
-    this.#mounts = mounts;
-    this.#hasAgent = hasAgent;
+  constructor(tasks: AgentTasks) {
+    this.#tasks = tasks;
     this.files = this.#makeFiles();
   }
 
   /** The machine runs, for the first time or anew. */
-  started(isRealTime: boolean): void {
-    this.#isRealTime = isRealTime;
-    if (!this.#hasAgent) return;
-    this.#prepared = this.#prepare();
+  started(facts: MachineFacts): void {
+    this.#facts = facts;
+    if (!this.#tasks.hasAgent || !facts.hasAgentPort) return;
+    this.#prepared = this.#prepare(facts);
     this.#prepared.catch(() => {});
   }
 
@@ -74,18 +76,27 @@ export class AgentSession {
   }
 
   /** A guest restored has the time, and the random numbers, of when it was saved. */
-  async #prepare(): Promise<void> {
+  async #prepare({ isRealTime, isBuiltIn, sharesAreJoined }: MachineFacts): Promise<void> {
     await this.client.ready();
     const { client } = this;
+    const { mounts, joinsNetwork } = this.#tasks;
     const told = [
-      ...(this.#isRealTime
+      ...(isRealTime
         ? [client.setClock(Date.now()), client.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)))]
         : []),
       ...(this.#size ? [client.resize(this.#size.rows, this.#size.columns)] : []),
     ];
     // An agent of somebody else's may not be allowed to.
     for (const one of told) one.catch(() => {});
-    for (const { tag, at, readOnly } of this.#mounts) await client.mount(tag, at, { readOnly });
+    const connected = joinsNetwork && isBuiltIn ? joinUserNetwork(client) : undefined;
+    connected?.catch(() => {});
+    if (sharesAreJoined && mounts.length > 0) await mountSpareShares(client, mounts);
+    else {
+      for (const { tag, at, readOnly } of mounts) {
+        await unlessBusy(client.mount(tag, at, { readOnly, options: SHARE_OPTIONS }));
+      }
+    }
+    await connected;
   }
 
   // ---- Commands ----------------------------------------------------------------------------------------------------
@@ -218,7 +229,12 @@ export class AgentSession {
   /** Throws where there is nobody to ask. */
   #check(): void {
     if (this.#end !== undefined) throw new VmEndedError(this.#end);
-    if (!this.#hasAgent) throw new AgentLostError('This machine has no port for an agent: its option agent was false.');
+    if (!this.#tasks.hasAgent) {
+      throw new AgentLostError('This machine has no port for an agent: its option agent was false.');
+    }
+    if (this.#facts?.hasAgentPort === false) {
+      throw new AgentLostError('The machine of this snapshot has no port for an agent: it was saved without one.');
+    }
   }
 
   /** That the agent is gone says less than how the machine ended. */

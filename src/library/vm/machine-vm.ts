@@ -1,7 +1,7 @@
 /** A machine as its user sees it, by calls to wherever it runs. */
 
 import { unpackEnd, VmEndedError } from '../errors.ts';
-import type { CallerCalls, MachineCalls, MachineOptions } from '../machine-calls.ts';
+import type { CallerCalls, MachineCalls, MachineFacts, MachineOptions } from '../machine-calls.ts';
 import type { MachineEnd } from '../platform.ts';
 import { Rpc } from '../rpc/rpc.ts';
 import type { Bytes, WaitOptions } from '../types/common.ts';
@@ -29,7 +29,7 @@ export class MachineVm implements Vm {
   readonly #served: Served;
   readonly #uploads: Uploads;
   #screen: VmScreen | undefined;
-  #isRealTime = true;
+  #facts: MachineFacts | undefined;
   #settle: (end: VmEnd) => void = () => {};
   #ended: VmEnd | undefined;
   #closing: Promise<void> | undefined;
@@ -62,10 +62,9 @@ export class MachineVm implements Vm {
   async start(options: MachineOptions): Promise<void> {
     try {
       await this.#send();
-      const { hasScreen, isRealTime } = await this.#machine.call('start', [options]);
-      this.#screen = hasScreen ? new MachineScreen(this.#machine) : undefined;
-      this.#isRealTime = isRealTime;
-      this.#agent.started(isRealTime);
+      this.#facts = await this.#machine.call('start', [options]);
+      this.#screen = this.#facts.hasScreen ? new MachineScreen(this.#machine) : undefined;
+      this.#agent.started(this.#facts);
     } catch (error) {
       this.#over({ kind: 'closed' });
       throw error;
@@ -129,7 +128,7 @@ export class MachineVm implements Vm {
 
   async reset(): Promise<void> {
     await this.#machine.call('reset', []);
-    this.#agent.started(this.#isRealTime);
+    if (this.#facts !== undefined) this.#agent.started(this.#facts);
   }
 
   stats(options: WaitOptions = {}): Promise<VmStats> {
