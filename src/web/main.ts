@@ -66,7 +66,9 @@ const session = new Session((options) => boot({ assets: ASSETS, ...options }), {
     terminal.attach(vm);
     screen.attach(vm);
     status.attach(vm);
-    byId('title', HTMLElement).textContent = session.plan?.title ?? '';
+    const title = session.plan?.title ?? '';
+    byId('title', HTMLElement).textContent = title;
+    document.title = `${title} – Vivarium`;
     byId('canvas', HTMLElement).hidden = vm.screen === undefined;
     byId('no-screen', HTMLElement).hidden = vm.screen !== undefined;
     choose(vm.screen === undefined ? 'console' : 'screen');
@@ -92,7 +94,6 @@ function showState(): void {
   toolbar.run.disabled = state === 'starting';
   toolbar.reset.disabled = !isAlive;
   toolbar.save.disabled = !isAlive;
-  wait(state === 'starting' ? 'Starting…' : undefined);
 }
 
 /** Says on the stage what is waited for. */
@@ -106,12 +107,18 @@ function attempt(act: () => Promise<void>): void {
   act().catch(complain);
 }
 
-function start(plan: Plan): void {
-  attempt(async () => {
+/** The machine that runs is seen until the other one is there. */
+async function replaceWith(plan: Plan): Promise<void> {
+  wait(`Starting ${plan.title}…`);
+  try {
     await session.start(plan);
+  } finally {
+    wait(undefined);
     await disks.refresh();
-  });
+  }
 }
+
+const start = (plan: Plan): void => attempt(() => replaceWith(plan));
 
 async function saveSnapshot(vm: Vm): Promise<void> {
   toolbar.save.disabled = true;
@@ -141,11 +148,9 @@ async function open(files: readonly File[]): Promise<void> {
   const chosen = await chosenOf(files);
   try {
     const plan = await askHowToStart(chosen, session.isAlive, wait);
-    if (plan === undefined) return;
-    await session.start(plan);
+    if (plan !== undefined) await replaceWith(plan);
   } finally {
     wait(undefined);
-    await disks.refresh();
   }
 }
 
@@ -232,6 +237,9 @@ showKeys(matchMedia('(pointer: coarse)').matches);
 
 button('capture').addEventListener('click', () => attempt(() => screen.captureMouse()));
 
+const hint = byId('hint', HTMLElement).textContent;
+const MOUSE_HINT = "The mouse is the guest's. Escape, or left Ctrl and Alt together, give it back.";
+
 /** Chromium alone can give a page in full screen the keys that are the system's, Escape among them. */
 const keyboardLock = (navigator as { readonly keyboard?: { lock?(): Promise<void> } }).keyboard;
 button('full').addEventListener('click', () =>
@@ -245,6 +253,9 @@ button('full').addEventListener('click', () =>
     focusGuest();
   }),
 );
+document.addEventListener('pointerlockchange', () => {
+  byId('hint', HTMLElement).textContent = screen.hasMouse ? MOUSE_HINT : hint;
+});
 document.addEventListener('fullscreenchange', () => {
   button('full').textContent = document.fullscreenElement ? 'Leave full screen' : 'Full screen';
 });

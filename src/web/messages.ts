@@ -1,4 +1,8 @@
-/** What the page has to say to its user: one sentence each, errors until they are put away. */
+/**
+ * What the page has to say to its user: one sentence each, errors until they are put away. They lie above the rest and
+ * move nothing: a terminal that changed its size would be news to the guest. They are in the stage, for in full screen nothing
+ * outside it is to be seen.
+ */
 
 import { byId, make } from './elements.ts';
 

@@ -34,6 +34,11 @@ export function ratesBetween(before: VmStats, after: VmStats, ms: number): Rates
   };
 }
 
+/** Three digits, and a point where they have room for it. */
+export function formatMips(mips: number): string {
+  return mips >= 100 || mips < 0.05 ? String(Math.round(mips)) : mips.toFixed(1);
+}
+
 /** Bytes in a unit that leaves three digits or fewer before the point. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];

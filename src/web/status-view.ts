@@ -1,22 +1,22 @@
 /** What the machine is doing, looked at twice a second: speed, memory, disk and network, exits by cause. */
 
 import type { Vm, VmStats } from '../library/types/index.ts';
-import { byId, make } from './elements.ts';
-import { formatBytes, type Rates, ratesBetween } from './rates.ts';
+import { byId } from './elements.ts';
+import { ExitsView } from './exits-view.ts';
+import { drawHistory, LOOKS } from './history-chart.ts';
+import { formatBytes, formatMips, type Rates, ratesBetween } from './rates.ts';
 
 const LOOK_MS = 500;
-/** A minute of looks in the chart of speed. */
-const LOOKS = 120;
-const CAUSES = 6;
-const FIGURES = ['read', 'written', 'sent', 'received'];
+const LEAST_MIPS = 10;
+const FIGURES = ['read', 'written', 'sent', 'received'] as const;
 
 /** Before the name of a figure. */
 const lampOf = (figure: HTMLElement): Element | null | undefined => figure.previousElementSibling?.firstElementChild;
 
 export class StatusView {
+  readonly #exits = new ExitsView();
   readonly #chart = byId('speed-chart', HTMLCanvasElement);
-  readonly #speeds: number[] = [];
-  readonly #bars = new Map<string, HTMLLIElement>();
+  #speeds: number[] = [];
   #vm: Vm | undefined;
   #last: { readonly stats: VmStats; readonly atMs: number } | undefined;
 
@@ -29,7 +29,7 @@ export class StatusView {
   attach(vm: Vm): void {
     this.#vm = vm;
     this.#last = undefined;
-    this.#speeds.length = 0;
+    this.#speeds = [];
     this.#clear();
   }
 
@@ -51,71 +51,30 @@ export class StatusView {
   }
 
   #show(stats: VmStats, rates: Rates): void {
-    const { mips } = rates;
-    byId('mips', HTMLOutputElement).value = mips >= 100 || mips < 0.05 ? String(Math.round(mips)) : mips.toFixed(1);
-    this.#speeds.push(mips);
+    this.#speeds.push(rates.mips);
     if (this.#speeds.length > LOOKS) this.#speeds.shift();
-    this.#drawSpeeds();
-    const { memoryTouchedBytes, memoryBytes } = stats;
+    byId('mips', HTMLOutputElement).value = formatMips(rates.mips);
+    this.#showSpeeds();
+    const { memoryTouchedBytes, memoryBytes, drives, network } = stats;
     byId('memory-text', HTMLElement).textContent =
       `${formatBytes(memoryTouchedBytes)} touched of ${formatBytes(memoryBytes)}`;
     this.#showMemory(memoryTouchedBytes / memoryBytes);
-    for (const [id, bytes] of [
-      ['read', rates.readBytes],
-      ['written', rates.writtenBytes],
-      ['sent', rates.sentBytes],
-      ['received', rates.receivedBytes],
-    ] as const) {
+    for (const id of FIGURES) {
       const figure = byId(id, HTMLElement);
+      const bytes = rates[`${id}Bytes`];
       figure.textContent = `${formatBytes(bytes)}/s`;
       lampOf(figure)?.classList.toggle('on', bytes > 0);
     }
-    this.#showExits(rates.exits.slice(0, CAUSES));
+    showEither('disk', drives.length > 0);
+    showEither('network', network.sentFrames + network.receivedFrames > 0);
+    this.#exits.add(rates.exits);
   }
 
-  /** Lines are kept by their cause, so that they can be read while numbers change. */
-  #showExits(exits: Rates['exits']): void {
-    const list = byId('exits', HTMLElement);
-    const most = exits[0]?.count ?? 1;
-    for (const [cause, bar] of this.#bars) {
-      if (exits.some((exit) => exit.cause === cause)) continue;
-      bar.remove();
-      this.#bars.delete(cause);
-    }
-    list.querySelector('.none')?.remove();
-    if (exits.length === 0) list.append(make('li', 'none: the guest needs nobody', 'none'));
-    for (const { cause, count } of exits) {
-      let bar = this.#bars.get(cause);
-      if (bar === undefined) {
-        bar = make('li');
-        const track = make('span', '', 'track');
-        track.append(make('span'));
-        bar.append(make('span', cause), make('span', '', 'count'), track);
-        this.#bars.set(cause, bar);
-        list.append(bar);
-      }
-      (bar.querySelector('.count') as HTMLElement).textContent = Math.ceil(count).toLocaleString('en');
-      (bar.querySelector('.track span') as HTMLElement).style.width = `${(100 * count) / most}%`;
-    }
-  }
-
-  #drawSpeeds(): void {
-    const canvas = this.#chart;
-    const context = canvas.getContext('2d');
-    if (context === null) return;
-    const scale = devicePixelRatio;
-    const [width, height] = [canvas.clientWidth * scale, canvas.clientHeight * scale];
-    if (canvas.width !== Math.round(width)) Object.assign(canvas, { width, height });
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    const most = Math.max(10, ...this.#speeds);
-    const style = getComputedStyle(canvas);
-    context.fillStyle = style.color;
-    const step = canvas.width / LOOKS;
-    const first = LOOKS - this.#speeds.length;
-    for (const [i, speed] of this.#speeds.entries()) {
-      const bar = Math.max(scale, (speed / most) * canvas.height);
-      context.fillRect((first + i) * step, canvas.height - bar, Math.max(1, step - scale / 2), bar);
-    }
+  #showSpeeds(): void {
+    const columns = this.#speeds.map((value) => [{ value, colour: '--accent' }]);
+    drawHistory(this.#chart, columns, LEAST_MIPS);
+    const most = this.#speeds.length === 0 ? '' : `, ${formatMips(Math.max(...this.#speeds))} at most`;
+    byId('speed-about', HTMLElement).textContent = `The last minute${most}`;
   }
 
   #showMemory(share: number): void {
@@ -130,10 +89,15 @@ export class StatusView {
 
   #clear(): void {
     this.#quieten();
-    this.#drawSpeeds();
-    for (const bar of this.#bars.values()) bar.remove();
-    this.#bars.clear();
+    this.#showSpeeds();
+    this.#exits.clear();
     for (const id of ['memory-text', ...FIGURES]) byId(id, HTMLElement).textContent = '–';
     this.#showMemory(0);
   }
+}
+
+/** Figures of what the machine has, or a sentence that it has none. */
+function showEither(what: 'disk' | 'network', isThere: boolean): void {
+  byId(`${what}-figures`, HTMLElement).hidden = !isThere;
+  byId(`no-${what}`, HTMLElement).hidden = isThere;
 }

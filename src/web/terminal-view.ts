@@ -16,22 +16,15 @@ const LIGHT: ITheme = {
   foreground: '#1b2420',
   cursor: '#176b4d',
   selectionBackground: '#bfe3d4',
-  // The terminal's own are made for dark grounds.
-  white: '#5b6762',
-  brightWhite: '#2b3531',
-  yellow: '#7d5f00',
-  brightYellow: '#8f6f0c',
-  green: '#1d7a3a',
-  brightGreen: '#2a8a48',
-  cyan: '#0d7280',
-  brightCyan: '#177f8d',
 };
+/** What guests write in whatever colour can be read (WCAG 2.2 §1.4.3 "Contrast (Minimum)"). */
+const LEAST_CONTRAST = 4.5;
 const MOST_UNSHOWN_BYTES = 32 * 1024;
 /** Sizes of the terminal are told once it has stopped changing. */
 const SETTLED_MS = 150;
 
 export class TerminalView {
-  readonly #terminal = new Terminal({ fontSize: 14, cursorBlink: false, scrollback: 5000, screenReaderMode: false });
+  readonly #terminal = new Terminal({ fontSize: 14, scrollback: 5000, minimumContrastRatio: LEAST_CONTRAST });
   readonly #fit = new FitAddon();
   #vm: Vm | undefined;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

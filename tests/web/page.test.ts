@@ -187,6 +187,44 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await page.context().close();
   });
 
+  test('shows what the machine does, and that it has no network', async () => {
+    const page = await web.open();
+    await untilPrompt(page);
+    await page.getByText('No disk in this machine.').waitFor();
+    assert.ok(await page.getByText(/^No network: /).isVisible());
+    await type(page, 'while :; do cat /proc/self/stat; done\n');
+    await page.getByRole('list', { name: 'Exits a second, by cause' }).getByText('page fault').waitFor();
+    // As text, for what compiles this file would add calls that the page does not know.
+    const coloursOf = (id: string): Promise<number> =>
+      page.evaluate(`(() => {
+        const canvas = document.getElementById('${id}');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer).filter((pixel) => pixel >>> 24 === 255)).size;
+      })()`);
+    assert.ok((await coloursOf('speed-chart')) > 0);
+    assert.ok((await coloursOf('exits-chart')) > 1);
+    assert.match(await page.locator('#speed-about').innerText(), /^The last minute, [\d.]+ at most$/);
+    await choose(page, 'copying.img', copyingDisk);
+    await start(page);
+    await page.locator('#written').waitFor();
+    assert.ok(await page.getByText('No disk in this machine.').isHidden());
+    await page.context().close();
+  });
+
+  test('says what is wrong in full screen, too, and moves nothing for it', async () => {
+    const page = await web.open();
+    await untilPrompt(page);
+    await page.getByRole('button', { name: 'Full screen' }).click();
+    await page.getByRole('button', { name: 'Leave full screen' }).waitFor();
+    const before = await page.locator('#console').boundingBox();
+    await drop(page, 'holiday.jpg', noise);
+    // It can be clicked only where nothing lies over it.
+    await page.getByRole('button', { name: 'Put this message away' }).click();
+    await page.locator('.message.error').waitFor({ state: 'detached' });
+    assert.deepEqual(await page.locator('#console').boundingBox(), before);
+    await page.context().close();
+  });
+
   test('fits a telephone without scrolling sideways', async () => {
     const page = await web.open({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await untilPrompt(page);
