@@ -2,7 +2,7 @@
  * The page in Chromium, measured: how soon it is of use, what it transfers, its frames and its memory while a guest is
  * busy, and programs of bench/programs beside the same in Node.
  *
- *     node --import tsx bench/web.ts [--opens 5] [--busy SECONDS] [--programs sieve,sort,...]
+ *     node --import tsx bench/web.ts [--opens 5] [--busy SECONDS] [--programs sieve,sort,...] [--passes 3] [--node PATH]
  */
 
 import { spawn } from 'node:child_process';
@@ -18,20 +18,21 @@ import { PROGRAMS } from './programs.ts';
 const KERNEL = 'guests/builtin/vmlinuz';
 const COMMAND_LINE = 'console=ttyS0 quiet';
 const SAMPLE = 'integer,calls,sieve,sha256,sort,nbody,vector-integer,compress,syscall,fault,fork,pipe';
-/** The first of them still meets cold code. */
-const PASSES = 3;
 const LOOK_MS = 20;
 const LOOK_MEMORY_S = 20;
 const TRACED_MS = 10_000;
 /** A guest that computes, and writes to its console. */
 const BUSY = 'while :; do seq 400; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; done\n';
 
-const { opens, busy, programs } = new Command()
+const { opens, busy, programs, passes, node } = new Command()
   .option('--opens <count>', 'pages to open', Number, 5)
   .option('--busy <seconds>', 'how long to watch a busy guest', Number, 60)
   .option('--programs <names>', 'of bench/programs', SAMPLE)
+  // The first of them still meets cold code.
+  .option('--passes <count>', 'of each program', Number, 3)
+  .option('--node <path>', 'the Node to compare with', process.execPath)
   .parse()
-  .opts<{ opens: number; busy: number; programs: string }>();
+  .opts<{ opens: number; busy: number; programs: string; passes: number; node: string }>();
 
 async function measureOpening(web: WebTest): Promise<void> {
   const times: number[] = [];
@@ -167,7 +168,7 @@ async function inChromium(page: Page, initramfs: string): Promise<Run> {
 
 function inNode(initramfs: string): Run & { stop(): void } {
   const args = ['dist/vivarium.js', 'run', '--kernel', KERNEL, '--initrd', initramfs, '--append', COMMAND_LINE];
-  const vivarium = spawn(process.execPath, [...args, '--memory', '512M'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const vivarium = spawn(node, [...args, '--memory', '512M'], { stdio: ['pipe', 'pipe', 'inherit'] });
   let text = '';
   let told = (): void => {};
   vivarium.stdout.on('data', (piece: Buffer) => {
@@ -197,15 +198,15 @@ async function comparePrograms(web: WebTest, names: readonly string[]): Promise<
   const page = await web.open();
   await untilPrompt(page);
   const chromium = await inChromium(page, built.initramfs);
-  const node = inNode(built.initramfs);
+  const other = inNode(built.initramfs);
   const ratios: number[] = [];
   for (const name of names) {
     const amount = PROGRAMS.find((program) => program.name === name)?.amount;
     if (amount === undefined) throw new Error(`There is no program ${name}.`);
     const times = { chromium: [] as number[], node: [] as number[] };
     // By turns, so that both meet the same host.
-    for (let i = 0; i < PASSES; i++) {
-      times.node.push(await node(name, amount));
+    for (let i = 0; i < passes; i++) {
+      times.node.push(await other(name, amount));
       times.chromium.push(await chromium(name, amount));
     }
     const best = { chromium: Math.min(...times.chromium), node: Math.min(...times.node) };
@@ -217,7 +218,7 @@ async function comparePrograms(web: WebTest, names: readonly string[]): Promise<
   }
   const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
   console.log(`geometric mean ${mean.toFixed(2)}`);
-  node.stop();
+  other.stop();
   await page.context().close();
   rmSync(folder, { recursive: true });
 }
