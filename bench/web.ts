@@ -21,8 +21,11 @@ const SAMPLE = 'integer,calls,sieve,sha256,sort,nbody,vector-integer,compress,sy
 const LOOK_MS = 20;
 const LOOK_MEMORY_S = 20;
 const TRACED_MS = 10_000;
-/** A guest that computes, and writes to its console. */
-const BUSY = 'while :; do seq 400; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; done\n';
+/** A guest that computes, starts programs, and writes to its console. */
+const BUSY = `while :; do seq 400; seq 3000 | sort -n | md5sum; dmesg | gzip | wc -c
+awk 'BEGIN { for (i = 0; i < 50000; i++) s += i % 7; print s }'
+i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; done
+`;
 
 const { opens, busy, programs, passes, node } = new Command()
   .option('--opens <count>', 'pages to open', Number, 5)
@@ -115,6 +118,10 @@ async function measureBusy(web: WebTest): Promise<void> {
   // As text, for what compiles this file would add calls that the page does not know.
   await page.evaluate(`{
     globalThis.frames = [];
+    globalThis.tasks = [];
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) tasks.push(duration);
+    }).observe({ type: 'longtask' });
     let last = performance.now();
     const frame = (now) => {
       frames.push(now - last);
@@ -124,13 +131,23 @@ async function measureBusy(web: WebTest): Promise<void> {
     requestAnimationFrame(frame);
   }`);
   const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
-  const memory: string[] = [];
-  for (let second = 0; second <= busy; second += LOOK_MEMORY_S) {
-    const touched = await page.evaluate(async () => (await globalThis.vivarium.vm?.stats())?.memoryTouchedBytes);
-    memory.push(`${mib(residentBytes())} (${mib(touched ?? 0)})`);
+  console.log(
+    'seconds: MB of the renderer; of what the guest has touched; regions, MB of code in them; million instructions',
+  );
+  const begun = performance.now();
+  for (let second = 0; second <= busy; second = (performance.now() - begun) / 1000) {
+    const stats = await page.evaluate(() => globalThis.vivarium.vm?.stats());
+    if (stats === undefined) throw new Error('The machine is gone.');
+    const { memoryTouchedBytes, translator, instructions } = stats;
+    const code = `${translator.regions}, ${mib(translator.codeBytes)}`;
+    const work = (instructions / 1e6).toFixed(0);
+    console.log(`${second.toFixed(0)}: ${mib(residentBytes())}; ${mib(memoryTouchedBytes)}; ${code}; ${work}`);
     await page.waitForTimeout(LOOK_MEMORY_S * 1000);
   }
-  const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames);
+  const { frames, tasks } = await page.evaluate(() => {
+    const { frames, tasks } = globalThis as unknown as Record<'frames' | 'tasks', number[]>;
+    return { frames, tasks };
+  });
   frames.sort((a, b) => a - b);
   const quantile = (q: number): string => (frames[Math.floor(q * (frames.length - 1))] as number).toFixed(0);
   const late = frames.filter((ms) => ms > 50).length;
@@ -138,10 +155,8 @@ async function measureBusy(web: WebTest): Promise<void> {
     `busy for ${busy} s: ${frames.length} frames, median ${quantile(0.5)} ms, 99.9 % within ${quantile(0.999)} ms, ` +
       `longest ${quantile(1)} ms, ${late} over 50 ms`,
   );
-  console.log(`tasks of the page: ${await longestTask(page)}`);
-  console.log(
-    `MB of the renderer, and (in brackets) of what the guest has touched, every ${LOOK_MEMORY_S} s: ${memory.join(' ')}`,
-  );
+  console.log(`tasks of the page over 50 ms: ${tasks.length}, the longest ${Math.max(0, ...tasks).toFixed(0)} ms`);
+  console.log(`of ${TRACED_MS / 1000} s more, traced: ${await longestTask(page)}`);
   await page.context().close();
 }
 
