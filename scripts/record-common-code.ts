@@ -1,13 +1,15 @@
 /**
- * Records `src/cpu/interpreter/common-code.ts`: boots kernels (the built-in guest, and those given as
- * `KERNEL INITRD` pairs) with an empty list and notes every variant in order of its first appearance.
+ * Records `src/cpu/interpreter/common-code.ts`: boots kernels (the built-in guest, which its agent has do the usual, too,
+ * and those given as `KERNEL INITRD` pairs) with an empty list and notes every variant in order of its first appearance.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { AgentClient } from '../src/agent/client.ts';
 import type { Decoded } from '../src/cpu/decode/decoded.ts';
 import type { HandlerMode } from '../src/cpu/interpreter/handler.ts';
 import { gunzip, nodePlatform } from '../src/host/node/platform.ts';
 import { Guest } from '../src/vmm/guest.ts';
+import { doUsualWork } from './usual-work.ts';
 
 const LINE = 100;
 const builtIn = ['guests/builtin/vmlinuz', 'guests/builtin/initramfs.cpio.gz'];
@@ -16,6 +18,7 @@ const SCRIPT = 'ls -la /; cat /proc/cpuinfo; awk "BEGIN{print 2.5*3}"; ps; mount
 const files = [...builtIn, ...process.argv.slice(2)];
 const seen = new Set<string>();
 for (let i = 0; i < files.length; i += 2) {
+  const agent = i === 0 ? new AgentClient() : undefined;
   const guest = await Guest.create({
     memoryBytes: 512 << 20,
     kernel: {
@@ -26,6 +29,7 @@ for (let i = 0; i < files.length; i += 2) {
     time: 'deterministic',
     seed: 0,
     optionalDevices: [],
+    ...(agent && { virtio: [{ kind: 'console', ports: [agent] }, { kind: 'rng' }] }),
     onConsole: () => {},
     gunzip,
     host: nodePlatform,
@@ -36,7 +40,9 @@ for (let i = 0; i < files.length; i += 2) {
     if (decoded.mode !== 64) return;
     seen.add(Buffer.from(code).toString('hex') + (linked ? '*' : ''));
   };
-  guest.sendConsole(new TextEncoder().encode(SCRIPT));
+  const send = (): void => guest.sendConsole(new TextEncoder().encode(SCRIPT));
+  if (agent === undefined) send();
+  else void agent.ready().then(() => doUsualWork(agent).then(send));
   console.error(files[i], await guest.run(), seen.size);
 }
 

@@ -296,6 +296,17 @@ export class FrameTable implements GuestMemory {
     else this.#setEntry(page, this.#entry(page) & ~FRAME_DIRTY);
   }
 
+  /** Which page of the guest a frame is, and the other way round. */
+  pageOf(frame: number): number | undefined {
+    const page = (this.#pageOf[frame / PAGE_BYTES] as number) - 1;
+    return page < 0 ? undefined : page;
+  }
+
+  frameOf(page: number): number | undefined {
+    const frame = (this.#entry(page) & FRAME_MASK) >>> 0;
+    return frame === 0 ? undefined : frame;
+  }
+
   /** Whether translations may allow writes to this frame. */
   isWritten(frame: number): boolean {
     const page = (this.#pageOf[frame / PAGE_BYTES] as number) - 1;

@@ -9,6 +9,7 @@ import { VivariumError } from '../base/errors.ts';
 import type { Keyboard, Pointer } from '../base/input.ts';
 import type { NetworkDevice } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
+import { decodedOf } from '../cpu/interpreter/decoded-code.ts';
 import { Engine } from '../cpu/interpreter/engine.ts';
 import type { StopReason, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { MachineMemory } from '../cpu/machine-memory.ts';
@@ -226,12 +227,18 @@ export class Guest implements RunnableGuest {
 
   /** The machine of a snapshot, as it was. Rejects with a VivariumError. */
   static async restore(snapshot: Uint8Array, options: RestoreOptions): Promise<Guest> {
+    const code = options.host.generatedCode?.();
+    // Unpacked by the platform's threads while all else is made.
+    const decoded = code && options.packing && decodedOf(code, options.packing.inflate);
     const opened = await open(snapshot, options);
     checkMemory(opened.options.memoryBytes);
     const { time, bootMs, clockNs } = opened.manifest;
     // A real clock has gone on meanwhile.
     const guest = new Guest(opened.options, time === 'real' ? options.host.wallClockMs() - clockNs / 1e6 : bootMs);
     await restore(guest.#parts, opened);
+    const frames = guest.#frames;
+    const known = await decoded;
+    if (known !== undefined) guest.#engine.useDecoded(known, (page) => frames.frameOf(page));
     guest.#board.pciRoot?.resume();
     return guest;
   }

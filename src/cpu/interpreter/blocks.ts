@@ -19,6 +19,7 @@ import {
   CODE_SIZE_MASK,
   CODE_STACK_32,
 } from './core.ts';
+import type { DecodedBlock, DecodedCode } from './decoded-code.ts';
 import type { Engine } from './engine.ts';
 import type { HandlerMode } from './handler.ts';
 import { isWide, operandPlaces } from './operand-places.ts';
@@ -88,6 +89,8 @@ export class Blocks {
   readonly #byAddress = new Map<number, Block>();
   /** An instruction's variant was met for the first time. */
   onNewVariant: ((decoded: Decoded, mode: HandlerMode, code: Uint8Array) => void) | undefined;
+  /** Where blocks are looked for before they are decoded. */
+  decodedBefore: DecodedCode | undefined;
   decodedInstructions = 0;
   invalidations = 0;
 
@@ -116,7 +119,7 @@ export class Blocks {
       }
       this.#invalidate([known]);
     }
-    if (this.#arena === this.arenaLimit - 1) this.#dropAll();
+    if (this.#arena === this.arenaLimit - 1) this.forget();
     return this.#decode(request, code, key);
   }
 
@@ -223,6 +226,8 @@ export class Blocks {
   }
 
   #decode(request: BlockRequest, code: FrameCode, key: number): number | undefined {
+    const copied = this.#copy(request, code, key);
+    if (copied !== undefined) return copied;
     const sequence = this.#sequence(request, layout.BLOCK_LIMIT, code.splits);
     if (sequence === undefined) return undefined;
     const counts = this.countdown > 0 && sequence.secondFrame === 0 && !isLimited(request.mode);
@@ -230,30 +235,92 @@ export class Blocks {
     const bytes = layout.BLOCK_HEADER_BYTES + operations * layout.OPERATION_BYTES;
     const address = this.#allocate(bytes);
     this.#write(address, request, sequence, false, counts);
-    const start = request.machine & (FRAME_BYTES - 1);
+    this.#enter(address, request, code, key, sequence, counts);
+    this.#engine.flush();
+    return address;
+  }
+
+  #enter(
+    address: number,
+    { machine, mode }: BlockRequest,
+    code: FrameCode,
+    key: number,
+    { end, secondFrame }: Pick<Sequence, 'end' | 'secondFrame'>,
+    counts: boolean,
+  ): void {
     const block: Block = {
       address,
-      machine: request.machine,
-      mode: request.mode,
-      start,
-      end: Math.min(sequence.end, FRAME_BYTES),
-      secondFrame: sequence.secondFrame,
-      secondBytes: Math.max(sequence.end - FRAME_BYTES, 0),
+      machine,
+      mode,
+      start: machine & (FRAME_BYTES - 1),
+      end: Math.min(end, FRAME_BYTES),
+      secondFrame,
+      secondBytes: Math.max(end - FRAME_BYTES, 0),
     };
-    const frame = (request.machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
     code.blocks.set(key, block);
     this.frames.add(frame, block.start, block.end);
     if (counts) {
       this.#byAddress.set(address, block);
       this.watcher?.decoded(block);
     }
-    if (sequence.secondFrame !== 0) {
-      this.frames.of(sequence.secondFrame).incoming.add(block);
-      this.frames.add(sequence.secondFrame, 0, block.secondBytes);
+    if (secondFrame !== 0) {
+      this.frames.of(secondFrame).incoming.add(block);
+      this.frames.add(secondFrame, 0, block.secondBytes);
     }
     this.#remember(block);
-    this.#engine.flush();
+  }
+
+  /** A block that was decoded before, if it is known and its bytes are the same. */
+  #copy(request: BlockRequest, code: FrameCode, key: number): number | undefined {
+    const { machine } = request;
+    const { memory } = this.#engine;
+    const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
+    const found = this.decodedBefore?.find(frame, key, memory.u8, machine >>> 0);
+    if (found === undefined) return undefined;
+    const start = machine & (FRAME_BYTES - 1);
+    const end = start + found.code.length;
+    for (const split of code.splits) if (split >= start && split < end) return undefined;
+    const address = this.#allocate(found.image.length);
+    memory.u8.set(found.image, address);
+    this.#enter(address, request, code, key, { end, secondFrame: 0 }, true);
     return address;
+  }
+
+  /** What there is for `decodedBefore`, by pages: blocks whose handlers have slots below `slots`. */
+  images(pageOf: (frame: number) => number | undefined, slots: number): Map<number, DecodedBlock[]> {
+    const { memory } = this.#engine;
+    const pages = new Map<number, DecodedBlock[]>();
+    for (const [frame, { blocks }] of [...this.frames.all()]) {
+      const page = pageOf(frame);
+      if (page === undefined) continue;
+      const images: DecodedBlock[] = [];
+      for (const [key, block] of blocks) {
+        if (block.address === 0 || block.secondFrame !== 0 || isLimited(block.mode) || this.countdown === 0) continue;
+        const image = this.#image(block);
+        const view = new DataView(image.buffer);
+        let isUsual = true;
+        for (let at = layout.BLOCK_HEADER_BYTES; at < image.length; at += layout.OPERATION_BYTES) {
+          isUsual &&= view.getUint32(at + layout.OPERATION_HANDLER, true) < slots;
+        }
+        if (isUsual) images.push({ key, code: memory.u8.slice(frame + block.start, frame + block.end), image });
+      }
+      if (images.length > 0) pages.set(page, images);
+    }
+    return pages;
+  }
+
+  /** As it was before it ran. */
+  #image(block: Block): Uint8Array {
+    const { memory } = this.#engine;
+    const { machine, mode } = block;
+    const sequence = this.sequenceOf(block);
+    const bytes = layout.BLOCK_HEADER_BYTES + (sequence.instructions.length + 2) * layout.OPERATION_BYTES;
+    const address = this.#allocate(bytes);
+    memory.u8.fill(0, address, address + bytes);
+    const request = { machine, mode, nextFrame: () => undefined, within: () => true };
+    this.#write(address, request, sequence, false, true);
+    return memory.u8.slice(address, address + bytes - (sequence.open ? 0 : layout.OPERATION_BYTES));
   }
 
   #allocate(bytes: number): number {
@@ -271,7 +338,7 @@ export class Blocks {
    * Forgets all decoded operations, so that their memory can be used again. Blocks that the watcher wants are watched
    * on. No generated code may be running.
    */
-  #dropAll(): void {
+  forget(): void {
     const { memory } = this.#engine;
     this.generation++;
     this.#byAddress.clear();

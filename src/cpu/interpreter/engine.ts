@@ -30,6 +30,7 @@ import {
   defineInterpreterCore,
   reserveExports,
 } from './core.ts';
+import { DecodedCode, packDecoded } from './decoded-code.ts';
 import { factsOf, withFacts } from './generated-code.ts';
 import { HandlerEmitter, type HandlerMode } from './handler.ts';
 import { OPERATION_BYTES, OPERATION_REMAINING } from './operation.ts';
@@ -76,6 +77,8 @@ export class Engine implements EmitterContext {
   #module: ModuleBuilder | undefined;
   readonly #touches = new Map<Routine, Touch>();
   readonly translator: Translator | undefined;
+  /** The generated code that is in use, if it was made before. */
+  #made: { readonly code: WebAssembly.Module; readonly slots: number } | undefined;
   /** A page, on its way from or to a port. */
   readonly #portData = new Uint8Array(4096);
   /** By address of the vCPU block. */
@@ -134,7 +137,22 @@ export class Engine implements EmitterContext {
     for (const { import: wanted, ref } of this.#hostImports()) module.host(wanted, ref);
     module.link(code);
     this.variants.addMade(facts.handlers, firstHandler);
+    this.#made = { code, slots: facts.slots };
     return true;
+  }
+
+  /** Blocks need not be decoded where they are in `decoded` (decoded-code.ts), if that is of an engine like this. */
+  useDecoded(decoded: Uint8Array, frameOf: (page: number) => number | undefined): void {
+    const { blocks } = this;
+    if (this.#made === undefined) return;
+    blocks.decodedBefore = DecodedCode.open(decoded, { ...this.#made, countdown: blocks.countdown }, frameOf);
+  }
+
+  /** All blocks that are decoded now, for engines like this; undefined if there can be none. */
+  packDecoded(pageOf: (frame: number) => number | undefined): Uint8Array | undefined {
+    const { blocks } = this;
+    if (this.#made === undefined) return undefined;
+    return packDecoded(blocks.images(pageOf, this.#made.slots), { ...this.#made, countdown: blocks.countdown });
   }
 
   #buildCore(module: ModuleBuilder, codeMap: number, places: CorePlaces): ModuleBuilder {

@@ -38,8 +38,14 @@ export function withFacts(module: Uint8Array, facts: MadeFor): Uint8Array<ArrayB
   return out.finish().slice();
 }
 
+/** The facts as they are in the module; undefined for one that is not ours. */
+export function factsBytes(module: WebAssembly.Module): Uint8Array | undefined {
+  const [section] = WebAssembly.Module.customSections(module, SECTION);
+  return section && new Uint8Array(section);
+}
+
 /** Undefined for a module that is not ours. */
 export function factsOf(module: WebAssembly.Module): MadeFor | undefined {
-  const [section] = WebAssembly.Module.customSections(module, SECTION);
-  return section && (JSON.parse(new TextDecoder().decode(section)) as MadeFor);
+  const bytes = factsBytes(module);
+  return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as MadeFor);
 }
