@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BlobDisk } from './blob-disk.ts';
-import { OpfsDisk, openOpfsDisk, type SyncAccess } from './opfs-disk.ts';
+import { type Folder, OpfsDisk, openOpfsDisk, type SyncAccess } from './opfs-disk.ts';
 
 const sectors = Uint8Array.from({ length: 2048 }, (_, i) => i >> 9);
 
@@ -63,6 +63,21 @@ test('a browser without room says so, and any other failure is one of the disk',
   assert.throws(() => disk.writeNow(0, sectors.subarray(0, 512)), { problem: 'full' });
   access.failure = 'InvalidStateError';
   assert.throws(() => disk.writeNow(0, sectors.subarray(0, 512)), { problem: 'io' });
+});
+
+test('a browser that leaves a new disk empty is found out, and keeps nothing of it', async () => {
+  const access = new Access();
+  access.getSize = () => 0;
+  const removed: string[] = [];
+  const folder: Folder = {
+    getDirectoryHandle: async () => folder,
+    getFileHandle: async () => ({ createSyncAccessHandle: async () => access }),
+    removeEntry: async (name) => void removed.push(name),
+  };
+  await assert.rejects(openOpfsDisk('new.img', 2 ** 32, { getDirectory: async () => folder }), {
+    message: /^The disk new\.img cannot be used: this browser keeps none so large/,
+  });
+  assert.deepEqual([access.calls, removed], ['c', ['new.img']]);
 });
 
 test('where there is no such file system, that is said in a sentence', async () => {

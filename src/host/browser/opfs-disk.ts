@@ -24,10 +24,14 @@ interface FileHandle {
 export interface Folder {
   getDirectoryHandle(name: string, options?: { readonly create?: boolean }): Promise<Folder>;
   getFileHandle(name: string, options?: { readonly create?: boolean }): Promise<FileHandle>;
+  removeEntry(name: string): Promise<void>;
+}
+export interface Storage {
+  getDirectory?(): Promise<Folder>;
 }
 
 const platform = globalThis as unknown as {
-  readonly navigator?: { readonly storage?: { getDirectory?(): Promise<Folder> } };
+  readonly navigator?: { readonly storage?: Storage };
 };
 
 /** The folder of the origin's file system that has the disks. */
@@ -37,27 +41,35 @@ export const DISK_FOLDER = 'disks';
  * The disk `name` of the origin; with `createBytes`, a new and empty one of that size where there is none. Throws a
  * `bad-file` VivariumError for one that is not there, is in use, or cannot be a disk.
  */
-export async function openOpfsDisk(name: string, createBytes?: number): Promise<BlockBackend> {
+export async function openOpfsDisk(
+  name: string,
+  createBytes?: number,
+  storage = platform.navigator?.storage,
+): Promise<BlockBackend> {
   const refuse = (reason: string, cause?: unknown): never => {
     const message = `The disk ${name} cannot be used: ${reason}.`;
     throw new VivariumError({ kind: 'bad-file', path: name }, message, { cause });
   };
-  const storage = platform.navigator?.storage;
   if (storage?.getDirectory === undefined) return refuse('this browser keeps no files for pages served like this one');
+  let folder: Folder;
   let access: SyncAccess;
   try {
     const create = createBytes !== undefined;
-    const folder = await (await storage.getDirectory()).getDirectoryHandle(DISK_FOLDER, { create });
+    folder = await (await storage.getDirectory()).getDirectoryHandle(DISK_FOLDER, { create });
     const file = await folder.getFileHandle(name, { create });
     access = await file.createSyncAccessHandle();
   } catch (error) {
     return refuse(REASONS[(error as Error).name] ?? 'the browser refuses', error);
   }
+  const isNew = createBytes !== undefined && access.getSize() === 0;
   try {
-    if (createBytes !== undefined && access.getSize() === 0) access.truncate(createBytes);
+    if (isNew) access.truncate(createBytes);
+    // Chromium's private windows keep files in memory, and leave those of 2 GiB and more empty without a word.
+    if (isNew && access.getSize() !== createBytes) refuse('this browser keeps none so large: private windows do not');
     checkDiskSize(name, access.getSize());
   } catch (error) {
     access.close();
+    if (isNew) await folder.removeEntry(name).catch(() => {});
     if (error instanceof VivariumError) throw error;
     return refuse('there is no room left for it', error);
   }
