@@ -28,6 +28,7 @@ const KEYS: readonly RowKey[] = [
   key('Enter', 'Enter', '\r'),
   { label: 'Ctrl-C', codes: ['ControlLeft', 'KeyC'], text: '\x03' },
   { label: 'Ctrl-D', codes: ['ControlLeft', 'KeyD'], text: '\x04' },
+  key('F1', 'F1', '\x1bOP'),
   key('F2', 'F2', '\x1bOQ'),
   key('F10', 'F10', '\x1b[21~'),
   key('F12', 'F12', '\x1b[24~'),
