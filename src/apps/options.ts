@@ -35,7 +35,6 @@ const FIXED_BY_SNAPSHOT = [
   'bios',
   'boot',
   'boot-menu',
-  'snapshot',
 ] as const;
 
 export interface RunOptions {
@@ -60,6 +59,8 @@ export interface RunOptions {
   readonly seed?: number;
   /** Snapshots: where this run is saved when it is ended, and what it starts from rather than a kernel or a drive. */
   readonly save?: string;
+  /** What is saved has all that is on its disks. */
+  readonly copyDisks?: boolean;
   readonly restore?: string;
   /** Snapshots that the one of `restore` says the differences to. */
   readonly base?: readonly string[];
@@ -85,7 +86,9 @@ than those of that guest are given, or --cold. A Linux bzImage boots by the Linu
 Multiboot; no firmware is needed.
 
 A guest that was saved, with --save or by "vivarium snapshot", goes on with --restore: in the same machine, with the same
-CD-ROM and network cards named again. A guest with a disk that it can write to cannot be saved.
+images and network cards named again. What was written with --snapshot is saved, too. Disks that are written in place are not:
+the guest goes on with the same image, or not at all if that has been written since; with --copy-disks all that is on them is
+saved as well, and they are not named again.
 
 At a terminal: Ctrl-A x leaves, Ctrl-A h shows all keys. When standard input is not a terminal, the built-in guest is a
 filter: its shell runs what comes in as a script, and the guest ends with it. Any other guest finds the input on its
@@ -253,6 +256,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       'save the guest to a new file when you leave it, or a signal or --timeout ends it',
       outFile,
     )
+    .option('--copy-disks', 'with --save: save what is on disks that the guest can write to, too')
     .option('--restore <file>', 'go on with a guest that was saved, rather than booting one')
     .option('--base <file>', 'snapshot that the one to be restored is against; may be repeated', namedFiles)
     .addHelpText('after', RUN_HELP_TAIL)
@@ -266,6 +270,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
         ...rest
       } = given;
       if (rest.symbols && rest.profile === undefined) program.error('error: --symbols needs --profile.');
+      if (rest.copyDisks && rest.save === undefined) program.error('error: --copy-disks needs --save.');
       if (rest.base && rest.restore === undefined) program.error('error: --base needs --restore.');
       const fixed = given.restore === undefined ? undefined : FIXED_BY_SNAPSHOT.find(isGiven);
       if (fixed !== undefined) {

@@ -39,6 +39,9 @@ export interface PcOptions {
   readonly display?: DisplayOption;
 }
 
+/** Of a PC that is restored, and of which nothing was said. */
+export const BARE_PC: PcOptions = { disks: [], floppies: [], snapshot: false, nics: [], forwards: [], opened: [] };
+
 /** Options that have a say in what a PC can be. */
 interface DirectOptions {
   readonly kernel?: string;

@@ -7,24 +7,23 @@ import { VivariumError } from '../base/errors.ts';
 import type { FileTree } from '../files/file-tree.ts';
 import { bootFiles } from '../host/boot-files.ts';
 import { CaptureFile } from '../host/node/capture-file.ts';
-import { type DiskFileOptions, openDiskFile } from '../host/node/disk-file.ts';
 import { readImage, reasonOf } from '../host/node/files.ts';
 import { openFolder } from '../host/node/folder.ts';
-import { throwAway } from '../host/node/scratch-file.ts';
 import { NodeSockets } from '../host/node/sockets.ts';
 import type { TraceEvents } from '../host/node/trace-file.ts';
 import type { NicOption } from '../net/options.ts';
 import { Capture } from '../net/pcap.ts';
 import { UserNetwork } from '../net/user-network.ts';
 import {
-  type GuestDrive,
   type GuestFirmware,
   type GuestNetwork,
   type GuestNic,
   type GuestVirtio,
   isFirmwareSize,
 } from '../vmm/guest-options.ts';
+import type { SavedDisk } from '../vmm/snapshot/manifest.ts';
 import { findBootRom, readBootRom } from './boot-rom.ts';
+import { type OpenImage, openDrives, openSavedDrives } from './drives.ts';
 import type { PcOptions } from './pc-options.ts';
 
 /** From dist/vivarium.js as from src/apps/pc.ts. */
@@ -38,9 +37,6 @@ const VGA_BIOS = find('vgabios-stdvga.bin');
 const DEFAULT_BOOT_ORDER = 'cda';
 /** Addresses of cards that users do not choose: locally administered. */
 const MAC_START = [0x52, 0x54, 0x00] as const;
-/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
-const CDROM_UNIT = 2;
-const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
 
 export class Pc {
   readonly firmware: GuestFirmware;
@@ -74,8 +70,11 @@ export class Pc {
     this.virtio = [...virtioDisks.map((backend) => ({ kind: 'block', backend }) as const), ...virtioNics];
   }
 
-  /** Reads the firmware and opens the images. Throws a VivariumError for what cannot be used, and leaves nothing open. */
-  static async open(options: PcOptions): Promise<Pc> {
+  /**
+   * Reads the firmware and opens the images; `saved`: of the machine that is to be restored. Throws a VivariumError for what
+   * cannot be used, and leaves nothing open.
+   */
+  static async open(options: PcOptions, saved?: readonly SavedDisk[]): Promise<Pc> {
     const [bios, vgaBios] = await Promise.all([
       readImage(options.bios ?? BIOS, 'firmware'),
       readImage(VGA_BIOS, 'firmware'),
@@ -89,7 +88,8 @@ export class Pc {
     const cards: Card[] = [];
     try {
       await openCards(options, cards);
-      const { drives, virtioDisks } = await openDrives(options, images);
+      const opening = saved === undefined ? openDrives(options, images) : openSavedDrives(options, saved, images);
+      const { drives, virtioDisks } = await opening;
       const { boot: bootOrder = DEFAULT_BOOT_ORDER, bootMenuMs } = options;
       const firmware = { bios, vgaBios, drives, bootOrder, ...(bootMenuMs !== undefined && { bootMenuMs }) };
       return new Pc(options, firmware, images, virtioDisks, cards);
@@ -190,46 +190,4 @@ async function openCards({ nics, boot, bootMenuMs }: PcOptions, opened: Card[]):
 
 function openBootFolder(path: string): FileTree {
   return openFolder(path, { readOnly: true });
-}
-
-/** An image in use. */
-interface OpenImage {
-  readonly file: string;
-  readonly backend: BlockBackend;
-}
-
-async function openDrives(
-  options: PcOptions,
-  opened: OpenImage[],
-): Promise<{ readonly drives: GuestDrive[]; readonly virtioDisks: BlockBackend[] }> {
-  const { disks, cdrom, floppies, snapshot } = options;
-  const open = async (file: string, role: DiskFileOptions['role']): Promise<BlockBackend> => {
-    const readOnly = role === 'CD-ROM image' || snapshot;
-    const image = await openDiskFile(file, { role, readOnly });
-    opened.push({ file, backend: image });
-    if (!snapshot || role === 'CD-ROM image') return image;
-    const backend = await throwAway(image);
-    // It closes what is below it.
-    opened[opened.length - 1] = { file, backend };
-    return backend;
-  };
-  const drives: GuestDrive[] = [];
-  const virtioDisks: BlockBackend[] = [];
-  if (cdrom !== undefined) {
-    drives.push({ bus: 'ide', unit: CDROM_UNIT, kind: 'cdrom', backend: await open(cdrom, 'CD-ROM image') });
-  }
-  const next = { ide: 0, ahci: 0 };
-  for (const { file, bus } of disks) {
-    if (bus === 'virtio') {
-      virtioDisks.push(await open(file, 'disk image'));
-      continue;
-    }
-    const index = next[bus]++;
-    const unit = bus === 'ide' ? (IDE_DISK_UNITS[index] as number) : index;
-    drives.push({ bus, unit, kind: 'disk', backend: await open(file, 'disk image') });
-  }
-  for (const [unit, file] of floppies.entries()) {
-    drives.push({ bus: 'floppy', unit, kind: 'floppy', backend: await open(file, 'floppy image') });
-  }
-  return { drives, virtioDisks };
 }

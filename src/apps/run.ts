@@ -10,6 +10,7 @@ import { onEndingSignals } from '../host/node/signals.ts';
 import { Terminal, type TerminalSize } from '../host/node/terminal.ts';
 import { TraceFile } from '../host/node/trace-file.ts';
 import type { CreateGuest, RestoreGuest, RunnableGuest } from '../vmm/guest-options.ts';
+import { savedDisks } from '../vmm/snapshot/manifest.ts';
 import { HeldInput, resizeLine } from './built-in-guest.ts';
 import { guestName, openControl } from './control.ts';
 import { displayFor, terminalDisplayFor } from './display.ts';
@@ -17,6 +18,7 @@ import { type Ending, type Outcome, outcomeOf } from './exit-status.ts';
 import { readKernel } from './kernel.ts';
 import type { RunOptions } from './options.ts';
 import { Pc } from './pc.ts';
+import { BARE_PC } from './pc-options.ts';
 import { Profile } from './profile.ts';
 import { builtInSaved, SavedAgent } from './saved-start.ts';
 import { Screenshot } from './screenshot.ts';
@@ -89,7 +91,10 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   const profile =
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
   const screenshot = options.pc?.screenshot === undefined ? undefined : await Screenshot.prepare(options.pc.screenshot);
-  const pc = options.pc && (await Pc.open(saved ? withSavedCards(options.pc, saved) : options.pc));
+  const pcOptions = options.pc ?? (saved?.manifest.pc ? BARE_PC : undefined);
+  const pc =
+    pcOptions &&
+    (saved ? await Pc.open(withSavedCards(pcOptions, saved), savedDisks(saved.manifest)) : await Pc.open(pcOptions));
   const name = guestName(options);
   const notice = (line: string): void => {
     if (terminal) terminal.notice(`vivarium: ${line}\n`);
@@ -208,7 +213,9 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   }
 
   await picture();
-  await save?.write(guest, ending, notes(), (error) => fail({ by: 'host', message: error.message }));
+  await save?.write(guest, ending, notes(), options.copyDisks ?? false, (error) =>
+    fail({ by: 'host', message: error.message }),
+  );
   await pc?.close((message) => fail({ by: 'host', message }));
   await trace?.close();
   // The guest's cursor may be anywhere in a line.

@@ -89,13 +89,14 @@ export class SaveFile {
     guest: RunnableGuest,
     ending: Ending,
     notes: RunNotes,
+    copyDisks: boolean,
     failed: (error: VivariumError) => void,
   ): Promise<void> {
     try {
       if (ending.by === 'guest') {
         throw new VivariumError({ kind: 'host' }, 'There is no snapshot: the guest ended by itself.');
       }
-      await this.#file.write(await guest.snapshot({ notes: { ...notes } }), failed);
+      await this.#file.write(await guest.snapshot({ notes: { ...notes }, copyDisks }), failed);
     } catch (error) {
       await this.#file.discard();
       if (!(error instanceof VivariumError)) throw error;
@@ -111,7 +112,11 @@ export function readBases(paths: readonly string[]): Promise<Uint8Array[]> {
 
 /** For the guest's side of `vivarium snapshot`. */
 export async function writeSnapshot(
-  { file: path, bases = [] }: { readonly file?: unknown; readonly bases?: unknown },
+  {
+    file: path,
+    bases = [],
+    copyDisks,
+  }: { readonly file?: unknown; readonly bases?: unknown; readonly copyDisks?: unknown },
   guest: RunnableGuest,
   notes: RunNotes,
 ): Promise<void> {
@@ -122,7 +127,7 @@ export async function writeSnapshot(
   }
   const base = await readBases(bases);
   const file = await ResultFile.create(path, 'snapshot');
-  const options = { notes: { ...notes }, ...(base.length > 0 && { base }) };
+  const options = { notes: { ...notes }, copyDisks: copyDisks === true, ...(base.length > 0 && { base }) };
   const bytes = await guest.snapshot(options).catch(async (error: unknown) => {
     await file.discard();
     throw error;
@@ -141,6 +146,8 @@ export interface SnapshotCommand {
   readonly file: string;
   /** Snapshots that it is to say the differences to. */
   readonly bases: readonly string[];
+  /** What is on disks that the guest can write to is saved, too. */
+  readonly copyDisks: boolean;
 }
 
 export function namedFiles(file: string, before: readonly string[] = []): string[] {
@@ -152,7 +159,10 @@ The guest runs on. "vivarium run --restore FILE" goes on from where it was. It n
 that exists is not overwritten.
 
 With --base, only what differs from an earlier snapshot of the guest is saved; it is needed again to restore. If that has a
-base itself, name both, and so on.`;
+base itself, name both, and so on.
+
+What was written with --snapshot is saved. Other disks are not: their images are needed as they are at this moment, and one that
+has been written since is refused. With --copy-disks all that is on them is saved, and they are not needed again.`;
 
 /** Adds it to a program; `chosen` is called when it is asked for. */
 export function addSnapshotCommand(program: Command, chosen: (options: SnapshotCommand) => void): void {
@@ -162,19 +172,21 @@ export function addSnapshotCommand(program: Command, chosen: (options: SnapshotC
     .usage('[guest] <file>')
     .argument('[words...]')
     .option('--base <file>', 'save what differs from this snapshot; may be repeated', namedFiles)
+    .option('--copy-disks', 'save what is on disks that the guest can write to, too')
     .addHelpText('after', HELP_TAIL)
-    .action((words: readonly string[], { base: bases = [] }: { base?: readonly string[] }) => {
+    .action((words: readonly string[], given: { base?: readonly string[]; copyDisks?: boolean }) => {
+      const { base: bases = [], copyDisks = false } = given;
       const [file, guest, ...more] = [...words].reverse();
       if (file === undefined) command.error('error: Write the name of a file.');
       else if (more.length > 0) command.error('error: Name one guest at most.');
-      else chosen({ file, bases, ...(guest !== undefined && { guest }) });
+      else chosen({ file, bases, copyDisks, ...(guest !== undefined && { guest }) });
     });
 }
 
 /** Throws a VivariumError where there is nothing to be had. */
-export async function saveRunning({ guest: wanted, file, bases }: SnapshotCommand): Promise<Outcome> {
+export async function saveRunning({ guest: wanted, file, bases, copyDisks }: SnapshotCommand): Promise<Outcome> {
   const guest = await chooseGuest(wanted);
-  const named = { file: resolve(file), bases: bases.map((base) => resolve(base)) };
+  const named = { file: resolve(file), bases: bases.map((base) => resolve(base)), copyDisks };
   const answer = await guest.ask({ command: 'snapshot', ...named });
   if (!answer.ok) throw new VivariumError({ kind: 'bad-option' }, answer.problem);
   return { status: STATUS_OK };

@@ -36,12 +36,41 @@ export interface BlockBackend {
    * `read` and `write` while the caller waits, throwing BlockError: for storage that answers in microseconds most of the
    * time, such as files. Asked for only while nothing else is under way.
    */
-  readNow?(offset: number, into: Uint8Array): void;
-  writeNow?(offset: number, from: Uint8Array): void;
+  readonly readNow?: ((offset: number, into: Uint8Array) => void) | undefined;
+  readonly writeNow?: ((offset: number, from: Uint8Array) => void) | undefined;
   /** All that was written is on stable storage when this resolves. */
   flush(): Promise<void>;
   /** Flushes and lets go; there are no requests after it. */
   close(): Promise<void>;
+  /** What people call it: a file's name. */
+  readonly name?: string;
+  /**
+   * Something that is another whenever what is stored has changed, as a file's time of change or an entity tag, for
+   * snapshots. Without it, large images are looked at more closely, and take longer.
+   */
+  version?(): Promise<string>;
+  /** Of a disk that keeps what is written apart from what it lies on. */
+  readonly layer?: DiskLayer;
+}
+
+/** What a layer is, in pages of LAYER_PAGE_BYTES: the last one may reach beyond the end. */
+export const LAYER_PAGE_BYTES = 4096;
+
+export interface DiskLayer {
+  /** What is read where nothing was written. */
+  readonly below: BlockBackend;
+  /** Pages that are written in whole or in part, as of now, whatever is written later. */
+  written(): WrittenPages;
+  /** Nothing is written any more. */
+  clear(): Promise<void>;
+  /** Writes `pages` pages from `first` on, zeros if not said what, but for what is written already. */
+  fill(first: number, pages: number, bytes: Uint8Array | undefined): Promise<void>;
+}
+
+export interface WrittenPages {
+  has(page: number): boolean;
+  /** Ascending. */
+  [Symbol.iterator](): Iterator<number>;
 }
 
 /**

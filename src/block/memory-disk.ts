@@ -3,12 +3,13 @@
 import type { BlockBackend } from '../base/block.ts';
 
 export class MemoryDisk implements BlockBackend {
-  readonly readOnly: boolean = false;
+  readonly readOnly: boolean;
   /** All of the disk, for tests to look at and to change. */
   readonly bytes: Uint8Array;
 
   /** `contents` is used as it is, not copied; its length is a multiple of 512. */
-  constructor(contents: Uint8Array) {
+  constructor(contents: Uint8Array, readOnly = false) {
+    this.readOnly = readOnly;
     this.bytes = contents;
   }
 
@@ -22,6 +23,11 @@ export class MemoryDisk implements BlockBackend {
 
   async write(offset: number, from: Uint8Array): Promise<void> {
     this.bytes.set(from, offset);
+  }
+
+  /** All zeros again. */
+  async clear(): Promise<void> {
+    this.bytes.fill(0);
   }
 
   async flush(): Promise<void> {}

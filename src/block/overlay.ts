@@ -1,28 +1,32 @@
 /**
  * A throw-away layer over another disk: what is written goes to a store, the disk below is never written to. Which
- * sectors the store has is kept in memory, one bit each, in pages that come to be with the first write they cover.
+ * sectors the store has is kept in memory (written-sectors.ts).
  */
 
-import { type BlockBackend, SECTOR_BYTES } from '../base/block.ts';
+import { type BlockBackend, type DiskLayer, LAYER_PAGE_BYTES, SECTOR_BYTES, type WrittenPages } from '../base/block.ts';
+import { WrittenSectors } from './written-sectors.ts';
 
 /** Where the written sectors go, at the offsets they have on the disk. Sparse, so that it is no larger than they are. */
-export type OverlayStore = Pick<BlockBackend, 'read' | 'write' | 'readNow' | 'writeNow' | 'close'>;
+export interface OverlayStore extends Pick<BlockBackend, 'read' | 'write' | 'readNow' | 'writeNow' | 'close'> {
+  /** All of it reads as zeros, as in the beginning. */
+  clear(): Promise<void>;
+}
 
-/** Sectors that a page of bits covers. */
-const PAGE_SECTORS = 32_768;
+type Source = Pick<BlockBackend, 'read' | 'readNow'>;
 
-export class Overlay implements BlockBackend {
+export class Overlay implements BlockBackend, DiskLayer {
   readonly readOnly = false;
   readonly sizeBytes: number;
-  readonly #below: BlockBackend;
+  readonly below: BlockBackend;
+  readonly layer: DiskLayer = this;
   readonly #store: OverlayStore;
-  readonly #written = new Map<number, Uint8Array>();
+  readonly #written = new WrittenSectors();
   readonly readNow?: (offset: number, into: Uint8Array) => void;
   readonly writeNow?: (offset: number, from: Uint8Array) => void;
 
   /** Takes over both: they are closed with it. */
   constructor(below: BlockBackend, store: OverlayStore) {
-    this.#below = below;
+    this.below = below;
     this.#store = store;
     this.sizeBytes = below.sizeBytes;
     if (below.readNow && store.readNow) {
@@ -48,11 +52,12 @@ export class Overlay implements BlockBackend {
   }
 
   /** What is to be read, by where it is. */
-  *#pieces(offset: number, into: Uint8Array): Generator<{ source: OverlayStore; at: number; piece: Uint8Array }> {
+  *#pieces(offset: number, into: Uint8Array): Generator<{ source: Source; at: number; piece: Uint8Array }> {
     for (let done = 0; done < into.length; ) {
       const at = offset + done;
-      const length = this.#run(at, into.length - done);
-      const source = this.#isWritten(at / SECTOR_BYTES) ? this.#store : this.#below;
+      const first = at / SECTOR_BYTES;
+      const length = this.#written.run(first, (into.length - done) / SECTOR_BYTES) * SECTOR_BYTES;
+      const source = this.#written.has(first) ? this.#store : this.below;
       yield { source, at, piece: into.subarray(done, done + length) };
       done += length;
     }
@@ -60,16 +65,7 @@ export class Overlay implements BlockBackend {
 
   /** Sectors count as written once the store has them: those that were not and cannot be are as they were below. */
   #mark(offset: number, length: number): void {
-    for (let sector = offset / SECTOR_BYTES; sector < (offset + length) / SECTOR_BYTES; sector++) {
-      const page = Math.floor(sector / PAGE_SECTORS);
-      let bits = this.#written.get(page);
-      if (bits === undefined) {
-        bits = new Uint8Array(PAGE_SECTORS / 8);
-        this.#written.set(page, bits);
-      }
-      const bit = sector % PAGE_SECTORS;
-      bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7));
-    }
+    this.#written.add(offset / SECTOR_BYTES, length / SECTOR_BYTES);
   }
 
   /** What is thrown away needs no stable storage. */
@@ -79,23 +75,31 @@ export class Overlay implements BlockBackend {
     try {
       await this.#store.close();
     } finally {
-      await this.#below.close();
+      await this.below.close();
     }
   }
 
-  #isWritten(sector: number): boolean {
-    const bits = this.#written.get(Math.floor(sector / PAGE_SECTORS));
-    const bit = sector % PAGE_SECTORS;
-    return bits !== undefined && ((bits[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
+  // ---- As a layer --------------------------------------------------------------------------------------------------
+
+  written(): WrittenPages {
+    return this.#written.pages();
   }
 
-  /** Bytes from `offset` on, `most` at most, that come from the same place. */
-  #run(offset: number, most: number): number {
-    const first = offset / SECTOR_BYTES;
-    const count = most / SECTOR_BYTES;
-    const written = this.#isWritten(first);
-    let length = 1;
-    while (length < count && this.#isWritten(first + length) === written) length++;
-    return length * SECTOR_BYTES;
+  async clear(): Promise<void> {
+    this.#written.clear();
+    await this.#store.clear();
+  }
+
+  async fill(first: number, pages: number, bytes: Uint8Array | undefined): Promise<void> {
+    const start = first * LAYER_PAGE_BYTES;
+    const length = Math.min(pages * LAYER_PAGE_BYTES, this.sizeBytes - start);
+    // What the store has never been given is zeros.
+    if (bytes === undefined) this.#mark(start, length);
+    for (let done = 0; bytes !== undefined && done < length; ) {
+      const sector = (start + done) / SECTOR_BYTES;
+      const run = this.#written.run(sector, (length - done) / SECTOR_BYTES) * SECTOR_BYTES;
+      if (!this.#written.has(sector)) await this.write(start + done, bytes.subarray(done, done + run));
+      done += run;
+    }
   }
 }

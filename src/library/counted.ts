@@ -1,6 +1,6 @@
 /** Counts what goes through disks and networks, for statistics. */
 
-import type { BlockBackend } from '../base/block.ts';
+import type { BlockBackend, DiskLayer } from '../base/block.ts';
 import type { NetworkDevice } from '../base/network.ts';
 import type { GuestNetwork } from '../vmm/guest-options.ts';
 import type { DriveStats, VmStats } from './types/vm.ts';
@@ -11,6 +11,9 @@ export class CountedDisk implements BlockBackend {
   readonly stats: Mutable<DriveStats> = { reads: 0, readBytes: 0, writes: 0, writtenBytes: 0 };
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  readonly name?: string;
+  readonly layer?: DiskLayer;
+  readonly version?: () => Promise<string>;
   readonly readNow?: (offset: number, into: Uint8Array) => void;
   readonly writeNow?: (offset: number, from: Uint8Array) => void;
   readonly #disk: BlockBackend;
@@ -20,6 +23,9 @@ export class CountedDisk implements BlockBackend {
     this.#disk = disk;
     this.sizeBytes = disk.sizeBytes;
     this.readOnly = readOnly || disk.readOnly;
+    if (disk.name !== undefined) this.name = disk.name;
+    if (disk.layer) this.layer = disk.layer;
+    if (disk.version) this.version = () => (disk.version as () => Promise<string>)();
     if (disk.readNow) {
       this.readNow = (offset, into) => {
         this.#read(into.length);

@@ -18,6 +18,8 @@ export interface Remote {
 export interface RemoteDisk extends Remote {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  readonly name: string | undefined;
+  readonly hasVersion: boolean;
 }
 
 export interface PackedDisk {
@@ -92,7 +94,7 @@ export interface MachineCalls {
   stateHash(): string;
   /** A piece of bytes that a later call speaks of. */
   upload(number: number, sizeBytes: number, offset: number, piece: Uint8Array): void;
-  snapshot(base: readonly (Uint8Array | Uploaded)[]): Bytes;
+  snapshot(base: readonly (Uint8Array | Uploaded)[], copyDisks: boolean): Bytes;
 
   consoleInput(bytes: Uint8Array): void;
   /** Whether the guest's output is taken. */
@@ -120,6 +122,7 @@ export interface CallerCalls {
   diskRead(remote: number, offset: number, length: number): Uint8Array;
   diskWrite(remote: number, offset: number, bytes: Uint8Array): void;
   diskFlush(remote: number): void;
+  diskVersion(remote: number): string;
   diskClose(remote: number): void;
 
   frameFromGuest(remote: number, frame: Uint8Array): void;

@@ -3,11 +3,8 @@
  * outlive a reset of the machine, and are closed with it.
  */
 
-import type { BlockBackend } from '../base/block.ts';
-import { SECTOR_BYTES } from '../base/block.ts';
 import type { ChannelBackend } from '../base/channel.ts';
 import { VivariumError } from '../base/errors.ts';
-import { MemoryDisk } from '../block/memory-disk.ts';
 import { Server9p } from '../files/9p/server.ts';
 import type { FileTree } from '../files/file-tree.ts';
 import { joinedTree } from '../files/joined-tree.ts';
@@ -15,24 +12,20 @@ import { MemoryTree } from '../files/memory-tree.ts';
 import { readOnly } from '../files/read-only.ts';
 import { isProblem, parseForward, parseOpen } from '../net/options.ts';
 import { UserNetwork } from '../net/user-network.ts';
-import type { GuestDrive, GuestNetwork, GuestNic, GuestVirtio, NetworkHost } from '../vmm/guest-options.ts';
-import type { NicManifest } from '../vmm/snapshot/manifest.ts';
+import type { GuestNetwork, GuestNic, GuestVirtio, NetworkHost } from '../vmm/guest-options.ts';
+import { SnapshotFile } from '../vmm/snapshot/format.ts';
+import { checkedManifest, type Manifest, type NicManifest, savedDisks } from '../vmm/snapshot/manifest.ts';
 import { CARD_ADDRESS, SHARES_TAG, unconnected } from './built-in-spares.ts';
-import { CountedDisk, CountedNetwork, noTraffic } from './counted.ts';
-import type { AssetName, MachineOptions, PackedDisk, PackedSource } from './machine-calls.ts';
-import type { DiskRole, MachinePlatform } from './platform.ts';
+import { CountedNetwork, noTraffic } from './counted.ts';
+import type { AssetName, MachineOptions, PackedSource } from './machine-calls.ts';
+import { MachineDisks } from './machine-disks.ts';
+import type { MachinePlatform } from './platform.ts';
 import { RemoteChannel } from './remote/remote-channel.ts';
-import { RemoteDisk } from './remote/remote-disk.ts';
 import { RemoteNetwork } from './remote/remote-network.ts';
 import { RemoteTree } from './remote/remote-tree.ts';
 import type { ToCaller } from './remote/to-caller.ts';
 import type { MakeDevice } from './types/backends.ts';
-import type { DriveStats } from './types/vm.ts';
 import type { Arrivals } from './uploads.ts';
-
-/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
-const CDROM_UNIT = 2;
-const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
 
 export function badOption(option: string, message: string): VivariumError {
   return new VivariumError({ kind: 'bad-option', option }, message);
@@ -40,14 +33,12 @@ export function badOption(option: string, message: string): VivariumError {
 
 export class MachineParts {
   readonly traffic = noTraffic();
+  readonly disks: MachineDisks;
   readonly #options: MachineOptions;
   readonly #platform: MachinePlatform;
   readonly #caller: ToCaller;
   readonly #arrivals: Arrivals;
   readonly #uploaded = new Map<number, Uint8Array>();
-  readonly #disks: CountedDisk[] = [];
-  #drives: GuestDrive[] = [];
-  #virtioDisks: BlockBackend[] = [];
   #shares: { readonly tag: string; readonly tree: FileTree }[] = [];
   /** Of the guest that there is now. */
   #servers: Server9p[] = [];
@@ -61,6 +52,7 @@ export class MachineParts {
     this.#options = options;
     this.#platform = platform;
     this.#caller = caller;
+    this.disks = new MachineDisks({ platform, caller, read: (source, role) => this.read(source, role) });
   }
 
   /** Throws a VivariumError for what cannot be used, and leaves nothing open. `functions`: devices of the caller's thread. */
@@ -73,7 +65,9 @@ export class MachineParts {
   ): Promise<MachineParts> {
     const parts = new MachineParts(options, platform, caller, arrivals);
     try {
-      await parts.#openDrives();
+      const { boot } = options;
+      if (boot.kind === 'snapshot') await parts.disks.openSaved(options, savedDisks(await parts.manifest(boot.bytes)));
+      else await parts.disks.openNew(options);
       for (const { tag, source, readOnly } of options.shares) {
         parts.#shares.push({ tag, tree: await parts.#tree(source, readOnly) });
       }
@@ -103,63 +97,17 @@ export class MachineParts {
     return this.#platform.read(source, role);
   }
 
+  /** Of a snapshot. Rejects with a SnapshotError. */
+  async manifest(source: PackedSource): Promise<Manifest> {
+    return checkedManifest(new SnapshotFile(await this.read(source, 'snapshot')).manifest);
+  }
+
   asset(name: AssetName): Promise<Uint8Array> {
     return this.#platform.read({ url: this.assetUrl(name) }, 'file of Vivarium');
   }
 
   assetUrl(name: AssetName): string {
     return this.#options.assets[name] ?? this.#platform.assetUrl(name);
-  }
-
-  // ---- Disks -------------------------------------------------------------------------------------------------------
-
-  get drives(): readonly GuestDrive[] {
-    return this.#drives;
-  }
-
-  get driveStats(): readonly DriveStats[] {
-    return this.#disks.map(({ stats }) => ({ ...stats }));
-  }
-
-  async #openDrives(): Promise<void> {
-    const { disks, cdrom, floppy } = this.#options;
-    const next = { ide: 0, ahci: 0 };
-    for (const disk of disks) {
-      const backend = await this.#openDisk(disk, 'disk image');
-      if (disk.bus === 'virtio') {
-        this.#virtioDisks.push(backend);
-        continue;
-      }
-      const index = next[disk.bus]++;
-      const unit = disk.bus === 'ide' ? IDE_DISK_UNITS[index] : index;
-      const isTooMany = disk.bus === 'ide' ? index >= (cdrom ? 3 : 4) : index >= 6;
-      if (unit === undefined || isTooMany) throw badOption('disks', `There is no room for so many ${disk.bus} disks.`);
-      this.#drives.push({ bus: disk.bus, unit, kind: 'disk', backend });
-    }
-    if (cdrom !== undefined) {
-      const backend = await this.#openDisk(cdrom, 'CD-ROM image');
-      this.#drives.push({ bus: 'ide', unit: CDROM_UNIT, kind: 'cdrom', backend });
-    }
-    if (floppy !== undefined) {
-      const backend = await this.#openDisk(floppy, 'floppy image');
-      this.#drives.push({ bus: 'floppy', unit: 0, kind: 'floppy', backend });
-    }
-  }
-
-  async #openDisk({ source, readOnly, forget }: PackedDisk, role: DiskRole): Promise<BlockBackend> {
-    const isReadOnly = readOnly || role === 'CD-ROM image';
-    let disk = await this.#storage(source, role, isReadOnly || forget);
-    if (!isReadOnly && (forget || disk.readOnly)) disk = await this.#platform.throwAway(disk);
-    const counted = new CountedDisk(disk, isReadOnly);
-    this.#disks.push(counted);
-    return counted;
-  }
-
-  async #storage(source: PackedDisk['source'], role: DiskRole, readOnly: boolean): Promise<BlockBackend> {
-    if ('remote' in source) return new RemoteDisk(source, this.#caller);
-    if (source instanceof Uint8Array || 'upload' in source) return memoryDisk(await this.read(source, role), role);
-    if ('url' in source) return memoryDisk(await this.#platform.read(source, role), role);
-    return this.#platform.openDisk(source, { role, readOnly });
   }
 
   // ---- Network -----------------------------------------------------------------------------------------------------
@@ -257,7 +205,7 @@ export class MachineParts {
       ...(this.#options.rng ? [{ kind: 'rng' } as const] : []),
       ...this.#shares.map(({ tag, tree }) => ({ kind: '9p', tag, server: this.#server(tree) }) as const),
       ...(nic ? [{ kind: 'net', nic } as const] : []),
-      ...this.#virtioDisks.map((backend) => ({ kind: 'block', backend }) as const),
+      ...this.disks.virtio.map((backend) => ({ kind: 'block', backend }) as const),
       ...this.#devices.map((make) => ({ kind: 'custom', make }) as const),
     ];
   }
@@ -317,23 +265,13 @@ export class MachineParts {
     this.#userNetwork?.close();
     await Promise.all(this.#servers.map((server) => server.close()));
     await Promise.allSettled(this.#shares.map(({ tree }) => tree.close?.()));
-    const closed = await Promise.allSettled(this.#disks.map((disk) => disk.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await this.disks.close();
   }
 }
 
 /** A port on which nobody listens. */
 function unheard(name: string): ChannelBackend {
   return { name, attach() {}, received() {}, opened() {}, drained() {} };
-}
-
-function memoryDisk(bytes: Uint8Array, role: DiskRole): BlockBackend {
-  if (bytes.length === 0 || bytes.length % SECTOR_BYTES !== 0) {
-    const message = `The ${role} cannot be used: its ${bytes.length} bytes are not a whole number of sectors of ${SECTOR_BYTES} bytes.`;
-    throw new VivariumError({ kind: 'bad-option' }, message);
-  }
-  return new MemoryDisk(bytes);
 }
 
 function known<T extends object>(option: string, result: T | { readonly problem: string }): T {

@@ -50,6 +50,7 @@ export class Machine {
   #generation = 0;
   #run: Promise<void> = Promise.resolve();
   #end: VmEnd | undefined;
+  readonly #saving = new Set<Promise<unknown>>();
   readonly #holds = new Set<'caller' | 'console'>();
   /** The latest output, for snapshots. */
   #kept = new Uint8Array(0);
@@ -163,7 +164,7 @@ export class Machine {
         parts.asset('vgaBios'),
       ]);
       const bootOrder = boot.order ?? DEFAULT_BOOT_ORDER;
-      return { ...common, firmware: { bios, vgaBios, drives: parts.drives, nics: parts.nics(), bootOrder } };
+      return { ...common, firmware: { bios, vgaBios, drives: parts.disks.drives, nics: parts.nics(), bootOrder } };
     }
     if (boot.kind === 'kernel') {
       const [image, initrd] = await Promise.all([
@@ -189,7 +190,7 @@ export class Machine {
     const options: RestoreOptions = {
       ...(await this.#common()),
       virtio: this.#parts.virtioFor(manifest.virtio ?? [], hasFirmware),
-      drives: this.#parts.drives,
+      drives: this.#parts.disks.drives,
       nics: manifest.pc ? this.#parts.nics(manifest.pc.nics) : [],
       ...(base.length > 0 && { base }),
     };
@@ -242,6 +243,8 @@ export class Machine {
     this.#generation++;
     before.stop();
     await this.#run;
+    // What they save is on disks that the next guest writes to.
+    await Promise.allSettled(this.#saving);
     this.#parts.closeChannels();
     try {
       this.#guest = await this.#make();
@@ -277,7 +280,7 @@ export class Machine {
       wallMs: this.#wallMs + running,
       memoryBytes: this.#memoryBytes,
       isPaused: this.#holds.has('caller'),
-      drives: this.#parts.driveStats,
+      drives: this.#parts.disks.stats,
       network: { ...this.#parts.traffic },
     };
   }
@@ -286,9 +289,16 @@ export class Machine {
     this.guest.sendConsole(bytes);
   }
 
-  snapshot(base: readonly Uint8Array[]): Promise<Uint8Array> {
+  async snapshot(base: readonly Uint8Array[], copyDisks: boolean): Promise<Uint8Array> {
     const written = Array.from(this.#kept, (byte) => String.fromCharCode(byte)).join('');
-    return this.guest.snapshot({ notes: { console: written }, ...(base.length > 0 && { base }) });
+    const notes = { console: written };
+    const snapshot = this.guest.snapshot({ notes, copyDisks, ...(base.length > 0 && { base }) });
+    this.#saving.add(snapshot);
+    try {
+      return await snapshot;
+    } finally {
+      this.#saving.delete(snapshot);
+    }
   }
 
   #output(bytes: Uint8Array): void {

@@ -127,8 +127,8 @@ class Packer {
 
   #diskSource(source: DiskSource): PackedDisk['source'] {
     if (isBackend(source)) {
-      const { sizeBytes, readOnly } = source;
-      return { remote: this.#served.disk(source), sizeBytes, readOnly };
+      const { sizeBytes, readOnly, name } = source;
+      return { remote: this.#served.disk(source), sizeBytes, readOnly, name, hasVersion: source.version !== undefined };
     }
     if (isKept(source)) return { kept: source.kept, ...(source.createBytes && { createBytes: source.createBytes }) };
     return this.source(source);

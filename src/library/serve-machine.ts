@@ -40,9 +40,9 @@ export function serveMachine(end: MessageEnd, platform: MachinePlatform, functio
     stats: () => machine().stats(),
     stateHash: () => machine().guest.stateHash(),
     upload: (number, sizeBytes, offset, piece) => arrivals.add(number, sizeBytes, offset, piece),
-    async snapshot(base) {
+    async snapshot(base, copyDisks) {
       const bases = base.map((one) => ('upload' in one ? arrivals.take(one) : one));
-      return given(await machine().snapshot(bases));
+      return given(await machine().snapshot(bases, copyDisks));
     },
 
     consoleInput: (bytes) => started?.input(bytes),

@@ -37,10 +37,10 @@ import type {
 import { makeVirtio } from './guest-virtio.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
+import { withMedia } from './snapshot/disks.ts';
 import {
   type Capture,
   capture,
-  checkSavable,
   type GuestParts,
   open,
   pack,
@@ -97,11 +97,12 @@ export class Guest implements RunnableGuest {
   #sample = { instructions: 0, milliseconds: 0 };
 
   /** Who waits for a snapshot, and how many turns of the run loop the disks have had to come to rest. */
-  #captures: ((captured: Capture | VivariumError) => void)[] = [];
+  #captures: { readonly options: SnapshotOptions; taken(captured: Capture | VivariumError): void }[] = [];
   #restlessTurns = 0;
   #isRunning = false;
 
-  private constructor(options: GuestOptions, bootMs?: number) {
+  private constructor(given: GuestOptions, bootMs?: number) {
+    const options = withMedia(given);
     this.#options = options;
     const { host } = options;
     const deterministic = options.time === 'deterministic';
@@ -353,9 +354,8 @@ export class Guest implements RunnableGuest {
   }
 
   async snapshot(options: SnapshotOptions = {}): Promise<Uint8Array> {
-    checkSavable(this.#options);
     const captured = await new Promise<Capture | VivariumError>((taken) => {
-      this.#captures.push(taken);
+      this.#captures.push({ options, taken });
       this.#cpu.vcpu.attention = true;
       if (this.#isRunning) this.#wake?.();
       else this.#capture();
@@ -380,11 +380,11 @@ export class Guest implements RunnableGuest {
     if (captures.length === 0) return;
     if (this.#end !== undefined && this.#end.kind !== 'stopped') {
       const problem = new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.');
-      for (const taken of captures) taken(problem);
+      for (const { taken } of captures) taken(problem);
       return;
     }
     if (this.#restarts) this.#restart();
-    for (const taken of captures) taken(capture(this.#parts));
+    for (const { options, taken } of captures) taken(capture(this.#parts, options));
     // Memory is frozen. And what the TLB remembers can show in accessed bits: the guest that is restored has nothing there.
     this.#cpu.vcpu.translations.flushAll();
   }

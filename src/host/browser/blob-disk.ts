@@ -27,12 +27,14 @@ export function checkDiskSize(name: string, sizeBytes: number): void {
 export class BlobDisk implements BlockBackend {
   readonly readOnly = true;
   readonly sizeBytes: number;
+  readonly name?: string;
   readonly #blob: Blob;
   readonly readNow?: (offset: number, into: Uint8Array) => void;
 
   constructor(blob: Blob) {
     checkDiskSize(blob instanceof File ? blob.name : 'The image', blob.size);
     this.#blob = blob;
+    if (blob instanceof File) this.name = blob.name;
     this.sizeBytes = blob.size;
     if (readers.FileReaderSync === undefined) return;
     const reader = new readers.FileReaderSync();

@@ -37,6 +37,10 @@ export async function gunzip(compressed: Uint8Array): Promise<Uint8Array> {
 
 /** `deflate` of the standard is a zlib stream (RFC 1950), with its check of the contents. */
 export const browserPacking: Packing = {
+  // Where pages are served insecurely there is none.
+  ...(crypto.subtle && {
+    sha256: async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)),
+  }),
   deflate: (bytes) => gather(piped(bytes, new CompressionStream('deflate')), Number.POSITIVE_INFINITY),
   async inflate(packed, sizeBytes) {
     const bytes = await gather(piped(packed, new DecompressionStream('deflate')), sizeBytes);

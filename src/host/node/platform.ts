@@ -1,5 +1,6 @@
 /** What guests ask of Node: clocks, waiting, gzip and deflate. */
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -54,6 +55,7 @@ const { crc32 } = zlib as { readonly crc32?: (bytes: Uint8Array) => number };
 
 export const nodePacking: Packing = {
   ...(crc32 && { crc32 }),
+  sha256: (bytes) => createHash('sha256').update(bytes).digest(),
   deflate: (bytes) => deflateAside(bytes, { level: DEFLATE_LEVEL }),
   async inflate(packed, sizeBytes) {
     // One more, so that the end of the stream is seen without another piece.

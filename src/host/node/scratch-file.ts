@@ -1,7 +1,7 @@
 /** Storage for what is thrown away: a file without a name, gone with the process however that ends. */
 
 import { randomUUID } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlockBackend } from '../../base/block.ts';
@@ -20,14 +20,28 @@ async function scratchFile(folder: string, sizeBytes: number): Promise<OverlaySt
     const path = join(folder, `vivarium-${randomUUID()}`);
     const file = await open(path, 'wx+', 0o600);
     await rm(path);
-    return new ScratchFile(file, sizeBytes, false);
+    const store = new ScratchFile(file, sizeBytes);
+    await store.clear();
+    return store;
   } catch (error) {
     const message = `Writes to a snapshot cannot be kept in ${folder}: ${reasonOf(error)}.`;
     throw new VivariumError({ kind: 'host' }, message, { cause: error });
   }
 }
 
-/** Sparse: as large as what was written to it. */
-class ScratchFile extends DiskFile {
+/** Sparse: what was not written to it is zeros, and takes no room. */
+class ScratchFile extends DiskFile implements OverlayStore {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle, sizeBytes: number) {
+    super(file, sizeBytes, false);
+    this.#file = file;
+  }
+
   override async flush(): Promise<void> {}
+
+  async clear(): Promise<void> {
+    await this.#file.truncate(0);
+    await this.#file.truncate(this.sizeBytes);
+  }
 }

@@ -2,11 +2,11 @@
 
 import { VivariumError } from '../../base/errors.ts';
 import { Overlay } from '../../block/overlay.ts';
+import { SparseMemory } from '../../block/sparse-memory.ts';
 import { BlobDisk } from '../../host/browser/blob-disk.ts';
 import { fetchGeneratedCode } from '../../host/browser/generated-code.ts';
 import { openOpfsDisk } from '../../host/browser/opfs-disk.ts';
 import { browserPacking, browserPlatform, gunzip } from '../../host/browser/platform.ts';
-import { SparseMemory } from '../../host/browser/sparse-memory.ts';
 import type { AssetName } from '../machine-calls.ts';
 import type { MachinePlatform } from '../platform.ts';
 

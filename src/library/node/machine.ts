@@ -33,7 +33,7 @@ export const nodeMachine: MachinePlatform = {
   },
   assetUrl: (name) => new URL(ASSETS[name], import.meta.url).href,
   async openDisk(source, options) {
-    if (source instanceof Blob) return new MemoryDisk(new Uint8Array(await source.arrayBuffer()));
+    if (source instanceof Blob) return new MemoryDisk(new Uint8Array(await source.arrayBuffer()), true);
     if ('path' in source) return openDiskFile(source.path, options);
     const message = 'Only browsers keep disks by a name: give the path of a file.';
     throw new VivariumError({ kind: 'bad-option', option: 'disk' }, message);

@@ -7,14 +7,18 @@ import type { ToCaller } from './to-caller.ts';
 export class RemoteDisk implements BlockBackend {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  readonly name?: string;
+  readonly version?: () => Promise<string>;
   readonly #remote: number;
   readonly #caller: ToCaller;
 
-  constructor({ remote, sizeBytes, readOnly }: Described, caller: ToCaller) {
+  constructor({ remote, sizeBytes, readOnly, name, hasVersion }: Described, caller: ToCaller) {
     this.#remote = remote;
     this.#caller = caller;
     this.sizeBytes = sizeBytes;
     this.readOnly = readOnly;
+    if (name !== undefined) this.name = name;
+    if (hasVersion) this.version = () => caller.call('diskVersion', [remote]);
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

@@ -58,6 +58,11 @@ export interface VmSnapshotOptions extends WaitOptions {
    * again to restore.
    */
   readonly base?: Uint8Array | readonly Uint8Array[];
+  /**
+   * Saves all that is on disks which the guest can write to, so that they are not given again. Without it, what is thrown
+   * away at the end is saved, and a disk that is written in place must be given again as it is now.
+   */
+  readonly copyDisks?: boolean;
 }
 
 /**

@@ -101,15 +101,15 @@ export class MachineVm implements Vm {
     return this.#agent.ready(options);
   }
 
-  snapshot({ base, ...options }: VmSnapshotOptions = {}): Promise<Bytes> {
+  snapshot({ base, copyDisks = false, ...options }: VmSnapshotOptions = {}): Promise<Bytes> {
     const bases = base === undefined ? [] : base instanceof Uint8Array ? [base] : base;
-    return within(this.#snapshot(bases), 'The snapshot', options);
+    return within(this.#snapshot(bases, copyDisks), 'The snapshot', options);
   }
 
-  async #snapshot(bases: readonly Uint8Array[]): Promise<Bytes> {
+  async #snapshot(bases: readonly Uint8Array[], copyDisks: boolean): Promise<Bytes> {
     const packed = bases.map((base) => this.#uploads.pack(base));
     await this.#send();
-    return this.#machine.call('snapshot', [packed]);
+    return this.#machine.call('snapshot', [packed, copyDisks]);
   }
 
   #send(): Promise<void> {

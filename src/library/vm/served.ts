@@ -56,6 +56,10 @@ export class Served {
     },
     diskWrite: (remote, offset, bytes) => this.#disk(remote).write(offset, bytes),
     diskFlush: (remote) => this.#disk(remote).flush(),
+    diskVersion: async (remote) => {
+      const { version } = this.#disk(remote);
+      return (await version?.call(this.#disk(remote))) ?? '';
+    },
     diskClose: (remote) => this.#disk(remote).close(),
 
     networkAttached: (remote, mac) => {

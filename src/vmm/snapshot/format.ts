@@ -16,6 +16,7 @@
 import { sha256 } from '@noble/hashes/sha2';
 import { bytesToHex } from '@noble/hashes/utils';
 import { crc32 } from '../../base/crc-32.ts';
+import { VivariumError } from '../../base/errors.ts';
 import { SnapshotError } from './error.ts';
 
 export const FORMAT_VERSION = 1;
@@ -23,7 +24,7 @@ export const FORMAT_VERSION = 1;
 const MAGIC = Uint8Array.of(0x89, 0x56, 0x49, 0x56, 0x0d, 0x0a, 0x1a, 0x0a);
 const HEADER_BYTES = 20;
 const LARGEST_TABLE_BYTES = 4 * 2 ** 20;
-const MOST_SECTIONS = 8192;
+const MOST_SECTIONS = 32_768;
 const NAME = /^[a-z0-9][a-z0-9/-]{0,63}$/;
 /** Of what is in a section. ROMs are the largest. */
 const LARGEST_SECTION_BYTES = 16 * 2 ** 20;
@@ -41,6 +42,8 @@ export interface Packing {
   inflate(packed: Uint8Array, sizeBytes: number): Promise<Uint8Array>;
   /** As `base/crc-32.ts`, if the platform has it faster. */
   crc32?(bytes: Uint8Array): number;
+  /** SHA-256, if the platform has it faster. */
+  sha256?(bytes: Uint8Array): Promise<Uint8Array> | Uint8Array;
 }
 
 export interface Section {
@@ -63,16 +66,16 @@ interface Entry {
  * gives `undefined`, and after each, `turn` lets others go on.
  */
 export async function packSnapshot(
-  manifest: object,
-  sections: Iterable<Section | undefined>,
+  manifest: object | Promise<object>,
+  sections: Iterable<Section | undefined> | AsyncIterable<Section | undefined>,
   packing?: Packing,
   turn: () => Promise<void> = async () => {},
 ): Promise<Uint8Array> {
   const packed: { readonly entry: Entry; readonly stored: Uint8Array }[] = [];
-  const waiting = sections[Symbol.iterator]();
+  const waiting = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
   let next = 0;
   const packer = async (): Promise<void> => {
-    for (let { value, done } = waiting.next(); !done; { value, done } = waiting.next()) {
+    for (let { value, done } = await waiting.next(); !done; { value, done } = await waiting.next()) {
       const place = value === undefined ? -1 : next++;
       if (value !== undefined) packed[place] = await pack(value, packing);
       await turn();
@@ -80,9 +83,10 @@ export async function packSnapshot(
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, packer));
   const entries = packed.map(({ entry }) => entry);
-  const table = new TextEncoder().encode(JSON.stringify({ manifest, sections: entries }));
+  const table = new TextEncoder().encode(JSON.stringify({ manifest: await manifest, sections: entries }));
   const total = packed.reduce((sum, { stored }) => sum + stored.length, HEADER_BYTES + table.length);
-  const file = new Uint8Array(total);
+  if (entries.length > MOST_SECTIONS || table.length > LARGEST_TABLE_BYTES) throw tooLarge(total);
+  const file = allocate(total);
   file.set(MAGIC);
   const view = new DataView(file.buffer);
   view.setUint32(8, FORMAT_VERSION, true);
@@ -96,6 +100,19 @@ export async function packSnapshot(
     await turn();
   }
   return file;
+}
+
+function allocate(bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw tooLarge(bytes, cause);
+  }
+}
+
+function tooLarge(bytes: number, cause?: unknown): VivariumError {
+  const message = `The snapshot would have ${bytes} bytes, which is more than one can have here.`;
+  return new VivariumError({ kind: 'host' }, message, { cause });
 }
 
 async function pack({ name, bytes }: Section, packing: Packing | undefined) {

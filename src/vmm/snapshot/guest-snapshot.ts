@@ -7,6 +7,7 @@
  *     input/com1, input/com2          what was sent to a port and has not arrived
  *     rom, vga-bios                   firmware
  *     memory/0 ..., video/0 ...       pages (pages.ts)
+ *     disk/0/0 ..., disk/1/0 ...      what disks have that their images have not (disks.ts)
  *
  * Order matters in restoring. Memory and time are there before devices look at them; interrupt controllers have their
  * lines before devices drive them; the local APIC comes last, for what others drive must not add to what it was.
@@ -14,6 +15,7 @@
 
 import { sha256 } from '@noble/hashes/sha2';
 import { bytesToHex } from '@noble/hashes/utils';
+import type { BlockBackend } from '../../base/block.ts';
 import { VivariumError } from '../../base/errors.ts';
 import type { PcBoard } from '../../machine/pc.ts';
 import type { FrozenMemory } from '../frozen-memory.ts';
@@ -30,16 +32,36 @@ import type {
 import { describeVirtio } from '../guest-virtio.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
+import {
+  checkImages,
+  checkPlace,
+  diskSections,
+  mediaOf,
+  type Place,
+  diskPages as pagesOfDisk,
+  restorePages,
+  type SavedMedium,
+  saveMedium,
+} from './disks.ts';
 import { SnapshotError } from './error.ts';
 import { type Packing, packSnapshot, type Section, SnapshotFile } from './format.ts';
-import { checkedManifest, type DriveManifest, type Manifest } from './manifest.ts';
 import {
+  checkedManifest,
+  type DriveManifest,
+  type Manifest,
+  nameOfDisk,
+  type SavedDisk,
+  savedDisks,
+} from './manifest.ts';
+import {
+  type BasePages,
   copiedPages,
   PAGE_BYTES,
   type PageSource,
   pageSections,
   readPages,
   readPagesAhead,
+  sectionNames,
   sizeOfPages,
 } from './pages.ts';
 
@@ -63,6 +85,8 @@ export interface SnapshotOptions {
   readonly base?: Uint8Array | readonly Uint8Array[];
   /** For whoever restores. */
   readonly notes?: Readonly<Record<string, string>>;
+  /** All that disks have which the guest can write to, so that their images are not needed again. */
+  readonly copyDisks?: boolean;
 }
 
 /** The state of a moment. */
@@ -72,6 +96,8 @@ export interface Capture {
   /** Memory goes on being copied, while the guest runs. */
   readonly memory: FrozenMemory;
   readonly video: PageSource;
+  /** So do disks. */
+  readonly media: readonly SavedMedium[];
 }
 
 /** What a digest is made of before others get their turn. */
@@ -80,29 +106,18 @@ const MOST_BASES = 64;
 
 // ---- Saving --------------------------------------------------------------------------------------------------------
 
-function isWritable({ kind, backend }: GuestDrive): boolean {
-  return kind !== 'cdrom' && backend !== undefined && !backend.readOnly;
-}
-
-/** Throws a VivariumError for a guest that cannot be saved. */
-export function checkSavable({ firmware, virtio = [] }: GuestOptions): void {
-  const disks = virtio.filter((one) => one.kind === 'block');
-  if (!firmware?.drives.some(isWritable) && disks.every(({ backend }) => backend.readOnly)) return;
-  const message =
-    'A guest with a disk that it can write to cannot be saved: the snapshot would not have what is on it.';
-  throw new VivariumError({ kind: 'bad-option' }, message);
-}
-
 /**
  * Between slices. In real time the guest waits for what is not memory to be copied. In deterministic mode all is copied at
  * once: how often frozen pages come to be written would show in accessed bits.
  */
-export function capture(parts: GuestParts): Capture {
+export function capture(parts: GuestParts, { copyDisks = false }: SnapshotOptions): Capture {
   const { options, board, frames, video, cpu, clock, random } = parts;
   const { firmware } = options;
   const processor = Object.entries(cpu.saveState()).map(([name, bytes]) => ({ name, bytes }));
   const devices = [...board.parts].map(([name, part]) => ({ name: `part/${name}`, bytes: part.save() }));
   const [a, b] = random.state;
+  const digest = options.packing?.sha256;
+  const media = mediaOf(options).map((medium) => saveMedium(medium, copyDisks, digest));
   const memory = frames.freeze();
   if (options.time === 'deterministic') {
     memory.finish();
@@ -122,6 +137,7 @@ export function capture(parts: GuestParts): Capture {
           ]),
     ],
     memory,
+    media,
     video: copiedPages(video?.bytes ?? new Uint8Array(0)),
     manifest: {
       program: 'Vivarium',
@@ -156,14 +172,16 @@ function pcOf({ drives, nics, bootOrder, bootMenuMs, resetEnds }: NonNullable<Gu
 
 /** The file. Takes its time, while the guest runs on. Rejects with a VivariumError for a base that is none. */
 export async function pack(
-  { manifest, sections, memory, video }: Capture,
+  { manifest, sections, memory, video, media }: Capture,
   { kernel, packing, host }: Pick<GuestOptions, 'kernel' | 'packing' | 'host'>,
   { base, notes }: SnapshotOptions,
 ): Promise<Uint8Array> {
   try {
-    const before = base === undefined ? undefined : await baseOf(base, packing);
-    const about = {
+    const pageCounts = media.map(({ pages }) => pages?.pages ?? 0);
+    const before = base === undefined ? undefined : await baseOf(base, packing, pageCounts);
+    const about = async () => ({
       ...manifest,
+      ...(media.length > 0 && { media: await Promise.all(media.map((one) => one.manifest)) }),
       ...(kernel && {
         kernel: {
           bytes: kernel.image.length,
@@ -173,15 +191,19 @@ export async function pack(
       }),
       ...(before && { base: before.digest }),
       ...(notes && { notes }),
-    };
-    function* all(): Generator<Section | undefined> {
+    });
+    async function* all(): AsyncGenerator<Section | undefined> {
       yield* sections;
       yield* pageSections('memory', memory, before?.memory);
       yield* pageSections('video', video, before?.video);
+      for (const [i, { pages }] of media.entries()) {
+        if (pages !== undefined) yield* diskSections(`disk/${i}`, pages, before?.disks[i]);
+      }
     }
-    return await packSnapshot(about, all(), packing, () => host.yield());
+    return await packSnapshot(about(), all(), packing, () => host.yield());
   } finally {
     memory.release();
+    for (const one of media) one.release();
   }
 }
 
@@ -195,7 +217,12 @@ async function digestOf(bytes: Uint8Array, host: HostPlatform): Promise<string> 
   return bytesToHex(hash.digest());
 }
 
-async function baseOf(given: NonNullable<SnapshotOptions['base']>, packing: Packing | undefined) {
+/** `diskPages`: how many pages each medium has. */
+async function baseOf(
+  given: NonNullable<SnapshotOptions['base']>,
+  packing: Packing | undefined,
+  diskPages: readonly number[],
+) {
   const files = filesOf(given, packing);
   // The one that no other is against.
   const newest = files.find(({ digest }) => files.every(({ manifest }) => checkedManifest(manifest).base !== digest));
@@ -215,7 +242,9 @@ async function baseOf(given: NonNullable<SnapshotOptions['base']>, packing: Pack
     }
     return pages;
   };
-  return { digest: newest.digest, memory: await collect('memory'), video: await collect('video') };
+  const disks: BasePages[] = [];
+  for (const [i, most] of diskPages.entries()) disks.push(await pagesOfDisk(chain, `disk/${i}`, most));
+  return { digest: newest.digest, memory: await collect('memory'), video: await collect('video'), disks };
 }
 
 function filesOf(given: NonNullable<SnapshotOptions['base']>, packing: Packing | undefined): SnapshotFile[] {
@@ -254,6 +283,10 @@ export interface Opened {
   readonly bases: readonly SnapshotFile[];
   readonly manifest: Manifest;
   readonly options: GuestOptions;
+  /** Media of the machine, in their order. */
+  readonly places: readonly Place[];
+  /** Resolves when they have proved to be what they were. */
+  readonly imagesChecked: Promise<unknown>;
 }
 
 /** Rejects with a VivariumError for what cannot be restored, or not with what is given. */
@@ -265,7 +298,12 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
   const bases = basesOf(file, baseBytes === undefined ? [] : filesOf(baseBytes, given.packing));
   checkDrives(pc?.drives ?? [], drives);
   checkNics(pc?.nics ?? [], nics);
-  checkVirtio(manifest.virtio ?? [], given.virtio ?? []);
+  const disks = savedDisks(manifest);
+  const { virtio = [] } = given;
+  const onVirtio = virtio.flatMap((one) => (one.kind === 'block' ? [one.backend] : []));
+  const places = disks.map((disk) => placeOf(disk, drives, onVirtio));
+  for (const place of places) checkPlace(place);
+  checkVirtio(manifest.virtio ?? [], virtio);
   const firmware = pc && {
     bios: await file.read('rom'),
     vgaBios: await file.read('vga-bios'),
@@ -278,19 +316,34 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
   const options = { ...rest, memoryBytes, time, seed, optionalDevices, ...(firmware && { firmware }) };
   // The platform's threads unpack while the machine is made.
   readPagesAhead(bases[0] ?? file, 'memory');
-  return { file, bases, manifest, options };
+  const imagesChecked = checkImages(places, given.packing?.sha256);
+  // Whoever restores is told.
+  imagesChecked.catch(() => {});
+  return { file, bases, manifest, options, places, imagesChecked };
+}
+
+function placeOf(disk: SavedDisk, drives: readonly GuestDrive[], onVirtio: readonly BlockBackend[]): Place {
+  const { bus, unit, medium } = disk;
+  const drive = drives.find((one) => one.bus === bus && one.unit === unit);
+  const backend = bus === 'virtio' ? onVirtio[unit] : drive?.backend;
+  const name = nameOfDisk(disk);
+  const called = medium.image?.name === undefined ? '' : ` (${medium.image.name})`;
+  if (backend === undefined) {
+    throw new SnapshotError(undefined, `is of a machine with ${name}${called}, which is not given`);
+  }
+  const isReadOnly = backend.readOnly || disk.kind === 'cdrom';
+  if (isReadOnly !== (medium.writes === 'none')) {
+    throw new SnapshotError(undefined, `wants ${name}${called} to be ${isReadOnly ? 'writable' : 'read-only'}`);
+  }
+  return { name: `${name}${called}`, medium, backend };
 }
 
 function checkDrives(wanted: readonly DriveManifest[], given: readonly GuestDrive[]): void {
   for (const { bus, unit, kind, sizeBytes } of wanted) {
     const drive = given.find((one) => one.bus === bus && one.unit === unit && one.kind === kind);
-    const name = `${kind} ${unit} on ${bus}`;
-    if (drive === undefined) throw new SnapshotError(undefined, `is of a machine with ${name}, which is not given`);
-    if (drive.backend?.sizeBytes !== sizeBytes) {
-      const size = sizeBytes === undefined ? 'nothing in it' : `${sizeBytes} bytes in it`;
-      throw new SnapshotError(undefined, `is of a machine with ${name} that has ${size}`);
+    if (sizeBytes === undefined && drive?.backend !== undefined) {
+      throw new SnapshotError(undefined, `is of a machine with ${kind} ${unit} on ${bus} that has nothing in it`);
     }
-    if (isWritable(drive)) throw new SnapshotError(undefined, `wants ${name} to be read-only`);
   }
   if (given.length > wanted.length) throw new SnapshotError(undefined, 'is of a machine with fewer drives');
 }
@@ -312,7 +365,8 @@ function checkVirtio(wanted: readonly string[], given: readonly GuestVirtio[]): 
 }
 
 /** Makes a new guest, of the options that `open` gave, what was saved. Rejects with a VivariumError. */
-export async function restore(parts: GuestParts, { file, bases, manifest }: Opened): Promise<void> {
+export async function restore(parts: GuestParts, opened: Opened): Promise<void> {
+  const { file, bases, manifest, places } = opened;
   const { board, cpu, clock, frames, video, random } = parts;
   const known = new Set(['rom', 'vga-bios', 'input/com1', 'input/com2']);
   /** Errors of a part say which field of its state; this adds which section. */
@@ -330,7 +384,9 @@ export async function restore(parts: GuestParts, { file, bases, manifest }: Open
   board.com1.receive(await file.read('input/com1'));
   board.com2.receive(await file.read('input/com2'));
   frames.expect([...bases, file].reduce((sum, one) => sum + sizeOfPages(one, 'memory'), 0));
-  for (const one of [...bases, file]) {
+  const chain = [...bases, file];
+  for (const name of ['memory', 'video']) for (const section of sectionNames(file, name)) known.add(section);
+  for (const one of chain) {
     await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, (...run) => frames.fillRam(...run));
     const videoPages = (video?.sizeBytes ?? 0) / PAGE_BYTES;
     await readPages(one, 'video', videoPages, (first, pages, bytes) => {
@@ -340,6 +396,15 @@ export async function restore(parts: GuestParts, { file, bases, manifest }: Open
       return true;
     });
   }
+  await opened.imagesChecked;
+  for (const [i, place] of places.entries()) {
+    if (place.medium.writes !== 'snapshot') {
+      await place.backend.layer?.clear();
+      continue;
+    }
+    await restorePages(place, chain, `disk/${i}`);
+    for (const section of sectionNames(file, `disk/${i}`)) known.add(section);
+  }
   await apply('vcpu0', (bytes) => cpu.restoreRegisters(bytes));
   clock.restore(manifest.clockNs);
   const [a, b] = manifest.random.map((half) => BigInt(`0x${half}`)) as [bigint, bigint];
@@ -348,7 +413,7 @@ export async function restore(parts: GuestParts, { file, bases, manifest }: Open
   for (const [name, part] of board.parts) await apply(`part/${name}`, (bytes) => part.restore(bytes));
   clock.queue.arrange(manifest.timers);
   for (const name of file.names) {
-    if (!known.has(name) && !/^(memory|video)\/\d+$/.test(name)) {
+    if (!known.has(name)) {
       throw new SnapshotError(name, 'is of a part that this program does not know');
     }
   }

@@ -1,8 +1,10 @@
 /** What a snapshot says of its machine, and what of that can be believed. */
 
+import { SECTOR_BYTES } from '../../base/block.ts';
 import { OPTIONAL_DEVICES } from '../../machine/pc.ts';
 import { NIC_MODELS, type NicModel } from '../../machine/pc-firmware.ts';
 import { MOST_VIRTIO_DEVICES } from '../../machine/pci-root.ts';
+import { isImageName, type MediumManifest } from './disks.ts';
 import { SnapshotError } from './error.ts';
 
 export interface DriveManifest {
@@ -40,6 +42,8 @@ export interface Manifest {
   readonly pc?: PcManifest;
   /** Virtio devices in the order of their slots, as `describeVirtio` has them. */
   readonly virtio?: readonly string[];
+  /** What lies in the drives, in their order, and then of the virtio disks. Not in snapshots of before there was this. */
+  readonly media?: readonly MediumManifest[];
   /** The guest's wall clock at power-on, in milliseconds since 1970. */
   readonly bootMs: number;
   /** `VirtualClock.savedNs`. */
@@ -54,8 +58,47 @@ export interface Manifest {
   readonly notes?: Readonly<Record<string, string>>;
 }
 
+/** A disk, disc or floppy disk of the machine that was saved. */
+export interface SavedDisk {
+  readonly bus: DriveManifest['bus'] | 'virtio';
+  /** Of virtio disks, which one. */
+  readonly unit: number;
+  readonly kind: DriveManifest['kind'];
+  readonly medium: MediumManifest;
+}
+
+/** All of them. Throws a SnapshotError where the manifest contradicts itself. */
+export function savedDisks({ pc, virtio = [], media }: Manifest): SavedDisk[] {
+  const drives = pc?.drives.filter(({ sizeBytes }) => sizeBytes !== undefined) ?? [];
+  const onVirtio = virtio.filter((text) => text.startsWith('block '));
+  const places = [
+    ...drives.map(({ bus, unit, kind }) => ({ bus, unit, kind })),
+    ...onVirtio.map((_, unit) => ({ bus: 'virtio', unit, kind: 'disk' }) as const),
+  ];
+  // Before there was `media`, all of them could only be read.
+  const old = [
+    ...drives.map(({ sizeBytes = 0 }): MediumManifest => ({ sizeBytes, writes: 'none' })),
+    ...onVirtio.map((text): MediumManifest => ({ sizeBytes: blockBytes(text), writes: 'none' })),
+  ];
+  const all = media ?? old;
+  if (all.length !== places.length) throw new SnapshotError(undefined, 'has a "media" that makes no sense');
+  return places.map((place, i) => ({ ...place, medium: all[i] as MediumManifest }));
+}
+
+/** As `describeVirtio` wrote it. */
+function blockBytes(text: string): number {
+  return Number(/^block of (\d+) bytes/.exec(text)?.[1] ?? Number.NaN);
+}
+
+/** For people. */
+export function nameOfDisk({ bus, unit, kind }: Omit<SavedDisk, 'medium'>): string {
+  return bus === 'virtio' ? `virtio disk ${unit}` : `${kind} ${unit} on ${bus}`;
+}
+
 const MOST_TIMERS = 100_000;
 const MOST_DRIVES = 16;
+/** What pages with numbers of 32 bits can make up. */
+const LARGEST_DISK_BYTES = 2 ** 44;
 const MOST_NICS = 16;
 const MOST_NOTES = 32;
 const LONGEST_TEXT = 65_536;
@@ -129,6 +172,19 @@ const isPc = isShaped<PcManifest>({
   resetEnds: ['may be absent', isFlag],
 });
 
+const isImage = isShaped<NonNullable<MediumManifest['image']>>({
+  of: isOneOf('all', 'samples'),
+  sha256: isMatch(/^[0-9a-f]{64}$/),
+  version: ['may be absent', isText],
+  name: ['may be absent', isImageName],
+});
+
+const isMedium = isShaped<MediumManifest>({
+  sizeBytes: (value): value is number => isWhole(0, LARGEST_DISK_BYTES)(value) && value % SECTOR_BYTES === 0,
+  writes: isOneOf('none', 'image', 'snapshot'),
+  image: ['may be absent', isImage],
+});
+
 const shape: Shape<Manifest> = {
   program: isText,
   memoryBytes: isWhole(0, Number.MAX_SAFE_INTEGER),
@@ -141,6 +197,7 @@ const shape: Shape<Manifest> = {
   ],
   pc: ['may be absent', isPc],
   virtio: ['may be absent', isList(MOST_VIRTIO_DEVICES, isText)],
+  media: ['may be absent', isList(MOST_DRIVES + MOST_VIRTIO_DEVICES, isMedium)],
   bootMs: isNumber(-LATEST_MS, LATEST_MS),
   clockNs: isNumber(0, Number.MAX_SAFE_INTEGER),
   random: (value): value is readonly [string, string] =>

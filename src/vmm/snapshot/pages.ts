@@ -16,6 +16,8 @@ const RUN_BYTES = 8;
 /** Room for the most runs that a section can have, in front of its pages. */
 const HEAD_BYTES = 4 + PAGES_PER_SECTION * RUN_BYTES;
 const ZEROS = 0x8000_0000;
+/** Pages that a run has at most. */
+const LONGEST_RUN = 2 ** 20;
 /** Sections that are unpacked ahead. */
 const AHEAD = 6;
 /** The same before there is a machine to put them into. */
@@ -39,7 +41,7 @@ export type BasePages = ReadonlyMap<number, Uint8Array>;
  * where it is the same.
  */
 export function* pageSections(name: string, source: PageSource, base?: BasePages): Generator<Section | undefined> {
-  let section = new SectionWriter();
+  const section = new SectionWriter();
   let written = 0;
   let looked = 0;
   for (const page of base === undefined ? source.pages : merged(source.pages, base)) {
@@ -50,7 +52,6 @@ export function* pageSections(name: string, source: PageSource, base?: BasePages
     section.add(page, isData);
     if (!section.isFull) continue;
     yield { name: `${name}/${written++}`, bytes: section.finish() };
-    section = new SectionWriter();
   }
   if (!section.isEmpty) yield { name: `${name}/${written}`, bytes: section.finish() };
 }
@@ -59,12 +60,12 @@ function merged(pages: Uint32Array, base: BasePages): Uint32Array {
   return Uint32Array.from(new Set([...pages, ...base.keys()])).sort();
 }
 
-class SectionWriter {
-  readonly bytes = new Uint8Array(HEAD_BYTES + PAGES_PER_SECTION * PAGE_BYTES);
+export class SectionWriter {
+  bytes = new Uint8Array(HEAD_BYTES + PAGES_PER_SECTION * PAGE_BYTES);
   /** Where the next page is put, to be added or not. */
   end = HEAD_BYTES;
   /** First page and length of each run. */
-  readonly #runs: number[] = [];
+  #runs: number[] = [];
   #next = -1;
 
   get isEmpty(): boolean {
@@ -83,23 +84,30 @@ class SectionWriter {
   add(page: number, isData: boolean): void {
     const last = this.#runs.length - 1;
     const length = this.#runs[last] ?? 0;
-    if (page === this.#next && length < ZEROS === isData) this.#runs[last] = length + 1;
+    const fits = length < ZEROS === isData && length % ZEROS < LONGEST_RUN;
+    if (page === this.#next && fits) this.#runs[last] = length + 1;
     else this.#runs.push(page, isData ? 1 : ZEROS + 1);
     this.#next = page + 1;
     if (isData) this.end += PAGE_BYTES;
   }
 
+  /** What has been added. The next page begins another section. */
   finish(): Uint8Array {
     const start = HEAD_BYTES - 4 - this.#runs.length * 4;
     const view = new DataView(this.bytes.buffer);
     view.setUint32(start, this.#runs.length / 2, true);
     for (const [i, word] of this.#runs.entries()) view.setUint32(start + 4 + i * 4, word, true);
-    return this.bytes.subarray(start, this.end);
+    const section = this.bytes.subarray(start, this.end);
+    this.bytes = new Uint8Array(this.bytes.length);
+    this.end = HEAD_BYTES;
+    this.#runs = [];
+    this.#next = -1;
+    return section;
   }
 }
 
 /** Of pages. Where they do not lie at multiples of four, byte by byte. */
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (((a.byteOffset | b.byteOffset) & 3) !== 0) return a.every((byte, i) => byte === b[i]);
   const left = new Int32Array(a.buffer, a.byteOffset, PAGE_BYTES / 4);
   const right = new Int32Array(b.buffer, b.byteOffset, PAGE_BYTES / 4);
@@ -140,11 +148,29 @@ export function readPagesAhead(file: SnapshotFile, name: string): void {
   }
 }
 
+/** Pages from `first` on, or so many pages of zeros. */
+export interface PageRun {
+  readonly section: string;
+  readonly first: number;
+  readonly pages: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
 /**
  * Gives the runs of the sections `name/0` and on to `fill`. No more than `most` pages' worth of sections is unpacked.
  * Rejects with a SnapshotError.
  */
 export async function readPages(file: SnapshotFile, name: string, most: number, fill: FillPages): Promise<void> {
+  for await (const runs of pageRuns(file, name, most)) {
+    for (const { section, first, pages, bytes } of runs) {
+      if (fill(first, pages, bytes)) continue;
+      throw new SnapshotError(section, `has pages from ${first} on, which the machine has not`);
+    }
+  }
+}
+
+/** The same, a section at a time. */
+export async function* pageRuns(file: SnapshotFile, name: string, most: number): AsyncGenerator<readonly PageRun[]> {
   const names = sectionNames(file, name);
   const total = sizeOfPages(file, name);
   if (total > most * (PAGE_BYTES + RUN_BYTES) + names.length * 4) {
@@ -156,11 +182,14 @@ export async function readPages(file: SnapshotFile, name: string, most: number, 
     const bytes = await file.read(section);
     const ahead = names[i + AHEAD];
     if (ahead !== undefined) file.readAhead(ahead);
-    next = readSection(section, bytes, next, fill);
+    const runs = runsIn(section, bytes, next);
+    next = runs.reduce((_, { first, pages }) => first + pages, next);
+    yield runs;
   }
 }
 
-function sectionNames(file: SnapshotFile, name: string): string[] {
+/** Those sections that are there. */
+export function sectionNames(file: SnapshotFile, name: string): string[] {
   const names: string[] = [];
   while (file.has(`${name}/${names.length}`)) names.push(`${name}/${names.length}`);
   return names;
@@ -171,28 +200,27 @@ export function sizeOfPages(file: SnapshotFile, name: string): number {
   return sectionNames(file, name).reduce((sum, section) => sum + file.sizeOf(section), 0);
 }
 
-/** Gives the page behind the last one. */
-function readSection(section: string, bytes: Uint8Array, from: number, fill: FillPages): number {
+/** In what a section has; its pages begin at `from` or later. */
+function runsIn(section: string, bytes: Uint8Array, from: number): PageRun[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const senseless = (): SnapshotError => new SnapshotError(section, 'makes no sense');
   if (bytes.length < 4) throw senseless();
-  const runs = view.getUint32(0, true);
-  let at = 4 + runs * RUN_BYTES;
+  const count = view.getUint32(0, true);
+  let at = 4 + count * RUN_BYTES;
   if (at > bytes.length) throw senseless();
+  const runs: PageRun[] = [];
   let next = from;
-  for (let i = 0; i < runs; i++) {
+  for (let i = 0; i < count; i++) {
     const first = view.getUint32(4 + i * RUN_BYTES, true);
     const length = view.getUint32(8 + i * RUN_BYTES, true);
     const isZeros = length >= ZEROS;
     const pages = isZeros ? length - ZEROS : length;
     const data = isZeros ? 0 : pages * PAGE_BYTES;
-    if (first < next || pages === 0 || at + data > bytes.length) throw senseless();
-    // No run is longer than all that can be there, whatever it begins with.
-    const isThere = pages <= 2 ** 20 && fill(first, pages, isZeros ? undefined : bytes.subarray(at, at + data));
-    if (!isThere) throw new SnapshotError(section, `has pages from ${first} on, which the machine has not`);
+    if (first < next || pages === 0 || pages > LONGEST_RUN || at + data > bytes.length) throw senseless();
+    runs.push({ section, first, pages, bytes: isZeros ? undefined : bytes.subarray(at, at + data) });
     at += data;
     next = first + pages;
   }
   if (at !== bytes.length) throw senseless();
-  return next;
+  return runs;
 }

@@ -1,6 +1,6 @@
 /** Where writes to a disk go that are not to be kept: memory, as much of it as was written. */
 
-import type { OverlayStore } from '../../block/overlay.ts';
+import type { OverlayStore } from './overlay.ts';
 
 const PIECE_BYTES = 64 * 1024;
 
@@ -32,6 +32,10 @@ export class SparseMemory implements OverlayStore {
 
   async write(offset: number, from: Uint8Array): Promise<void> {
     this.writeNow(offset, from);
+  }
+
+  async clear(): Promise<void> {
+    this.#pieces.clear();
   }
 
   async close(): Promise<void> {
