@@ -45,10 +45,11 @@ const STRAYING = new Set(
   'ENTER LEAVE POPA POPF RETF LDS LES LSS LFS LGS BOUND LDMXCSR FXRSTOR XRSTOR FLDENV FRSTOR FLDCW WAIT'.split(' '),
 );
 const tame = forms.filter(
-  ({ instruction: { name }, cpl0, ends, operands }) =>
-    !(cpl0 || ends || PRIVILEGED.has(name) || STRAYING.has(name)) &&
+  ({ instruction: { name, usual }, cpl0, ends, operands }) =>
+    !(cpl0 || (ends && usual === undefined) || PRIVILEGED.has(name) || STRAYING.has(name)) &&
     operands.every(({ at }) => at !== AT_REG_SEGMENT && at !== AT_FIXED_SEGMENT),
 );
+const tameStrings = tame.filter(({ rep }) => rep);
 
 /** Somewhere in the data window, at times just outside or across a page boundary, or at a device. */
 export function dataAddress(random: Prng, where: Place = 'anywhere'): number {
@@ -147,6 +148,7 @@ function placeImmediate(random: Prng, bytes: number[], { form, operandSize, addr
 
 /** Reachable forms, of which those that fault for want of privilege come seldom. */
 function drawForm(random: Prng, where: Place): Form {
+  if (where === 'in programs' && random.chance(5)) return random.pick(tameStrings);
   for (;;) {
     const form = random.pick(where === 'anywhere' ? forms : tame);
     const isRefused = form.cpl0 || PRIVILEGED.has(form.instruction.name);

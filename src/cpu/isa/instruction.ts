@@ -44,10 +44,16 @@
  *             taken, or talks to the monitor (I/O, RDTSC, CPUID, MSRs). Definitions that jump must say it.
  */
 
-import type { Algebra, Operand } from '../algebra.ts';
+import type { Algebra, Operand, Value } from '../algebra.ts';
 import type { Feature } from '../feature-bits.ts';
 
 export type { Feature };
+
+/** One case of an instruction: where `holds` is true, `run` does what `semantics` does. */
+export interface Case {
+  readonly holds: Value;
+  run(): void;
+}
 
 export interface Instruction {
   /** Mnemonic as in the manual; one definition may serve a family, e.g. 'Jcc' with one form per condition. */
@@ -58,6 +64,11 @@ export interface Instruction {
   readonly feature?: Feature;
   readonly forms: readonly string[];
   semantics(m: Algebra, ...operands: Operand[]): void;
+  /**
+   * Of an instruction that `ends` blocks: the case without any of what made it end them, which regions go on behind. All
+   * it does before `run` is without effect.
+   */
+  usual?(m: Algebra, ...operands: Operand[]): Case;
 }
 
 export function defineInstruction(instruction: Instruction): Instruction {

@@ -13,7 +13,7 @@
 import { type Address, type Algebra, ES, type Value } from '../algebra.ts';
 import { RAX, RCX, RDI, RSI, vcpu } from '../state.ts';
 import { subFlags } from './flag-writes.ts';
-import { defineInstruction, type Instruction } from './instruction.ts';
+import { type Case, defineInstruction, type Instruction } from './instruction.ts';
 import { DR7_ENABLES } from './system/control-bits.ts';
 import { anySet } from './system/modes.ts';
 import { FLAG_DF, FLAG_TF } from './system/rflags.ts';
@@ -202,55 +202,73 @@ export function advance({ m, element, pointers }: StringOperation, count: Value)
 }
 
 /**
- * Fast path: the rest of a forward MOVS chunk as one memory.copy, many times faster than element by element. Not where
- * the destination begins within the source: there each element must be copied before it is read.
+ * `count` elements of a forward MOVS as one memory.copy, many times faster than element by element. Not where the
+ * destination begins within the source: there each element must be copied before it is read.
  */
-function copyChunk(operation: StringOperation, left: Value): Value {
-  const { m, element, backwards } = operation;
+function blockCopy(operation: StringOperation, count: Value): Case {
+  const { m, element } = operation;
+  const bytes = m.shl(unsigned(m, count, 32), Math.log2(element / 8));
+  const from = m.linear(source(operation), element / 8, 'read');
+  const to = m.linear(destination(operation), element / 8, 'write');
+  const machineFrom = m.machineAddress(from, 'read');
+  const machineTo = m.machineAddress(to, 'write');
+  const zero = m.const(32, 0);
+  const reachable = m.and(m.ne(machineFrom, zero), m.ne(machineTo, zero));
+  const apart = m.leU(bytes, m.sub(machineTo, machineFrom));
+  return {
+    holds: m.and(m.and(withinPage(m, from, bytes), withinPage(m, to, bytes)), m.and(reachable, apart)),
+    run: () => {
+      m.machineCopy(machineTo, machineFrom, bytes);
+      advance(operation, count);
+    },
+  };
+}
+
+/** `count` elements of a forward STOS as one memory.fill, where all bytes of the element are alike. */
+function blockFill(operation: StringOperation, value: Value, count: Value): Case {
+  const { m, element } = operation;
+  // Alike means that turning by a byte changes nothing.
+  const turned = m.or(m.shl(value, 8 % element), m.shr(value, (element - 8) % element));
+  const alike = element === 8 ? m.const(1, 1) : m.eq(turned, value);
+  const bytes = m.shl(unsigned(m, count, 32), Math.log2(element / 8));
+  const to = m.linear(destination(operation), element / 8, 'write');
+  const machineTo = m.machineAddress(to, 'write');
+  return {
+    holds: m.and(m.and(alike, withinPage(m, to, bytes)), m.ne(machineTo, m.const(32, 0))),
+    run: () => {
+      m.machineFill(machineTo, m.trunc(value, 8), bytes);
+      advance(operation, count);
+    },
+  };
+}
+
+/** The rest of a forward chunk at once, if that is possible: how many elements of it are done. */
+function chunkAtOnce(operation: StringOperation, segments: readonly number[], left: Value, block: () => Case): Value {
+  const { m, backwards } = operation;
   const done = m.variable(m.const(m.addressSize, 0));
-  const possible = m.and(m.not(backwards), unlimited(m, [m.dataSegment, ES]));
+  const possible = m.and(m.not(backwards), unlimited(m, segments));
   m.if(m.and(possible, m.ne(left, m.const(m.addressSize, 0))), () => {
-    const bytes = m.shl(unsigned(m, left, 32), Math.log2(element / 8));
-    const from = m.linear(source(operation), element / 8, 'read');
-    const to = m.linear(destination(operation), element / 8, 'write');
-    m.if(m.and(withinPage(m, from, bytes), withinPage(m, to, bytes)), () => {
-      const machineFrom = m.machineAddress(from, 'read');
-      const machineTo = m.machineAddress(to, 'write');
-      const zero = m.const(32, 0);
-      const reachable = m.and(m.ne(machineFrom, zero), m.ne(machineTo, zero));
-      const apart = m.leU(bytes, m.sub(machineTo, machineFrom));
-      m.if(m.and(reachable, apart), () => {
-        m.machineCopy(machineTo, machineFrom, bytes);
-        advance(operation, left);
-        m.assign(done, left);
-      });
+    const { holds, run } = block();
+    m.if(holds, () => {
+      run();
+      m.assign(done, left);
     });
   });
   return m.use(done);
 }
 
-/** Fast path: the rest of a forward STOS chunk as one memory.fill, where all bytes of the element are alike. */
-function fillChunk(operation: StringOperation, value: Value, left: Value): Value {
-  const { m, element, backwards } = operation;
-  const done = m.variable(m.const(m.addressSize, 0));
-  const byte = m.trunc(value, 8);
-  // Alike means that turning by a byte changes nothing.
-  const turned = m.or(m.shl(value, 8 % element), m.shr(value, (element - 8) % element));
-  const alike = element === 8 ? m.const(1, 1) : m.eq(turned, value);
-  const possible = m.and(m.and(m.not(backwards), alike), unlimited(m, [ES]));
-  m.if(m.and(possible, m.ne(left, m.const(m.addressSize, 0))), () => {
-    const bytes = m.shl(unsigned(m, left, 32), Math.log2(element / 8));
-    const to = m.linear(destination(operation), element / 8, 'write');
-    m.if(withinPage(m, to, bytes), () => {
-      const machineTo = m.machineAddress(to, 'write');
-      m.if(m.ne(machineTo, m.const(32, 0)), () => {
-        m.machineFill(machineTo, byte, bytes);
-        advance(operation, left);
-        m.assign(done, left);
-      });
-    });
-  });
-  return m.use(done);
+/** An instruction that is one chunk, which is done at once. */
+function allAtOnce(operation: StringOperation, segments: readonly number[], block: (count: Value) => Case): Case {
+  const { m, element, pointers } = operation;
+  const count = m.getGpr(RCX, m.addressSize);
+  const plain = m.not(anySet(m, m.get(vcpu.rflags), FLAG_DF | FLAG_TF));
+  let holds = m.and(plain, m.not(anySet(m, m.getAt(vcpu.dr, 7), DR7_ENABLES)));
+  holds = m.and(holds, unlimited(m, segments));
+  holds = m.and(holds, m.leU(count, m.const(m.addressSize, PAGE / (element / 8))));
+  const bytes = m.shl(unsigned(m, count, 32), Math.log2(element / 8));
+  for (const pointer of pointers) holds = m.and(holds, withinPage(m, m.getGpr(pointer, m.addressSize), bytes));
+  const rest = block(count);
+  return { holds: m.and(holds, rest.holds), run: rest.run };
 }
 
 /** One definition for bytes and one for the operand size. */
@@ -261,21 +279,20 @@ function both(
   form: string,
   pointers: readonly number[],
   execute: (operation: StringOperation) => void,
+  usual?: (operation: StringOperation) => Case,
 ): Instruction[] {
-  return [
-    defineInstruction({
-      name: `${name}B`,
+  const define = (mnemonic: string, one: string, elementOf: (m: Algebra) => Width): Instruction => {
+    const operation = (m: Algebra): StringOperation => stringOperation(m, elementOf(m), pointers);
+    const once = (m: Algebra): Case => ({ holds: m.const(1, 1), run: () => execute(operation(m)) });
+    return defineInstruction({
+      name: mnemonic,
       sdm,
-      forms: [byteForm],
-      semantics: (m) => execute(stringOperation(m, 8, pointers)),
-    }),
-    defineInstruction({
-      name,
-      sdm,
-      forms: [form],
-      semantics: (m) => execute(stringOperation(m, m.operandSize, pointers)),
-    }),
-  ];
+      forms: [one],
+      semantics: (m) => execute(operation(m)),
+      ...(usual && { usual: (m) => (m.repeat === 'none' ? once(m) : usual(operation(m))) }),
+    });
+  };
+  return [define(`${name}B`, byteForm, () => 8), define(name, form, (m) => m.operandSize)];
 }
 
 export const strings: readonly Instruction[] = [
@@ -288,8 +305,10 @@ export const strings: readonly Instruction[] = [
     (operation) => {
       const { m, element } = operation;
       const move = () => m.store(destination(operation), m.load(element, source(operation)));
-      repeat(operation, move, (left) => copyChunk(operation, left));
+      const segments = [m.dataSegment, ES];
+      repeat(operation, move, (left) => chunkAtOnce(operation, segments, left, () => blockCopy(operation, left)));
     },
+    (operation) => allAtOnce(operation, [operation.m.dataSegment, ES], (count) => blockCopy(operation, count)),
   ),
   ...both(
     'CMPS',
@@ -318,8 +337,12 @@ export const strings: readonly Instruction[] = [
       repeat(
         operation,
         () => m.store(destination(operation), value),
-        (left) => fillChunk(operation, value, left),
+        (left) => chunkAtOnce(operation, [ES], left, () => blockFill(operation, value, left)),
       );
+    },
+    (operation) => {
+      const value = operation.m.getGpr(RAX, operation.element);
+      return allAtOnce(operation, [ES], (count) => blockFill(operation, value, count));
     },
   ),
   ...both(

@@ -19,6 +19,7 @@ import type { SegmentMode } from '../emit/instruction-emitter.ts';
 import type { Label, List, Local, Node } from '../emit/nodes.ts';
 import type { Touch } from '../emit/routine-touch.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
+import type { Case } from '../isa/instruction.ts';
 import { TLB_ADDEND, TLB_FETCH, TLB_READ, TLB_WRITE } from '../layout.ts';
 import { vcpu } from '../state.ts';
 import { FlagEmitter, type FlagNeed, type FlagState } from './flag-emitter.ts';
@@ -227,10 +228,17 @@ export class RegionEmitter extends FlagEmitter {
     this.beginInstruction();
     const { form, instruction } = place.decoded;
     if (form.cpl0 || form.prot) throw new Declined();
-    instruction.semantics(this, ...place.decoded.operands);
+    if (instruction.usual === undefined) instruction.semantics(this, ...place.decoded.operands);
+    else this.#usual(instruction.usual(this, ...place.decoded.operands));
     if (!this.effect || place.last) return;
     this.settle(0);
     this.#checkpoint = { operation: place.operation + OPERATION_BYTES, page: pageStart(place.offset) };
+  }
+
+  /** All other cases are the interpreter's. */
+  #usual({ holds, run }: Case): void {
+    this.if(this.not(holds), () => this.leaveWithFault());
+    run();
   }
 
   /** Settles every slot, and how the block branches. Flags come into their slots where asked for. */

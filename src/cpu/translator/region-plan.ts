@@ -37,8 +37,8 @@ export interface Call {
 }
 
 /**
- * How control leaves a block: `proceed` to the code behind it; a near branch; `other` instructions that end blocks,
- * which their handlers run; or an instruction that cannot be translated, from which on the interpreter goes on.
+ * How control leaves a block: `proceed` to the code behind it; a near branch; `other` instructions that end blocks, which
+ * their handlers run; or an instruction that cannot be translated, from which on the interpreter goes on.
  */
 export type Ending = 'proceed' | 'jump' | 'conditional' | 'call' | 'return' | 'indirect' | 'other' | 'declined';
 
@@ -228,7 +228,7 @@ function branchesRelatively(last: Decoded | string | undefined): boolean {
 }
 
 function endingOf(last: Decoded): Ending {
-  if (!last.form.ends) return 'proceed';
+  if (!last.form.ends || last.instruction.usual !== undefined) return 'proceed';
   if (!nearBranches.has(last.instruction)) return 'other';
   const { name } = last.instruction;
   if (!branchesRelatively(last)) return name === 'RET' ? 'return' : 'indirect';
