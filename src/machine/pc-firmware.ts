@@ -141,7 +141,7 @@ export class PciDevices {
     const { apm } = this.#plug('piix4-pm', 1, 3, new Piix4Pm({ ports, registers, smi }));
     ports.map(at.POWER_CONTROL_PORT, 2, apm);
 
-    const vga = this.#plug('vga', VGA_SLOT, 0, new PciVga({ clock, memory: host.videoMemory }, host.vgaBios));
+    const vga = this.#plug('vga', VGA_SLOT, 0, new PciVga({ clock, memory: host.videoMemory }));
     for (const { base, length, handler } of vga.ports) ports.map(base, length, handler);
     mmio.map(VGA_WINDOW, VGA_WINDOW_BYTES, vga.window);
     this.screen = vga.screen;

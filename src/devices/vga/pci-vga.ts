@@ -1,4 +1,4 @@
-/** The VGA as a PCI function, 1234:1111 (QEMU docs/specs/standard-vga): BAR 0 video memory, BAR 2 registers, its BIOS in a ROM. */
+/** The VGA as a PCI function, 1234:1111 (QEMU docs/specs/standard-vga): BAR 0 video memory, BAR 2 registers. */
 
 import { PciConfig } from '../pci/pci-config.ts';
 import { VGA_MMIO_BYTES, Vga, type VgaHost } from './vga.ts';
@@ -6,7 +6,7 @@ import { VGA_MMIO_BYTES, Vga, type VgaHost } from './vga.ts';
 export class PciVga extends Vga {
   readonly config: PciConfig;
 
-  constructor(host: VgaHost, bios?: Uint8Array) {
+  constructor(host: VgaHost) {
     super(host);
     this.config = new PciConfig({
       identity: {
@@ -21,7 +21,6 @@ export class PciVga extends Vga {
         { index: 0, space: 'memory', sizeBytes: host.memory.sizeBytes, prefetchable: true, video: host.memory },
         { index: 2, space: 'memory', sizeBytes: VGA_MMIO_BYTES, handler: this.mmio },
       ],
-      rom: bios,
     });
   }
 }
