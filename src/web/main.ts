@@ -123,7 +123,8 @@ const start = (plan: Plan): void => attempt(() => replaceWith(plan));
 async function saveSnapshot(vm: Vm): Promise<void> {
   toolbar.save.disabled = true;
   try {
-    const bytes = await vm.snapshot();
+    // In one file, which needs no other but discs that are only read.
+    const bytes = await vm.snapshot({ copyDisks: true });
     const time = new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.');
     saveFile(new Blob([bytes as Uint8Array<ArrayBuffer>]), `${session.plan?.title ?? 'machine'} ${time}.snap`);
   } finally {

@@ -106,6 +106,9 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await choose(page, 'copying.img', copyingDisk);
     await start(page);
     await untilConsole(page, /K/);
+    const saving = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Snapshot' }).click();
+    const snapshot = await readFile(await (await saving).path());
     await page.reload();
     const downloading = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Save to file: copying.img' }).click();
@@ -115,6 +118,12 @@ describe('the page', { skip: skipWithoutChromium, timeout: GIVE_UP_MS }, () => {
     await page.getByRole('button', { name: 'Delete: copying.img' }).click();
     await page.locator('#confirm-yes').click();
     await page.getByText('copying.img is deleted.').waitFor();
+    // The snapshot has the disk in it.
+    await untilPrompt(page);
+    await choose(page, 'copied.snap', snapshot);
+    await start(page);
+    await page.getByText('copied.snap', { exact: true }).waitFor();
+    assert.equal(await state(page), 'Running');
     await page.context().close();
   });
 
