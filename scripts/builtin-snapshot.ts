@@ -16,7 +16,7 @@ import { deflate, gunzipSync } from 'node:zlib';
 import { AgentClient } from '../src/agent/client.ts';
 import { SnapshotFile } from '../src/vmm/snapshot/format.ts';
 
-import { addDecoded, DECODED_CODE } from './decoded-code.ts';
+import { DECODED_CODE, writeGeneratedCode } from './generated-code.ts';
 import { doUsualWork } from './usual-work.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -134,5 +134,5 @@ if (!(await isCurrent(inputs))) {
   const { snapshot, decoded } = await make(inputs);
   await replace(DECODED_CODE, decoded);
   await replace(OUT, snapshot);
+  await writeGeneratedCode(GENERATED_CODE);
 }
-await addDecoded(GENERATED_CODE);

@@ -4,7 +4,6 @@ import { copyFile, cp, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
-import { addDecoded } from './decoded-code.ts';
 import { writeGeneratedCode } from './generated-code.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -43,7 +42,6 @@ export async function bundlePage(folder = WEB_FOLDER): Promise<void> {
   await build({ ...common, entryPoints: { worker: 'src/library/browser/worker.ts' } });
   for (const file of FETCHED) await copyFile(join(root, file), join(folder, file.split('/').at(-1) as string));
   await writeGeneratedCode(join(folder, 'generated-code.wasm'));
-  await addDecoded(join(folder, 'generated-code.wasm'));
   if (await stat(join(root, SNAPSHOT)).catch(() => undefined)) {
     await cp(join(root, SNAPSHOT), join(folder, 'builtin.snapshot'));
   }

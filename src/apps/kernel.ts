@@ -12,6 +12,9 @@ import { shareWords } from './shares.ts';
 /** A Linux that is told nothing writes to a screen that is not there. */
 const LINUX_COMMAND_LINE = 'console=ttyS0';
 
+/** The built-in guest asks for its address. */
+const NETWORK_WORD = 'vivarium.dhcp=eth0';
+
 export interface Boot {
   /** Undefined for a guest that was saved, and for a PC that starts with firmware. */
   readonly kernel: GuestKernel | undefined;
@@ -43,7 +46,9 @@ export async function readKernel(
     modules: modules.map((data, i) => ({ data, commandLine: options.modules[i].commandLine })),
   };
   if (kernelPath === undefined && initrd === undefined) {
-    const commandLine = [builtInCommandLine(terminal), shareWords(options.shares), append].filter(Boolean).join(' ');
+    const network = options.wire === undefined ? '' : NETWORK_WORD;
+    const words = [builtInCommandLine(terminal), shareWords(options.shares), network, append];
+    const commandLine = words.filter(Boolean).join(' ');
     // Fast path: unpacked here, it spares the guest forty million instructions.
     const unpacked = gunzip(await readImage(BUILT_IN_INITRD, 'initrd'));
     const isFilter = terminal === undefined;

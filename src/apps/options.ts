@@ -5,12 +5,13 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { ENGINE_CHOICES, type EngineChoice } from '../cpu/translator/statistics.ts';
 import { OPTIONAL_DEVICES } from '../machine/pc.ts';
 import { EXIT_STATUS_HELP, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
-import { addPcOptions, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
+import { addPcOptions, isWireAlone, PC_HELP, type PcOptions, pcOptions } from './pc-options.ts';
 import { addScreenCommand, type ScreenOptions } from './screen.ts';
 import { addShareOption, SHARE_HELP, type ShareOption, shareProblem } from './shares.ts';
 import { addSnapshotCommand, namedFiles, type SnapshotCommand } from './snapshot.ts';
 import { parseDurationMs, parseSize } from './units.ts';
 import { VIRTIO_RNG } from './virtio.ts';
+import type { WireOptions } from './wire.ts';
 
 export const TRACE_KINDS = ['exits', 'irq'] as const;
 export type TraceKind = (typeof TRACE_KINDS)[number];
@@ -66,6 +67,8 @@ export interface RunOptions {
   readonly base?: readonly string[];
   /** A whole PC, rather than a kernel. */
   readonly pc?: PcOptions;
+  /** Network cards of a guest that starts without firmware. */
+  readonly wire?: WireOptions;
 }
 
 export type Parsed =
@@ -276,8 +279,11 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
       if (fixed !== undefined) {
         program.error(`error: --${fixed} contradicts --restore: the snapshot says what the guest is.`);
       }
-      const pc = pcOptions(given, given);
-      if (typeof pc === 'string') program.error(`error: ${pc}`);
+      const asked = pcOptions(given, given);
+      if (typeof asked === 'string') program.error(`error: ${asked}`);
+      // Of a guest that was saved, only its snapshot says what it is.
+      const isDirect = typeof asked === 'object' && given.restore === undefined && isWireAlone(asked);
+      const [pc, wire] = isDirect ? [undefined, asked] : [asked, undefined];
       const isBuiltIn = !pc && rest.kernel === undefined && rest.initrd === undefined && rest.restore === undefined;
       const memoryBytes = memory ?? (isBuiltIn ? BUILT_IN_MEMORY_BYTES : DEFAULT_MEMORY_BYTES);
       const problem = shareProblem(shares, { isBuiltIn, deterministic: rest.deterministic === true });
@@ -295,6 +301,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
           shares,
           timeoutMs,
           ...(pc && { pc }),
+          ...(wire && { wire }),
         },
       };
     });

@@ -56,8 +56,18 @@ test('a PC has what was asked for', () => {
   assert.equal(pc?.screenshot, 's.png');
 });
 
+test('a guest without firmware has network cards, too', () => {
+  const { options } = parse('--nic', 'user', '--forward', 'tcp::8022-:22', '--kernel', 'vmlinuz');
+  assert.equal(options?.pc, undefined);
+  assert.equal(options?.wire?.nics.length, 1);
+  assert.equal(options?.wire?.forwards[0]?.guest.port, 22);
+});
+
 const MISTAKES: readonly (readonly [words: string, says: RegExp])[] = [
-  ['--nic user', /^vivarium: --nic needs a PC: /],
+  ['--nic user,model=pcnet', /^vivarium: Without firmware the cards are virtio/],
+  ['--nic user,tftp=a', /^vivarium: Without firmware the cards are virtio, and start nothing/],
+  ['--nic user --deterministic', /A deterministic run has no network/],
+  ['--pcap b', /--pcap needs a network card/],
   ['--boot c', /--boot needs a PC/],
   ['--snapshot', /--snapshot needs a PC/],
   ['--screenshot a.png', /--screenshot needs a PC/],

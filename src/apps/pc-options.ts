@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
+  DEFAULT_NIC_MODEL,
   type Forward,
   isProblem,
   type NicOption,
@@ -14,6 +15,7 @@ import {
 import { TFTP_PORT } from '../net/tftp-messages.ts';
 import { type DisplayOption, parseDisplay } from './display.ts';
 import { parseDurationMs } from './units.ts';
+import type { WireOptions } from './wire.ts';
 
 export interface DiskOption {
   readonly file: string;
@@ -21,7 +23,7 @@ export interface DiskOption {
 }
 
 /** What asks for a whole PC. */
-export interface PcOptions {
+export interface PcOptions extends WireOptions {
   readonly disks: readonly DiskOption[];
   readonly cdrom?: string;
   readonly floppies: readonly string[];
@@ -30,10 +32,6 @@ export interface PcOptions {
   /** How long firmware offers its menu; not at all if not said. */
   readonly bootMenuMs?: number;
   readonly snapshot: boolean;
-  readonly nics: readonly NicOption[];
-  readonly forwards: readonly Forward[];
-  readonly opened: readonly OpenedService[];
-  readonly pcap?: string;
   readonly serial?: string;
   readonly screenshot?: string;
   readonly display?: DisplayOption;
@@ -168,6 +166,13 @@ export function addPcOptions(command: Command): void {
     .option('--screenshot <file.png>', 'write the screen to a file, at the end and on the signal USR2', picture);
 }
 
+/** These ask for network cards, and for nothing that only a PC has. */
+export function isWireAlone({ disks, cdrom, floppies, bios, boot, bootMenuMs, snapshot, ...more }: PcOptions): boolean {
+  const { serial, screenshot, display } = more;
+  const others = [cdrom, bios, boot, bootMenuMs, serial, screenshot, display].every((one) => one === undefined);
+  return others && disks.length === 0 && floppies.length === 0 && !snapshot;
+}
+
 /** The first of the options that was given. */
 function firstOf(options: Readonly<Record<string, boolean>>): string | undefined {
   return Object.entries(options).find(([, isGiven]) => isGiven)?.[0];
@@ -179,7 +184,6 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   const { cdrom, bios, boot: letters, bootMenu: bootMenuMs, snapshot = false } = given;
   const { pcap, serial, screenshot, display } = given;
   const needsPc = {
-    nic: nics.length > 0,
     boot: letters !== undefined,
     'boot-menu': bootMenuMs !== undefined,
     snapshot,
@@ -192,11 +196,27 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   if (fromNetwork && nics.length === 0) return '--boot n needs a network card: add --nic user.';
   const hasPc = disks.length > 0 || floppies.length > 0 || cdrom !== undefined || bios !== undefined || fromNetwork;
   // A snapshot may be of one without a drive.
-  const isPc = hasPc || (others.restore !== undefined && lonely !== undefined);
+  const isPc = hasPc || (others.restore !== undefined && (lonely !== undefined || nics.length > 0));
   if (!isPc && lonely !== undefined) return `--${lonely} needs a PC: name a --disk, a --cdrom, a --floppy or a --bios.`;
   const wire = firstOf({ forward: forwards.length > 0, open: opened.length > 0, pcap: pcap !== undefined });
   if (wire !== undefined && nics.length === 0) return `--${wire} needs a network card: add --nic user.`;
-  if (!isPc) return undefined;
+  if (others.deterministic && nics.length > 0) {
+    return 'A deterministic run has no network: what comes from there is never the same.';
+  }
+  if (nics.length > NICS) return `There is room for ${NICS} network cards.`;
+  if (!isPc) {
+    if (nics.length === 0) return undefined;
+    const other = nics.some(
+      ({ model, rom, tftp, bootFile }) =>
+        (model !== DEFAULT_NIC_MODEL && model !== 'virtio') ||
+        rom !== undefined ||
+        tftp !== undefined ||
+        bootFile !== undefined,
+    );
+    if (other)
+      return 'Without firmware the cards are virtio, and start nothing: leave out model=, rom=, tftp= and bootfile=.';
+    return { nics, forwards, opened, ...(pcap !== undefined && { pcap }), disks, floppies, snapshot };
+  }
   const direct = firstOf({
     kernel: others.kernel !== undefined,
     initrd: others.initrd !== undefined,
@@ -212,9 +232,6 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
   const writable = [...disks.map(({ file }) => file), ...floppies];
   const twice = writable.find((file, i) => writable.indexOf(file) !== i);
   if (twice !== undefined) return `${twice} can be in one drive only.`;
-  if (others.deterministic && nics.length > 0) {
-    return 'A deterministic run has no network: what comes from there is never the same.';
-  }
   const ideDisks = disks.filter(({ bus }) => bus === 'ide').length;
   if (ideDisks + (cdrom === undefined ? 0 : 1) > IDE_UNITS) {
     return `There is room for ${IDE_UNITS} disks and CD-ROMs: put more on AHCI or virtio, with bus=ahci or bus=virtio.`;
@@ -224,7 +241,6 @@ export function pcOptions(given: Given, others: DirectOptions): PcOptions | stri
     return `There is room for ${VIRTIO_DISKS} virtio disks.`;
   }
   if (floppies.length > FLOPPIES) return `There is room for ${FLOPPIES} floppy disks.`;
-  if (nics.length > NICS) return `There is room for ${NICS} network cards.`;
   return {
     disks,
     floppies,

@@ -1,30 +1,19 @@
-/** A whole PC from its options: firmware, drives, network. What it opens is closed with it. */
+/** A whole PC from its options: firmware, drives, network cards. What it opens is closed with it. */
 
-import { randomBytes, randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { BlockBackend } from '../base/block.ts';
 import { VivariumError } from '../base/errors.ts';
 import type { FileTree } from '../files/file-tree.ts';
 import { bootFiles } from '../host/boot-files.ts';
-import { CaptureFile } from '../host/node/capture-file.ts';
 import { readImage, reasonOf } from '../host/node/files.ts';
 import { openFolder } from '../host/node/folder.ts';
-import { NodeSockets } from '../host/node/sockets.ts';
-import type { TraceEvents } from '../host/node/trace-file.ts';
 import type { NicOption } from '../net/options.ts';
-import { Capture } from '../net/pcap.ts';
-import { UserNetwork } from '../net/user-network.ts';
-import {
-  type GuestFirmware,
-  type GuestNetwork,
-  type GuestNic,
-  type GuestVirtio,
-  isFirmwareSize,
-} from '../vmm/guest-options.ts';
+import { type GuestFirmware, type GuestNic, type GuestVirtio, isFirmwareSize } from '../vmm/guest-options.ts';
 import type { SavedDisk } from '../vmm/snapshot/manifest.ts';
 import { findBootRom, readBootRom } from './boot-rom.ts';
 import { type OpenImage, openDrives, openSavedDrives } from './drives.ts';
 import type { PcOptions } from './pc-options.ts';
+import { cardAddress, type Wire } from './wire.ts';
 
 /** From dist/vivarium.js as from src/apps/pc.ts. */
 function find(name: string): string {
@@ -35,27 +24,23 @@ function find(name: string): string {
 const BIOS = find('bios-256k.bin');
 const VGA_BIOS = find('vgabios-stdvga.bin');
 const DEFAULT_BOOT_ORDER = 'cda';
-/** Addresses of cards that users do not choose: locally administered. */
-const MAC_START = [0x52, 0x54, 0x00] as const;
 
 export class Pc {
   readonly firmware: GuestFirmware;
   /** Disks, then network cards. */
   readonly virtio: readonly GuestVirtio[];
-  readonly #options: PcOptions;
+  readonly #wire: Wire;
   readonly #images: readonly OpenImage[];
   readonly #cards: readonly Card[];
-  readonly #networks: UserNetwork[] = [];
-  #capture: { readonly file: CaptureFile; capture: Capture | undefined } | undefined;
 
   private constructor(
-    options: PcOptions,
+    wire: Wire,
     firmware: Omit<GuestFirmware, 'nics'>,
     images: readonly OpenImage[],
     virtioDisks: readonly BlockBackend[],
     cards: readonly Card[],
   ) {
-    this.#options = options;
+    this.#wire = wire;
     this.#images = images;
     this.#cards = cards;
     const nics: GuestNic[] = [];
@@ -74,7 +59,7 @@ export class Pc {
    * Reads the firmware and opens the images; `saved`: of the machine that is to be restored. Throws a VivariumError for what
    * cannot be used, and leaves nothing open.
    */
-  static async open(options: PcOptions, saved?: readonly SavedDisk[]): Promise<Pc> {
+  static async open(options: PcOptions, wire: Wire, saved?: readonly SavedDisk[]): Promise<Pc> {
     const [bios, vgaBios] = await Promise.all([
       readImage(options.bios ?? BIOS, 'firmware'),
       readImage(VGA_BIOS, 'firmware'),
@@ -92,7 +77,7 @@ export class Pc {
       const { drives, virtioDisks } = await opening;
       const { boot: bootOrder = DEFAULT_BOOT_ORDER, bootMenuMs } = options;
       const firmware = { bios, vgaBios, drives, bootOrder, ...(bootMenuMs !== undefined && { bootMenuMs }) };
-      return new Pc(options, firmware, images, virtioDisks, cards);
+      return new Pc(wire, firmware, images, virtioDisks, cards);
     } catch (error) {
       await Promise.allSettled([...images.map(({ backend }) => backend.close()), ...cards.map(closeCard)]);
       throw error;
@@ -102,52 +87,14 @@ export class Pc {
   #nic({ option, rom, tree }: Card): Omit<GuestNic, 'model'> {
     const boot = { file: option.bootFile, files: tree && bootFiles(tree) };
     return {
-      mac: option.mac ?? Uint8Array.of(...MAC_START, ...randomBytes(3)),
+      mac: cardAddress(option),
       ...(rom && { rom }),
-      connect: (host): GuestNetwork => {
-        const network = new UserNetwork({
-          clock: host.clock,
-          sockets: new NodeSockets(),
-          random: () => randomInt(2 ** 32),
-          opened: this.#options.opened,
-          boot,
-          delivered: () => host.wake(),
-          capture: (frame) => this.#capture?.capture?.frame(frame),
-        });
-        this.#networks.push(network);
-        const held = this.#capture;
-        if (held) held.capture ??= new Capture({ ...host, write: (bytes) => held.file.write(bytes) });
-        return network;
-      },
+      connect: (host) => this.#wire.connect(host, boot),
     };
-  }
-
-  /** Makes the file of `--pcap`: before the guest is made, which connects its cards. */
-  async openCapture(events: TraceEvents): Promise<void> {
-    const { pcap } = this.#options;
-    if (pcap !== undefined) this.#capture = { file: await CaptureFile.create(pcap, events), capture: undefined };
-  }
-
-  /** Listens for what is to be forwarded, to the first card. Throws a VivariumError where that is not to be had. */
-  async listen(): Promise<void> {
-    for (const forward of this.#options.forwards) await this.#networks[0]?.forward(forward);
   }
 
   /** Gives everything back; `failed` is told in a sentence of an image of which the last writes may be lost. */
   async close(failed: (message: string) => void): Promise<void> {
-    for (const network of this.#networks) network.close();
-    await this.#capture?.file.close();
-    await this.#closeImages(failed);
-  }
-
-  /** The guest does not come to be: as `close`, and nothing is left behind. */
-  async discard(): Promise<void> {
-    for (const network of this.#networks) network.close();
-    await this.#capture?.file.discard();
-    await this.#closeImages(() => {});
-  }
-
-  async #closeImages(failed: (message: string) => void): Promise<void> {
     const close = async ({ file, backend }: OpenImage): Promise<void> => {
       await backend
         .close()

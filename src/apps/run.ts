@@ -26,6 +26,7 @@ import { Session } from './session.ts';
 import { type RunNotes, readSaved, SaveFile, withSavedCards } from './snapshot.ts';
 import { statisticsTable } from './statistics.ts';
 import { VIRTIO_RNG, virtioDevices } from './virtio.ts';
+import { Wire } from './wire.ts';
 
 /** How long a reader who has stopped reading can hold up an end by signal. */
 const LAST_WORDS_MS = 500;
@@ -51,13 +52,21 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     return statisticsTable({ guest: guest.stats(), engine: options.engine, wallMs, memoryBytes, stateHash });
   }
 
+  const saved =
+    options.restore === undefined
+      ? await builtInSaved(options, stdin.isTTY === true)
+      : await readSaved(options.restore, options.base ?? [], options.pc);
+  const isPc = saved === undefined || saved.manifest.pc !== undefined;
+  const pcGiven = isPc ? options.pc : undefined;
+  const wireOptions = options.wire ?? options.pc;
+  const wire = new Wire(wireOptions);
   const outputEvents = {
     full: () => session.pauseFor('output'),
     drained: () => session.resumeFrom('output'),
     closed: () => fail({ by: 'closed-output' }),
     failed: (reason: string) => fail({ by: 'host', message: `The guest's output cannot be written: ${reason}.` }),
   };
-  const terminalDisplay = options.pc && terminalDisplayFor(options.pc.display, stdin, stdout);
+  const terminalDisplay = pcGiven && terminalDisplayFor(pcGiven.display, stdin, stdout);
   const events = {
     input: (bytes: Uint8Array) => (terminalDisplay ? terminalDisplay.input(bytes) : typed.send(bytes)),
     leave: () => session.end({ by: 'user' }),
@@ -70,9 +79,6 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
     ? new Terminal(stdin, stdout.isTTY ? stdout : undefined, events, terminalDisplay)
     : undefined;
 
-  const builtIn = await builtInSaved(options, terminal !== undefined);
-  const saved =
-    options.restore === undefined ? builtIn : await readSaved(options.restore, options.base ?? [], options.pc);
   const memoryBytes = saved?.manifest.memoryBytes ?? options.memoryBytes;
   const deterministic = saved === undefined ? options.deterministic : saved.manifest.time === 'deterministic';
   const held = new HeldInput((bytes) => guest.sendSecondSerial(bytes));
@@ -80,7 +86,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   /** What is typed waits until a restored guest knows its terminal. */
   const typed = new HeldInput((bytes) => guest.sendConsole(bytes));
   const tail = new ConsoleTail();
-  const agent = new SavedAgent(saved?.manifest, options.shares);
+  const agent = new SavedAgent(saved?.manifest, options.shares, (wireOptions?.nics.length ?? 0) > 0);
   const notes = (): RunNotes => ({
     input: inputPort,
     takesInput: held.isReleased ? 'yes' : 'no',
@@ -90,19 +96,21 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   if (saved?.notes.takesInput === 'yes') held.release();
   const profile =
     options.profile === undefined ? undefined : await Profile.prepare(options.profile, options, kernel?.image);
-  const screenshot = options.pc?.screenshot === undefined ? undefined : await Screenshot.prepare(options.pc.screenshot);
-  const pcOptions = options.pc ?? (saved?.manifest.pc ? BARE_PC : undefined);
+  const screenshot = pcGiven?.screenshot === undefined ? undefined : await Screenshot.prepare(pcGiven.screenshot);
+  const pcOptions = pcGiven ?? (saved?.manifest.pc ? BARE_PC : undefined);
   const pc =
     pcOptions &&
-    (saved ? await Pc.open(withSavedCards(pcOptions, saved), savedDisks(saved.manifest)) : await Pc.open(pcOptions));
+    (saved
+      ? await Pc.open(withSavedCards(pcOptions, saved), wire, savedDisks(saved.manifest))
+      : await Pc.open(pcOptions, wire));
   const name = guestName(options);
   const notice = (line: string): void => {
     if (terminal) terminal.notice(`vivarium: ${line}\n`);
     else stderr.write(`vivarium: ${line}\n`);
   };
-  const display = displayFor(options.pc?.display, name, notice);
+  const display = displayFor(pcGiven?.display, name, notice);
   try {
-    await pc?.openCapture({
+    await wire.openCapture({
       full: () => session.pauseFor('capture'),
       drained: () => session.resumeFrom('capture'),
       failed: (error) => fail({ by: 'host', message: error.message }),
@@ -116,7 +124,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
       onSecondSerial: () => held.release(),
       ...(options.trace && { trace: { kinds: options.trace.kinds, line: (text: string) => trace?.line(text) } }),
       ...(profile && { profiler: profile.profiler }),
-      virtio: virtioDevices(options, pc, saved?.manifest, agent.devices),
+      virtio: virtioDevices(options, pc, saved?.manifest, agent.devices, wire),
       countHits: options.stats,
       engine: options.engine,
       packing: nodePacking,
@@ -139,7 +147,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
           gunzip,
         });
 
-    await pc?.listen();
+    await wire.listen();
     await display?.start(guest);
     const { screen, keyboard } = guest;
     if (screen !== undefined && keyboard !== undefined) terminalDisplay?.show({ screen, keyboard });
@@ -152,7 +160,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
         failed: (error) => fail({ by: 'host', message: error.message }),
       });
     }
-    const serial = options.pc?.serial;
+    const serial = pcGiven?.serial;
     const file = serial === undefined ? undefined : await openNew(serial, 'log of the serial port');
     // Where the terminal shows the screen, it cannot show this as well.
     const stream = file ? file.createWriteStream() : terminalDisplay ? undefined : stdout;
@@ -160,7 +168,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   } catch (error) {
     // What refuses to run leaves no file behind.
     display?.close();
-    await Promise.allSettled([profile?.discard(), pc?.discard(), save?.discard()]);
+    await Promise.allSettled([profile?.discard(), wire.discard(), pc?.close(() => {}), save?.discard()]);
     throw error;
   }
 
@@ -216,6 +224,7 @@ export async function run(options: RunOptions, createGuest: CreateGuest, restore
   await save?.write(guest, ending, notes(), options.copyDisks ?? false, (error) =>
     fail({ by: 'host', message: error.message }),
   );
+  await wire.close();
   await pc?.close((message) => fail({ by: 'host', message }));
   await trace?.close();
   // The guest's cursor may be anywhere in a line.

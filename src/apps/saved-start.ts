@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { AgentClient } from '../agent/client.ts';
 import type { TerminalSize } from '../host/node/terminal.ts';
-import { hasSpares, mountSpareShares, type ShareMount } from '../library/built-in-spares.ts';
+import { hasSpares, joinUserNetwork, mountSpareShares, type ShareMount } from '../library/built-in-spares.ts';
 import type { GuestVirtio } from '../vmm/guest-options.ts';
 import type { Manifest } from '../vmm/snapshot/manifest.ts';
 import { BUILT_IN_SNAPSHOT } from './built-in-guest.ts';
@@ -16,19 +16,23 @@ import type { RunOptions } from './options.ts';
 import { type ShareOption, shareMounts } from './shares.ts';
 import { openSaved, type SavedGuest } from './snapshot.ts';
 
-/** An agent that has not answered by now is none, and nobody waits for it. */
+/** An agent that has not answered by now is none, and nobody waits for it; */
 const AGENT_PATIENCE_MS = 3000;
+/** longer where the guest is to have from it what the user has asked for. */
+const WANTED_PATIENCE_MS = 60_000;
 const ENTROPY_BYTES = 64;
 
 /** Undefined for runs that boot: those that ask for another machine, and all where the snapshot cannot be used. */
 export async function builtInSaved(options: RunOptions, isAtTerminal: boolean): Promise<SavedGuest | undefined> {
-  const { kernel, initrd, append, modules, pc, trace, profile, deterministic, seed, devices, shares } = options;
+  const { kernel, initrd, append, modules, pc, trace, profile, deterministic, seed, devices, shares, wire } = options;
   const named = [kernel, initrd, append, pc, trace, profile, seed].some((one) => one !== undefined);
   const added = [modules, devices].some((list) => list.length > 0);
   if (!isAtTerminal || named || added || deterministic || options.cold || options.restore) return undefined;
   try {
     const saved = openSaved(await readFile(BUILT_IN_SNAPSHOT));
-    const fits = shares.length === 0 || hasSpares(saved.manifest.virtio ?? []);
+    const cards = wire?.nics ?? [];
+    const isSpare = cards.length <= 1 && cards.every(({ mac }) => mac === undefined);
+    const fits = (shares.length + cards.length === 0 || hasSpares(saved.manifest.virtio ?? [])) && isSpare;
     return fits && saved.manifest.memoryBytes === options.memoryBytes ? saved : undefined;
   } catch {
     return undefined;
@@ -39,9 +43,12 @@ export async function builtInSaved(options: RunOptions, isAtTerminal: boolean): 
 export class SavedAgent {
   readonly #client: AgentClient | undefined;
   readonly #mounts: readonly ShareMount[];
+  readonly #joinsNetwork: boolean;
 
-  constructor(manifest: Manifest | undefined, shares: readonly ShareOption[]) {
-    this.#mounts = hasSpares(manifest?.virtio ?? []) ? shareMounts(shares) : [];
+  constructor(manifest: Manifest | undefined, shares: readonly ShareOption[], hasNetwork: boolean) {
+    const isBuiltIn = hasSpares(manifest?.virtio ?? []);
+    this.#mounts = isBuiltIn ? shareMounts(shares) : [];
+    this.#joinsNetwork = isBuiltIn && hasNetwork;
     const client = new AgentClient();
     if (manifest?.virtio?.includes(`console ${client.name}`)) this.#client = client;
   }
@@ -56,14 +63,21 @@ export class SavedAgent {
     // A deterministic guest finds what it found before.
     if (agent === undefined || !isRealTime) return undefined;
     const patience = { timeoutMs: AGENT_PATIENCE_MS };
-    const mounted = this.#mounts.length === 0 ? undefined : mountSpareShares(agent, this.#mounts, AGENT_PATIENCE_MS);
-    const [first] = await Promise.allSettled([
+    const mounted = this.#mounts.length === 0 ? undefined : mountSpareShares(agent, this.#mounts, WANTED_PATIENCE_MS);
+    const [first, second] = await Promise.allSettled([
       mounted,
+      this.#joinsNetwork ? this.#joinNetwork(agent) : undefined,
       agent.setClock(Date.now(), patience),
       agent.addEntropy(randomBytes(ENTROPY_BYTES), patience),
       ...(size ? [agent.resize(size.rows, size.columns, patience)] : []),
     ]);
-    return first.status === 'rejected' ? `Not all folders are shared. ${(first.reason as Error).message}` : undefined;
+    if (first.status === 'rejected') return `Not all folders are shared. ${(first.reason as Error).message}`;
+    return second.status === 'rejected' ? (second.reason as Error).message : undefined;
+  }
+
+  async #joinNetwork(agent: AgentClient): Promise<void> {
+    await agent.ready({ timeoutMs: WANTED_PATIENCE_MS });
+    await joinUserNetwork(agent, WANTED_PATIENCE_MS);
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import { SnapshotFile } from '../vmm/snapshot/format.ts';
 import { checkedManifest, type Manifest } from '../vmm/snapshot/manifest.ts';
 import { chooseGuest } from './control.ts';
 import { type Ending, type Outcome, STATUS_OK } from './exit-status.ts';
-import type { PcOptions } from './pc-options.ts';
+import { isWireAlone, type PcOptions } from './pc-options.ts';
 import { virtioMacs } from './virtio.ts';
 
 /** What a run wants to find again when it is restored. */
@@ -42,7 +42,7 @@ export async function readSaved(
   pc: PcOptions | undefined,
 ): Promise<SavedGuest> {
   const saved = openSaved(await readImage(path, 'snapshot'));
-  if (pc !== undefined && saved.manifest.pc === undefined) {
+  if (pc !== undefined && saved.manifest.pc === undefined && !isWireAlone(pc)) {
     const message = `The snapshot ${path} is of a guest without firmware: leave out the options of PCs.`;
     throw new VivariumError({ kind: 'bad-option' }, message);
   }
