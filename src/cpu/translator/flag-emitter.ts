@@ -32,9 +32,11 @@ export class FlagsNeeded extends Error {
 
 /**
  * Where the flags are: in their slots, in a recipe known here, or in one known only when the code runs, as nodes or, once
- * settled, in the locals for them.
+ * settled, in the locals for them. Within a block also: as they were, but for some that were written since.
  */
-export type FlagState =
+export type FlagState = WholeFlags | PartOfFlags;
+
+type WholeFlags =
   | { readonly where: 'slots' }
   | { readonly where: 'recipe'; readonly recipe: FlagRecipe; readonly type: Type; readonly inputs: Inputs }
   /** In the block given. */
@@ -42,10 +44,16 @@ export type FlagState =
   /** Since the block given; CF may be in its slot beside. */
   | { readonly where: 'unknown'; readonly since: number; readonly carry: boolean };
 
+interface PartOfFlags {
+  readonly where: 'partly';
+  readonly under: FlagState;
+  readonly writes: FlagWrites;
+}
+
 /** A recipe's inputs; 'settled' where they are in the locals for them. */
 type Inputs = readonly Node[] | 'settled';
 
-const IN_SLOTS: FlagState = { where: 'slots' };
+const IN_SLOTS: WholeFlags = { where: 'slots' };
 const CARRY_SLOT = FLAG_SLOTS + 2;
 
 export abstract class FlagEmitter extends SlotEmitter {
@@ -69,7 +77,7 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected settleFlags(need: FlagNeed, variables: Variable[], settled: Node[]): FlagState {
     if (need === NEEDS_FLAGS) this.forceFlags();
     else if (need === NEEDS_CARRY) this.forceCarry();
-    const flags = this.flags;
+    const flags = this.#whole();
     if (!this.flagsChanged || flags.where === 'unknown') return flags;
     variables.push(this.#flagKind);
     if (flags.where === 'slots') {
@@ -86,8 +94,15 @@ export abstract class FlagEmitter extends SlotEmitter {
     return { ...flags, inputs: 'settled' };
   }
 
+  #whole(): WholeFlags {
+    const { flags } = this;
+    if (flags.where !== 'partly') return flags;
+    this.forceFlags();
+    return IN_SLOTS;
+  }
+
   /** Kind and inputs as the locals for them have them. */
-  #put(flags: FlagState): { kind: Node; inputs: readonly Node[] } {
+  #put(flags: WholeFlags): { kind: Node; inputs: readonly Node[] } {
     switch (flags.where) {
       case 'slots':
         return { kind: this.i32(NO_KIND), inputs: [] };
@@ -130,6 +145,7 @@ export abstract class FlagEmitter extends SlotEmitter {
       this.#materialize();
       return 'in slots';
     }
+    if (flags.where === 'partly') throw new Error('flags that are not settled');
     if (flags.where === 'chosen') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
     this.direct = true;
     this.setFlags(flags.recipe.compute(this, ...this.#inputs(flags)));
@@ -154,6 +170,12 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected forceFlags(): void {
     const flags = this.flags;
     if (flags.where === 'slots') return;
+    if (flags.where === 'partly') {
+      this.flags = flags.under;
+      this.forceFlags();
+      super.setFlags(flags.writes);
+      return;
+    }
     if (flags.where !== 'recipe') throw new FlagsNeeded(flags.since, NEEDS_FLAGS);
     this.flags = IN_SLOTS;
     this.flagsChanged = true;
@@ -163,21 +185,42 @@ export abstract class FlagEmitter extends SlotEmitter {
   protected forceCarry(): void {
     const flags = this.flags;
     if (flags.where === 'slots' || (flags.where === 'unknown' && flags.carry)) return;
+    if (flags.where === 'partly') {
+      this.#forceCarryOf(flags);
+      return;
+    }
     if (flags.where !== 'recipe') throw new FlagsNeeded(flags.since, NEEDS_CARRY);
     if (flags.recipe.keepsCarry) return;
     const { CF } = flags.recipe.compute(this, ...this.#inputs(flags));
     this.setSlot(CARRY_SLOT, this.zext(CF as Value, 32));
   }
 
-  override setFlags(flags: FlagWrites): void {
-    if (!this.direct) {
-      const { result, CF, PF, AF, ZF, SF, OF } = flags;
-      const ofResult = result !== undefined || (ZF !== undefined && SF !== undefined && PF !== undefined);
-      const all = ofResult && CF !== undefined && OF !== undefined && AF !== undefined;
-      if (!all) this.forceFlags();
-      this.flags = IN_SLOTS;
-      this.flagsChanged = true;
+  #forceCarryOf(flags: PartOfFlags): void {
+    const { CF } = flags.writes;
+    if (CF !== undefined) {
+      this.setSlot(CARRY_SLOT, this.zext(CF, 32));
+      return;
     }
+    this.flags = flags.under;
+    this.forceCarry();
+    this.flags = flags;
+  }
+
+  /** Some flags alone wait, too: what is written next may be all of them. */
+  override setFlags(flags: FlagWrites): void {
+    if (this.direct) {
+      super.setFlags(flags);
+      return;
+    }
+    const { result, CF, PF, AF, ZF, SF, OF } = flags;
+    const ofResult = result !== undefined || (ZF !== undefined && SF !== undefined && PF !== undefined);
+    const all = ofResult && CF !== undefined && OF !== undefined && AF !== undefined;
+    this.flagsChanged = true;
+    if (!all && this.flags.where !== 'slots') {
+      this.flags = { where: 'partly', under: this.flags, writes: flags };
+      return;
+    }
+    this.flags = IN_SLOTS;
     super.setFlags(flags);
   }
 
@@ -202,7 +245,7 @@ export abstract class FlagEmitter extends SlotEmitter {
       super.setFlagsByIf(condition, recipe, ...inputs);
       return;
     }
-    const before = this.#put(this.flags);
+    const before = this.#put(this.#whole());
     const type = (inputs[0] as Value).type;
     const choose = (a: Node, b: Node | undefined): Node => (b === undefined ? a : this.select(condition, a, b));
     const chosen = inputs.map((input, i) => choose(this.zext(this.clean(input), 64), before.inputs[i]));

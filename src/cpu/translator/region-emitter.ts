@@ -16,7 +16,7 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import { type EmitterContext, NO_FAULT, type Straight } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import type { SegmentMode } from '../emit/instruction-emitter.ts';
-import type { Label, List, Local, Node } from '../emit/nodes.ts';
+import { CONSTANT, type Label, type List, type Local, type Node } from '../emit/nodes.ts';
 import type { Touch } from '../emit/routine-touch.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import type { Case } from '../isa/instruction.ts';
@@ -386,6 +386,12 @@ export class RegionEmitter extends FlagEmitter {
 
   /** What a slot holds after two ways that left different values in it is a variable of its own. */
   override if(condition: Value, then: () => void, otherwise?: () => void): void {
+    const { code, constant } = condition as Node;
+    if (code === CONSTANT) {
+      if (constant) then();
+      else otherwise?.();
+      return;
+    }
     const before = this.#ways();
     let whenTrue = before;
     let whenFalse = before;
