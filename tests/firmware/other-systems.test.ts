@@ -134,6 +134,24 @@ test('MEMDISK makes a floppy of memory, from which GRUB starts', { skip: skipIso
   assert.deepEqual(await pc.end, { kind: 'powered-off' });
 });
 
+const U_BOOT = ['x86', 'x86_64'].map((kind) => `usr/lib/u-boot/qemu-${kind}/u-boot.rom`);
+const uBoot = debianPackage('u-boot-qemu', U_BOOT);
+for (const rom of U_BOOT) {
+  test(`U-Boot (${rom}) is the firmware, finds the board and takes commands`, {
+    skip: skipWithout(uBoot),
+  }, async () => {
+    const pc = await startPc([], { memoryBytes: 256 << 20 }, { bios: fileOf(uBoot, rom) });
+    await pc.until(() => pc.console().includes('Hit any key to stop autoboot'));
+    pc.type(' ');
+    await pc.until(() => pc.console().includes('=> '));
+    assert.match(pc.console(), /^DRAM: +256 MiB$/m);
+    assert.match(pc.console(), /^Model: QEMU x86 \(I440FX\)$/m);
+    pc.type('pci\n');
+    await pc.until(() => /^00\.02\.00 +0x1234 +0x1111 +Display controller/m.test(pc.console()));
+    await stop(pc);
+  });
+}
+
 const xen =
   skipWithoutGrub === false ? debianPackage('xen-hypervisor-4.17-amd64', [XEN]) : { missing: skipWithoutGrub };
 const dom0 = debianKernel([]);
