@@ -26,7 +26,10 @@ export async function bootOn(platform: CallerPlatform, given: BootOptions): Prom
   const { worker = true, assets } = given;
   const end = worker ? platform.startWorker(assets?.worker?.toString()) : await machineHere(platform, functions);
   const vm = new MachineVm(end, agent, served, uploads);
-  const started = vm.start({ ...options, channels }).catch(async (error) => {
+  const { boot } = options;
+  const isAhead = worker && boot.kind === 'built-in' && !boot.cold && assets?.snapshot === undefined;
+  const ahead = isAhead && platform.shipped ? { boot: { ...boot, saved: uploads.give(platform.shipped()) } } : {};
+  const started = vm.start({ ...options, ...ahead, channels }).catch(async (error) => {
     await vm.close();
     throw error;
   });

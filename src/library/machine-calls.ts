@@ -18,8 +18,8 @@ export interface Remote {
 export interface RemoteDisk extends Remote {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
-  readonly name: string | undefined;
-  readonly hasVersion: boolean;
+  readonly name?: string;
+  readonly hasVersion?: boolean;
 }
 
 export interface PackedDisk {
@@ -43,7 +43,13 @@ export interface MachineOptions {
   readonly boot:
     | { readonly kind: 'snapshot'; readonly bytes: PackedSource; readonly base: readonly PackedSource[] }
     /** `cold`: not from the snapshot that comes with it. */
-    | { readonly kind: 'built-in'; readonly commandLine: string; readonly cold: boolean }
+    | {
+        readonly kind: 'built-in';
+        readonly commandLine: string;
+        readonly cold: boolean;
+        /** That snapshot, or no bytes, if the caller's side has read it meanwhile. */
+        readonly saved?: Uploaded;
+      }
     | {
         readonly kind: 'kernel';
         readonly image: PackedSource;
@@ -92,8 +98,8 @@ export interface MachineCalls {
   reset(): void;
   stats(): VmStats;
   stateHash(): string;
-  /** A piece of bytes that a later call speaks of. */
-  upload(number: number, sizeBytes: number, offset: number, piece: Uint8Array): void;
+  /** Bytes that a later call speaks of. */
+  upload(number: number, bytes: Uint8Array): void;
   snapshot(base: readonly (Uint8Array | Uploaded)[], copyDisks: boolean): Bytes;
 
   consoleInput(bytes: Uint8Array): void;

@@ -124,7 +124,8 @@ export class Machine {
       return this.#restore(await this.#parts.read(boot.bytes, 'snapshot'), base);
     }
     if (boot.kind === 'built-in' && !boot.cold) {
-      const bytes = await this.#parts.asset('snapshot').catch(() => undefined);
+      const saved = boot.saved && (await this.#parts.read(boot.saved, 'snapshot'));
+      const bytes = saved?.length ? saved : await this.#parts.asset('snapshot').catch(() => undefined);
       if (bytes !== undefined && this.#canBecome(bytes)) return this.#restore(bytes, []);
     }
     return Guest.create(await this.#guestOptions());

@@ -128,7 +128,9 @@ class Packer {
   #diskSource(source: DiskSource): PackedDisk['source'] {
     if (isBackend(source)) {
       const { sizeBytes, readOnly, name } = source;
-      return { remote: this.#served.disk(source), sizeBytes, readOnly, name, hasVersion: source.version !== undefined };
+      const hasVersion = source.version !== undefined;
+      const described = { sizeBytes, readOnly, ...(name !== undefined && { name }), ...(hasVersion && { hasVersion }) };
+      return { remote: this.#served.disk(source), ...described };
     }
     if (isKept(source)) return { kept: source.kept, ...(source.createBytes && { createBytes: source.createBytes }) };
     return this.source(source);

@@ -51,6 +51,8 @@ export interface MachineEnd extends MessageEnd {
 export interface CallerPlatform {
   /** Starts a worker in which `serveMachine` runs; `url` if it is somewhere else than it should be. */
   startWorker(url: string | undefined): MachineEnd;
+  /** The snapshot that comes with the package, where this thread can read it while the worker starts. */
+  readonly shipped?: () => Promise<Uint8Array<ArrayBuffer>>;
   /** The platform of a machine in this thread. */
   machine(): Promise<MachinePlatform>;
   /** What a string or URL stands for. */

@@ -39,7 +39,7 @@ export function serveMachine(end: MessageEnd, platform: MachinePlatform, functio
     reset: () => machine().reset(),
     stats: () => machine().stats(),
     stateHash: () => machine().guest.stateHash(),
-    upload: (number, sizeBytes, offset, piece) => arrivals.add(number, sizeBytes, offset, piece),
+    upload: (number, bytes) => arrivals.add(number, bytes),
     async snapshot(base, copyDisks) {
       const bases = base.map((one) => ('upload' in one ? arrivals.take(one) : one));
       return given(await machine().snapshot(bases, copyDisks));

@@ -6,7 +6,6 @@
  * call, but a child process that inherits the open file can lock it for us, and util-linux's `flock` does just that.
  */
 
-import { spawnSync } from 'node:child_process';
 import { readSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -47,7 +46,7 @@ export async function openDiskFile(path: string, options: DiskFileOptions): Prom
     if (status.size % SECTOR_BYTES !== 0) {
       return refuse(`its ${status.size} bytes are not a whole number of sectors of ${SECTOR_BYTES} bytes`);
     }
-    lock(file, options.readOnly, refuse);
+    await lock(file, options.readOnly, refuse);
     const disk = new DiskFile(file, status.size, options.readOnly, basename(path));
     if (options.role === 'disk image') {
       const expected = await missingBytes(disk);
@@ -63,7 +62,13 @@ export async function openDiskFile(path: string, options: DiskFileOptions): Prom
   }
 }
 
-function lock(file: FileHandle, shared: boolean, refuse: (reason: string, cause?: unknown) => never): void {
+async function lock(
+  file: FileHandle,
+  shared: boolean,
+  refuse: (reason: string, cause?: unknown) => never,
+): Promise<void> {
+  // Not before it is wanted: guests without images start sooner.
+  const { spawnSync } = await import('node:child_process');
   const mode = shared ? '--shared' : '--exclusive';
   const { status, error } = spawnSync('flock', ['--nonblock', mode, '3'], {
     stdio: ['ignore', 'ignore', 'ignore', file.fd],

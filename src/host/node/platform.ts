@@ -1,6 +1,5 @@
 /** What guests ask of Node: clocks, waiting, gzip and deflate. */
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -55,7 +54,11 @@ const { crc32 } = zlib as { readonly crc32?: (bytes: Uint8Array) => number };
 
 export const nodePacking: Packing = {
   ...(crc32 && { crc32 }),
-  sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+  async sha256(bytes) {
+    // Not before it is wanted: it takes longer to load than most.
+    const { createHash } = await import('node:crypto');
+    return createHash('sha256').update(bytes).digest();
+  },
   deflate: (bytes) => deflateAside(bytes, { level: DEFLATE_LEVEL }),
   async inflate(packed, sizeBytes) {
     // One more, so that the end of the stream is seen without another piece.

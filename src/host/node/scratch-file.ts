@@ -1,6 +1,5 @@
 /** Storage for what is thrown away: a file without a name, gone with the process however that ends. */
 
-import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +16,7 @@ export async function throwAway(below: BlockBackend, folder = tmpdir()): Promise
 
 async function scratchFile(folder: string, sizeBytes: number): Promise<OverlayStore> {
   try {
-    const path = join(folder, `vivarium-${randomUUID()}`);
+    const path = join(folder, `vivarium-${crypto.randomUUID()}`);
     const file = await open(path, 'wx+', 0o600);
     await rm(path);
     const store = new ScratchFile(file, sizeBytes);

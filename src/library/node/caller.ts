@@ -1,5 +1,6 @@
 /** Node, where the caller is: starts workers, and tells paths from URLs. */
 
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -11,6 +12,8 @@ const IS_URL = /^[a-z][a-z0-9+.-]+:/i;
 
 /** The bundle, as seen from dist/library/node/ and from src/library/node/ alike. */
 const WORKER = '../../../dist/library/node/worker.js';
+
+const SNAPSHOT = '../../../dist/builtin.snapshot';
 
 export const nodeCaller: CallerPlatform = {
   startWorker(url): MachineEnd {
@@ -30,6 +33,10 @@ export const nodeCaller: CallerPlatform = {
         await worker.terminate();
       },
     };
+  },
+  async shipped() {
+    const bytes = await readFile(new URL(SNAPSHOT, import.meta.url));
+    return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.from(bytes);
   },
   machine: async () => (await import('./machine.ts')).nodeMachine,
   source: (where) => (where instanceof URL || IS_URL.test(where) ? { url: String(where) } : { path: where }),

@@ -113,9 +113,7 @@ export class MachineVm implements Vm {
   }
 
   #send(): Promise<void> {
-    return this.#uploads.send((number, sizeBytes, offset, piece) =>
-      this.#machine.tell('upload', [number, sizeBytes, offset, piece], [piece.buffer as ArrayBuffer]),
-    );
+    return this.#uploads.send((number, bytes) => this.#machine.tell('upload', [number, bytes], [bytes.buffer]));
   }
 
   pause(): Promise<void> {
