@@ -3,9 +3,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MemoryTree } from '../files/memory-tree.ts';
-import { bootFiles } from './boot-files.ts';
-import { openFolder } from './node/folder.ts';
+import { MemoryTree } from '../../files/memory-tree.ts';
+import { bootFiles } from '../boot-files.ts';
+import { openFolder } from './folder.ts';
 
 /** Files beside links of all kinds; `outside` is what must not be read. */
 function folder(): { readonly path: string; remove(): void } {
