@@ -34,7 +34,13 @@ export class VirtualClock implements Clock {
 
   now(): number {
     if (this.deterministic) return this.#source.instructions() * NS_PER_INSTRUCTION + this.#offsetNs;
-    return this.#pausedAtNs ?? Math.floor(this.#source.hostMs() * 1e6) + this.#offsetNs;
+    return this.at(this.#source.hostMs());
+  }
+
+  /** What `now` is when the host's clock shows `hostMs`. */
+  at(hostMs: number): number {
+    if (this.deterministic) return this.now();
+    return this.#pausedAtNs ?? Math.floor(hostMs * 1e6) + this.#offsetNs;
   }
 
   timer(expired: () => void): Timer {
