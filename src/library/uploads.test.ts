@@ -30,6 +30,17 @@ test('bytes that are given are not copied, and none arrive where they are not to
   assert.equal(arrivals.take(missing).length, 0);
 });
 
+test("a Buffer of Node's, whose slices are no copies, stays with its owner", async () => {
+  const bytes = Buffer.from(contents());
+  const uploads = new Uploads();
+  const arrivals = new Arrivals();
+  const packed = uploads.pack(bytes);
+  assert.ok('upload' in packed);
+  await uploads.send((number, copy) => arrivals.add(number, structuredClone(copy, { transfer: [copy.buffer] })));
+  assert.deepEqual(arrivals.take(packed), contents());
+  assert.deepEqual(new Uint8Array(bytes), contents());
+});
+
 test('few bytes go as they are', () => {
   const bytes = new Uint8Array(1000);
   assert.equal(new Uploads().pack(bytes), bytes);
