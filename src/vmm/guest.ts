@@ -37,6 +37,7 @@ import type {
 import { makeVirtio } from './guest-virtio.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
+import { SliceLength } from './slice-length.ts';
 import { withMedia } from './snapshot/disks.ts';
 import {
   type Capture,
@@ -51,15 +52,6 @@ import { VirtualClock } from './virtual-clock.ts';
 
 /** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
 const DETERMINISTIC_EPOCH_MS = 1_704_067_200_000;
-/** Bounds of a slice, in instructions. The upper one limits what code that suddenly becomes slower can cost. */
-const LONGEST_SLICE = 50_000;
-const SHORTEST_SLICE = 1_000;
-/** How long a slice is to take at most, by the speed of those before it. */
-const SLICE_MS = 4;
-/** The same while a device waits for the host, which gets its turn after each slice. */
-const BUSY_SLICE_MS = 0.1;
-/** Slices that take less than this together say nothing about speed. */
-const SHORTEST_SAMPLE_MS = 0.2;
 /** How long the guest may run before other work of the host's event loop gets its turn. */
 const HOLD_MS = 8;
 /** All guests' frames and the monitor's tables share 4 GiB of machine memory. */
@@ -91,13 +83,9 @@ export class Guest implements RunnableGuest {
   #paused = false;
   #wake: (() => void) | undefined;
   #output: number[] = [];
-  /** Instructions a millisecond, measured, for the length of slices: down at once, up by and by. */
-  #speed = 50_000;
+  readonly #slices = new SliceLength();
   /** The host's clock when it was last looked at. */
   #nowMs = 0;
-  /** What ran since `#speed` was last brought up to date. */
-  #sample = { instructions: 0, milliseconds: 0 };
-
   /** Who waits for a snapshot, and how many turns of the run loop the disks have had to come to rest. */
   #captures: { readonly options: SnapshotOptions; taken(captured: Capture | VivariumError): void }[] = [];
   #restlessTurns = 0;
@@ -502,11 +490,7 @@ export class Guest implements RunnableGuest {
     // What only the shadow of STI or MOV SS holds back comes after one instruction.
     const interrupted = this.#cpu.apic.pending() && (cpu.get32(vcpu.rflags) & 0x200) !== 0;
     const held = interrupted || cpu.get32(vcpu.pendingDebug) !== 0 || cpu.managementHeld;
-    const longest = Math.min(
-      LONGEST_SLICE,
-      profiler?.due ?? LONGEST_SLICE,
-      Math.max(SHORTEST_SLICE, (this.#blocks.isBusy ? BUSY_SLICE_MS : SLICE_MS) * this.#speed),
-    );
+    const longest = Math.min(this.#slices.longest(this.#blocks.isBusy), profiler?.due ?? Number.POSITIVE_INFINITY);
     const startedMs = this.#lookAtClock();
     let count: number;
     if (held) {
@@ -515,12 +499,12 @@ export class Guest implements RunnableGuest {
       count = Math.ceil(Math.min(longest, Math.max(1, this.#clock.instructionsUntil(deadline))));
     } else {
       const milliseconds = (deadline - this.#clock.at(startedMs)) / 1e6;
-      count = Math.ceil(Math.min(longest, Math.max(SHORTEST_SLICE, milliseconds * this.#speed)));
+      count = Math.ceil(Math.min(longest, this.#slices.within(milliseconds)));
     }
     const before = cpu.instructions;
     const reason = cpu.run(count);
     const retired = cpu.instructions - before;
-    this.#measure(retired, this.#lookAtClock() - startedMs);
+    this.#slices.ran(retired, this.#lookAtClock() - startedMs);
     profiler?.ran(retired, this.#clock.now(), this.#cpu);
     this.#stopped(reason);
   }
@@ -529,16 +513,6 @@ export class Guest implements RunnableGuest {
   #lookAtClock(): number {
     this.#nowMs = this.#options.host.nowMs();
     return this.#nowMs;
-  }
-
-  #measure(instructions: number, milliseconds: number): void {
-    const sample = this.#sample;
-    sample.instructions += instructions;
-    sample.milliseconds += milliseconds;
-    if (sample.milliseconds < SHORTEST_SAMPLE_MS) return;
-    const speed = sample.instructions / sample.milliseconds;
-    this.#speed = Math.min(speed, 0.8 * this.#speed + 0.2 * speed);
-    this.#sample = { instructions: 0, milliseconds: 0 };
   }
 
   #stopped(reason: StopReason): void {
