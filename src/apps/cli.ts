@@ -1,11 +1,11 @@
 /** The `vivarium` command. */
 
 import { preferThisThread } from '../host/node/compiler-threads.ts';
-import { setEngineFlags } from '../host/node/engine-flags.ts';
+import { enableBranchHints } from '../host/node/engine-flags.ts';
 import { Guest } from '../vmm/guest.ts';
 import { main } from './main.ts';
 
-setEngineFlags();
+enableBranchHints();
 preferThisThread();
 await main(
   process.argv.slice(2),

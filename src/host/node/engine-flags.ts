@@ -2,25 +2,15 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-interface EngineFlag {
-  readonly flag: string;
-  /** Versions of V8 that are known to have it, and not to do so anyway. */
-  readonly from: number;
-  readonly to: number;
-}
+/** Versions of V8 whose flag for branch hints is known; others have them anyway, or say that they know no such flag. */
+const HINTS_BEHIND_FLAG = { from: 11, to: 13 };
 
-const FLAGS: readonly EngineFlag[] = [
-  // Most branches of a region lead to its cold end, which should cost neither registers nor place among what runs.
-  { flag: '--experimental-wasm-branch-hinting', from: 11, to: 13 },
-  // Functions here are as large as is good for them. Each entry of one that V8's first tier compiled asks for a record
-  // of its calls, and what is inlined makes a switch interpreter's region slower by a third.
-  { flag: '--no-wasm-inlining', from: 12, to: 14 },
-];
-
-/** To be called before the first module of WebAssembly is compiled. */
-export function setEngineFlags(): void {
+/**
+ * Has V8 heed branch hints in WebAssembly: most branches of a region lead to its cold end, which should cost neither
+ * registers nor place among what runs. To be called before the first module is compiled.
+ */
+export function enableBranchHints(): void {
   const version = Number.parseInt(process.versions.v8, 10);
-  for (const { flag, from, to } of FLAGS) {
-    if (version >= from && version <= to) setFlagsFromString(flag);
-  }
+  if (version < HINTS_BEHIND_FLAG.from || version > HINTS_BEHIND_FLAG.to) return;
+  setFlagsFromString('--experimental-wasm-branch-hinting');
 }

@@ -1,10 +1,10 @@
 /** What runs in a worker of Node: a machine. */
 
 import { parentPort } from 'node:worker_threads';
-import { setEngineFlags } from '../../host/node/engine-flags.ts';
+import { enableBranchHints } from '../../host/node/engine-flags.ts';
 import { endOf, type PostsMessages } from '../rpc/message-end.ts';
 import { serveMachine } from '../serve-machine.ts';
 import { nodeMachine } from './machine.ts';
 
-setEngineFlags();
+enableBranchHints();
 serveMachine(endOf(parentPort as unknown as PostsMessages), nodeMachine);
