@@ -13,7 +13,7 @@
  */
 
 import { crc32 } from '../../base/crc-32.ts';
-import { ByteWriter } from '../../wasm/encoder.ts';
+import { withCustomSection } from '../../wasm/custom-section.ts';
 import { factsBytes } from './generated-code.ts';
 
 const SECTION = 'vivarium.decoded';
@@ -135,20 +135,10 @@ export class DecodedCode {
 
 /** The module with what was packed, deflated, as its last section. */
 export function withDecoded(module: Uint8Array, decoded: Uint8Array, deflated: Uint8Array): Uint8Array {
-  const name = new TextEncoder().encode(SECTION);
-  const content = new ByteWriter();
-  content.u32(name.length);
-  content.append(name);
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, decoded.length, true);
-  content.append(length);
-  content.append(deflated);
-  const out = new ByteWriter();
-  out.append(module);
-  out.u8(0);
-  out.u32(content.length);
-  out.append(content.finish());
-  return out.finish().slice();
+  const bytes = new Uint8Array(4 + deflated.length);
+  new DataView(bytes.buffer).setUint32(0, decoded.length, true);
+  bytes.set(deflated, 4);
+  return withCustomSection(module, SECTION, bytes);
 }
 
 const unpacked = new WeakMap<WebAssembly.Module, Promise<Uint8Array | undefined>>();

@@ -7,7 +7,7 @@
  *     a WebAssembly module, with a custom section "vivarium": JSON of `MadeFor`
  */
 
-import { ByteWriter } from '../../wasm/encoder.ts';
+import { withCustomSection } from '../../wasm/custom-section.ts';
 
 const SECTION = 'vivarium';
 
@@ -24,18 +24,7 @@ export interface MadeFor {
 
 /** The module with its custom section. */
 export function withFacts(module: Uint8Array, facts: MadeFor): Uint8Array<ArrayBuffer> {
-  const text = new TextEncoder();
-  const name = text.encode(SECTION);
-  const content = new ByteWriter();
-  content.u32(name.length);
-  content.append(name);
-  content.append(text.encode(JSON.stringify(facts)));
-  const out = new ByteWriter();
-  out.append(module);
-  out.u8(0);
-  out.u32(content.length);
-  out.append(content.finish());
-  return out.finish().slice();
+  return withCustomSection(module, SECTION, new TextEncoder().encode(JSON.stringify(facts)));
 }
 
 /** The facts as they are in the module; undefined for one that is not ours. */

@@ -5,17 +5,8 @@
 bits 16
 org 0x7c00
 
-    jmp 0:start
+%include "start.inc"
 
-%include "print.inc"
-
-start:
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7c00
-    cld
     mov [drive], dl
 
     mov ah, 0x42

@@ -7,17 +7,8 @@ org 0x7c00
 
 TEXT_COLUMNS equ 24
 
-    jmp 0:start
+%include "start.inc"
 
-%include "print.inc"
-
-start:
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7c00
-    cld
     mov [drive], dl
     mov si, rest
     call disk

@@ -9,17 +9,8 @@ IMAGE equ 0x7e00
 BIOS_TICKS equ 0x46c
 BEYOND_1_MIB equ 0x200000
 
-    jmp 0:start
+%include "start.inc"
 
-%include "print.inc"
-
-start:
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7c00
-    cld
     sti
     mov [drive], dl
     mov ax, 0x0200 + SECTORS            ; INT 13h AH=02h by cylinder, head and sector: the rest of this program

@@ -4,17 +4,8 @@
 bits 16
 org 0x7c00
 
-    jmp 0:start
+%include "start.inc"
 
-%include "print.inc"
-
-start:
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7c00
-    cld
     mov [drive], dl
     say ready
 .next:
