@@ -4,14 +4,11 @@ import type { BlockBackend } from '../base/block.ts';
 import { BlankDisk } from '../block/blank-disk.ts';
 import { type DiskFileOptions, openDiskFile } from '../host/node/disk-file.ts';
 import { throwAway } from '../host/node/scratch-file.ts';
+import { CDROM_UNIT, GivenImages, IDE_DISK_UNITS, isInSnapshot } from '../vmm/drive-places.ts';
 import type { GuestDrive } from '../vmm/guest-options.ts';
 import { SnapshotError } from '../vmm/snapshot/error.ts';
 import type { SavedDisk } from '../vmm/snapshot/manifest.ts';
-import type { DiskOption, PcOptions } from './pc-options.ts';
-
-/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
-const CDROM_UNIT = 2;
-const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
+import type { PcOptions } from './pc-options.ts';
 
 /** An image in use. */
 export interface OpenImage {
@@ -61,30 +58,32 @@ export async function openSavedDrives(
   saved: readonly SavedDisk[],
   opened: OpenImage[],
 ): Promise<Drives> {
-  const disks = [...options.disks];
-  const discs = options.cdrom === undefined ? [] : [options.cdrom];
-  const floppies = [...options.floppies];
+  const floppies = options.floppies.map((file) => ({ file }));
+  const given = new GivenImages(
+    options.disks,
+    options.cdrom === undefined ? undefined : { file: options.cdrom },
+    floppies,
+  );
   const drives: GuestDrive[] = [];
   const virtioDisks: BlockBackend[] = [];
-  for (const { bus, unit, kind, medium } of saved) {
+  for (const disk of saved) {
+    const { bus, unit, kind, medium } = disk;
     let backend: BlockBackend;
-    if (medium.image === undefined && medium.writes === 'snapshot') {
+    if (isInSnapshot(disk)) {
       backend = await throwAway(new BlankDisk(medium.sizeBytes));
       opened.push({ file: 'a disk of the snapshot', backend });
     } else {
-      const disk = disks.find((one) => one.bus === bus);
-      const file = kind === 'cdrom' ? discs.shift() : kind === 'floppy' ? floppies.shift() : disk?.file;
+      const image = given.take(disk);
       // Who restores says which one is missing.
-      if (file === undefined) continue;
-      if (kind === 'disk') disks.splice(disks.indexOf(disk as DiskOption), 1);
+      if (image === undefined) continue;
       const writes = medium.writes === 'image' && !options.snapshot ? 'image' : 'thrown away';
-      backend = await open(file, ROLES[kind], medium.writes === 'none' ? 'none' : writes, opened);
+      backend = await open(image.file, ROLES[kind], medium.writes === 'none' ? 'none' : writes, opened);
     }
     if (bus === 'virtio') virtioDisks.push(backend);
     else drives.push({ bus, unit, kind, backend });
   }
-  const [unwanted] = [...disks.map(({ file }) => file), ...discs, ...floppies];
-  if (unwanted !== undefined) throw new SnapshotError(undefined, `has no drive for ${unwanted}`);
+  const [unwanted] = given.left;
+  if (unwanted !== undefined) throw new SnapshotError(undefined, `has no drive for ${unwanted.file}`);
   return { drives, virtioDisks };
 }
 

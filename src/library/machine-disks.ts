@@ -6,6 +6,7 @@ import { BlankDisk } from '../block/blank-disk.ts';
 import { MemoryDisk } from '../block/memory-disk.ts';
 import { Overlay } from '../block/overlay.ts';
 import { SparseMemory } from '../block/sparse-memory.ts';
+import { CDROM_UNIT, GivenImages, IDE_DISK_UNITS, isInSnapshot } from '../vmm/drive-places.ts';
 import type { GuestDrive } from '../vmm/guest-options.ts';
 import { SnapshotError } from '../vmm/snapshot/error.ts';
 import type { SavedDisk } from '../vmm/snapshot/manifest.ts';
@@ -16,9 +17,6 @@ import { RemoteDisk } from './remote/remote-disk.ts';
 import type { ToCaller } from './remote/to-caller.ts';
 import type { DriveStats } from './types/vm.ts';
 
-/** The CD-ROM drive is master of the secondary channel, where operating systems of old look for it. */
-const CDROM_UNIT = 2;
-const IDE_DISK_UNITS = [0, 1, 3, 2] as const;
 const ROLES = { disk: 'disk image', cdrom: 'CD-ROM image', floppy: 'floppy image' } as const;
 
 type Given = Pick<MachineOptions, 'disks' | 'cdrom' | 'floppy'>;
@@ -71,17 +69,14 @@ export class MachineDisks {
 
   /** The same for a machine that had `saved`: they are given in its order, but for those that are in the snapshot. */
   async openSaved(given: Given, saved: readonly SavedDisk[]): Promise<void> {
-    const disks = [...given.disks];
-    const discs = given.cdrom === undefined ? [] : [given.cdrom];
-    const floppies = given.floppy === undefined ? [] : [given.floppy];
-    for (const { bus, unit, kind, medium } of saved) {
+    const images = new GivenImages(given.disks, given.cdrom, given.floppy === undefined ? [] : [given.floppy]);
+    for (const place of saved) {
+      const { bus, unit, kind, medium } = place;
       let backend: BlockBackend;
-      if (medium.image === undefined && medium.writes === 'snapshot') {
+      if (isInSnapshot(place)) {
         backend = this.#counted(await this.#sources.platform.throwAway(new BlankDisk(medium.sizeBytes)), false);
       } else {
-        const at = disks.findIndex((disk) => disk.bus === bus);
-        const ofBus = kind === 'disk' && at >= 0 ? disks.splice(at, 1)[0] : undefined;
-        const disk = kind === 'cdrom' ? discs.shift() : kind === 'floppy' ? floppies.shift() : ofBus;
+        const disk = images.take(place);
         // Who restores says which one is missing.
         if (disk === undefined) continue;
         const readOnly = medium.writes === 'none';
@@ -91,7 +86,7 @@ export class MachineDisks {
       if (bus === 'virtio') this.virtio.push(backend);
       else this.drives.push({ bus, unit, kind, backend });
     }
-    if (disks.length + discs.length + floppies.length > 0) {
+    if (images.left.length > 0) {
       throw new SnapshotError(undefined, 'is of a machine with fewer drives');
     }
   }
