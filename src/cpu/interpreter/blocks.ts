@@ -90,7 +90,7 @@ export class Blocks {
   /** An instruction's variant was met for the first time. */
   onNewVariant: ((decoded: Decoded, mode: HandlerMode, code: Uint8Array) => void) | undefined;
   /** Where blocks are looked for before they are decoded. */
-  decodedBefore: DecodedCode | undefined;
+  decodedBefore: Pick<DecodedCode, 'find'> | undefined;
   decodedInstructions = 0;
   invalidations = 0;
 
@@ -200,12 +200,11 @@ export class Blocks {
     return block !== undefined && this.#byAddress.has(block.address) ? block : undefined;
   }
 
-  /** What the block is made of, decoded again. */
-  sequenceOf(block: Block): Sequence {
-    const frame = (block.machine & ~(FRAME_BYTES - 1)) >>> 0;
-    const { machine, mode } = block;
+  /** What the block is made of, decoded again. It may be shorter than it would be now: one that was decoded before is. */
+  sequenceOf({ address, machine, mode }: Block): Sequence {
     const request = { machine, mode, nextFrame: () => undefined, within: () => true };
-    return this.#sequence(request, layout.BLOCK_LIMIT, this.frames.of(frame).splits) as Sequence;
+    const count = this.#engine.memory.view.getUint32(address + layout.BLOCK_COUNT, true);
+    return this.#sequence(request, count, undefined) as Sequence;
   }
 
   /** Entries of the block that are still to come before it counts as hot. */
