@@ -39,7 +39,8 @@ export class VmEndedError extends VivariumError {
   readonly end: VmEnd;
 
   constructor(end: VmEnd) {
-    super({ kind: 'ended' }, `The machine has ended: ${ENDINGS[end.kind]}.`);
+    const why = end.kind === 'failed' ? `: ${end.error.message.replace(/\.$/, '')}` : '';
+    super({ kind: 'ended' }, `The machine has ended: ${ENDINGS[end.kind]}${why}.`);
     this.end = end;
   }
 }
