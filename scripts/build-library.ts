@@ -1,8 +1,9 @@
 /**
- * Bundles the library: for Node and for browsers an entry, and the worker in which machines run. They lie as deep in dist as
- * their sources in src, so that paths to the files of the package are the same from both.
+ * Bundles the library: for Node and for browsers an entry, the worker in which machines run, and the one beside it that
+ * makes regions. They lie as deep in dist as their sources in src, so that paths to the files of the package are the same
+ * from both.
  *
- *     dist/library/node/index.js, worker.js        dist/library/browser/index.js, worker.js
+ *     dist/library/node/index.js, worker.js, region-worker.js        dist/library/browser/ the same
  *
  * Typings are made from the sources: those that the entry leads to.
  */
@@ -35,7 +36,7 @@ export async function bundleLibrary(): Promise<void> {
     (['node', 'browser'] as const).map((platform) =>
       build({
         ...common,
-        entryPoints: [`src/library/${platform}/index.ts`, `src/library/${platform}/worker.ts`],
+        entryPoints: ['index', 'worker', 'region-worker'].map((name) => `src/library/${platform}/${name}.ts`),
         outdir: made,
         chunkNames: `${platform}/[name]-[hash]`,
         platform,

@@ -39,7 +39,9 @@ export async function bundlePage(folder = WEB_FOLDER): Promise<void> {
   } satisfies BuildOptions;
   // What only a machine in the page itself would need is split off, and never fetched.
   await build({ ...common, entryPoints: { main: 'src/web/main.ts', style: 'src/web/bundle.css' }, splitting: true });
-  await build({ ...common, entryPoints: { worker: 'src/library/browser/worker.ts' } });
+  for (const name of ['worker', 'region-worker']) {
+    await build({ ...common, entryPoints: { [name]: `src/library/browser/${name}.ts` } });
+  }
   for (const file of FETCHED) await copyFile(join(root, file), join(folder, file.split('/').at(-1) as string));
   await writeGeneratedCode(join(folder, 'generated-code.wasm'));
   if (await stat(join(root, SNAPSHOT)).catch(() => undefined)) {

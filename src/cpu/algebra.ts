@@ -98,8 +98,18 @@ export interface Routine {
   body(m: Algebra, ...args: Value[]): Value[];
 }
 
+const routines = new Map<string, Routine>();
+
+/** Its name tells it apart from all others. */
 export function defineRoutine(routine: Routine): Routine {
+  if (routines.has(routine.name)) throw new Error(`there are two routines ${routine.name}`);
+  routines.set(routine.name, routine);
   return routine;
+}
+
+/** Undefined if no definition that has been loaded has it. */
+export function routineNamed(name: string): Routine | undefined {
+  return routines.get(name);
 }
 
 /** Exception vectors, SDM Vol. 3A Table 6-1 "Protected-Mode Exceptions and Interrupts". */

@@ -7,7 +7,7 @@ import type { AccessSize } from '../base/bus.ts';
 import { CS } from '../cpu/algebra.ts';
 import { Cpuid } from '../cpu/cpuid.ts';
 import { NO_FAULT } from '../cpu/emit/emitter.ts';
-import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/core.ts';
+import { CODE_64, CODE_SIZE_MASK } from '../cpu/interpreter/code-mode.ts';
 import type { Engine } from '../cpu/interpreter/engine.ts';
 import { SAVED_BYTES, Vcpu } from '../cpu/interpreter/vcpu.ts';
 import { CR0_CD, CR0_NW } from '../cpu/isa/system/control-bits.ts';

@@ -107,6 +107,7 @@ export class Guest implements RunnableGuest {
       names: options.namedCode ?? false,
       tiers: options.engine ?? 'auto',
       compileAside: true,
+      regionThread: () => host.regionThread?.(),
     });
     this.#engine = engine;
     this.#frames = new FrameTable(memory, options.memoryBytes, firmware !== undefined);
@@ -392,6 +393,7 @@ export class Guest implements RunnableGuest {
       return await this.#run();
     } finally {
       this.#isRunning = false;
+      this.#engine.translator?.close();
       this.#capture();
     }
   }

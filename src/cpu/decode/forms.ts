@@ -58,6 +58,8 @@ export interface Form {
   /** What the mod field may be. MOV to and from control and debug registers take any as 3 ('ignored'). */
   readonly mod: 'any' | 'memory' | 'register' | 'ignored';
   readonly operands: readonly OperandSpec[];
+  /** Which operand is a relative target, or -1. */
+  readonly relativeOperand: number;
   readonly usesVvvv: boolean;
 
   readonly lock: boolean;
@@ -220,6 +222,7 @@ export function parseForm(instruction: Instruction, text: string): Form {
     modrmRegister,
     mod: modrm !== ANY ? 'register' : tail.mod,
     operands,
+    relativeOperand: operands.findIndex(({ at }) => at === AT_RELATIVE),
     usesVvvv: tail.usesVvvv,
     lock: attributes.has('lock'),
     rep: attributes.has('rep'),

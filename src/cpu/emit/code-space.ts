@@ -6,7 +6,7 @@
 import { type FunctionType, I32, ModuleWriter } from '../../wasm/encoder.ts';
 import type { Type } from '../algebra.ts';
 import { FunctionBuilder } from './function-builder.ts';
-import type { LoweredFunction } from './lowering.ts';
+import type { ModuleShape } from './importing-module.ts';
 import { type FunctionRef, type Linkage, wasmType } from './nodes.ts';
 
 /** Every generated function's first two parameters: vCPU block and decoded operation. */
@@ -69,75 +69,28 @@ export class CodeSpace {
     return new ModuleBuilder(this, this.#maximumPages, this.#shared, this.#names);
   }
 
-  importingModule(): ImportingModule {
-    return new ImportingModule(this, this.#maximumPages, this.#shared, this.#names);
+  /** What modules are told that are made elsewhere. */
+  get shape(): ModuleShape {
+    return { maximumPages: this.#maximumPages, shared: this.#shared, named: this.#names };
+  }
+
+  /** An instance of an ImportingModule that has the functions at these slots as its imports, by their names there. */
+  instance(
+    compiled: WebAssembly.Module,
+    imports: ReadonlyMap<string, Pick<FunctionRef, 'slot'>>,
+  ): WebAssembly.Instance {
+    const given: Record<string, WebAssembly.ExportValue> = { m: this.memory };
+    for (const [name, { slot }] of imports) given[name] = this.table.get(slot) as WebAssembly.ExportValue;
+    return new WebAssembly.Instance(compiled, { v: given });
+  }
+
+  /** Puts a function into the slot that has been reserved for it. */
+  place({ slot }: FunctionRef, code: WebAssembly.ExportValue): void {
+    this.table.set(slot, code as CallableFunction);
   }
 }
 
-/**
- * A module that has the functions it calls as imports and no table: an importer of the table has a copy of it, which
- * thousands of modules could not afford. Its functions do not call each other.
- */
-export class ImportingModule {
-  readonly #space: CodeSpace;
-  readonly #writer = new ModuleWriter();
-  readonly #imports: Record<string, WebAssembly.ExportValue> = {};
-  readonly #indices = new Map<number, number>();
-  readonly #named: boolean;
-  readonly #linkage: Linkage;
-  readonly #bodies: { ref: FunctionRef; name: string; lowered: LoweredFunction }[] = [];
-
-  constructor(space: CodeSpace, maximumPages: number, shared: boolean, named: boolean) {
-    this.#space = space;
-    this.#named = named;
-    this.#writer.importMemory('v', 'm', maximumPages, shared);
-    this.#linkage = {
-      direct: (target) => this.#import(target),
-      typeIndex: (target) => this.#writer.type(functionType(target)),
-    };
-  }
-
-  #import(target: FunctionRef): number {
-    let index = this.#indices.get(target.slot);
-    if (index === undefined) {
-      const name = String(target.slot);
-      index = this.#writer.importFunction('v', name, functionType(target));
-      this.#imports[name] = this.#space.table.get(target.slot) as WebAssembly.ExportValue;
-      this.#indices.set(target.slot, index);
-    }
-    return index;
-  }
-
-  /** Builds a function at once; all it calls must be in the table. Returns the bytes of its body. */
-  define(ref: FunctionRef, name: string, build: (b: FunctionBuilder) => void): number {
-    const builder = new FunctionBuilder(ref.params, this.#linkage);
-    build(builder);
-    const lowered = builder.finish();
-    this.#bodies.push({ ref, name, lowered });
-    return lowered.code.length;
-  }
-
-  /** Nothing can be defined any more. */
-  bytes(): Uint8Array<ArrayBuffer> {
-    for (const [i, { ref, name, lowered }] of this.#bodies.entries()) {
-      const index = this.#writer.declareFunction();
-      this.#writer.defineFunction(index, functionType(ref), lowered);
-      this.#writer.exportFunction(String(i), index);
-      if (this.#named) this.#writer.nameFunction(index, name);
-    }
-    return this.#writer.finish();
-  }
-
-  /** Puts those functions into the table that are wanted; `compiled` is made of `bytes()`. */
-  instantiate(compiled: WebAssembly.Module, wanted: (ref: FunctionRef) => boolean): void {
-    const { exports } = new WebAssembly.Instance(compiled, { v: { m: this.#space.memory, ...this.#imports } });
-    for (const [i, { ref }] of this.#bodies.entries()) {
-      if (wanted(ref)) this.#space.table.set(ref.slot, exports[String(i)] as CallableFunction);
-    }
-  }
-}
-
-function functionType({ params, results }: Pick<FunctionRef, 'params' | 'results'>): FunctionType {
+export function functionType({ params, results }: Pick<FunctionRef, 'params' | 'results'>): FunctionType {
   return { params: params.map(wasmType), results: results.map(wasmType) };
 }
 

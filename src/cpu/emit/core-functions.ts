@@ -4,7 +4,6 @@
  */
 
 import type { HostCall, Type } from '../algebra.ts';
-import type { CodeSpace } from './code-space.ts';
 import type { FunctionRef } from './nodes.ts';
 
 const accessTypes = [8, 16, 32, 64, 128] as const;
@@ -28,6 +27,10 @@ export const hostSignatures: Readonly<Record<HostCall, { params: readonly Type[]
   managementMode: { params: [32], results: [] },
   numericError: { params: [], results: [] },
 };
+
+interface ReservesSlots {
+  reserve(params: readonly Type[], results: readonly Type[]): FunctionRef;
+}
 
 export class CoreFunctions {
   readonly #loads = new Map<Type, FunctionRef>();
@@ -84,7 +87,7 @@ export class CoreFunctions {
   /** The linked branch has no block yet: leaves to the run loop. (taken: 0 or 1) */
   readonly unlinked: FunctionRef;
 
-  constructor(space: CodeSpace) {
+  constructor(space: ReservesSlots) {
     for (const type of accessTypes) {
       this.#loads.set(type, space.reserve([64], [type]));
       this.#stores.set(type, space.reserve([64, type], []));

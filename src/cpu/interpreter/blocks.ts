@@ -5,20 +5,10 @@
  */
 
 import type { Decoded } from '../decode/decoded.ts';
-import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import { vcpu } from '../state.ts';
 import { CodeFrames, type FrameCode } from './code-frames.ts';
-import {
-  BLOCK_CACHE_ENTRIES,
-  BLOCK_CACHE_ENTRY_BYTES,
-  blockCacheIndex,
-  CODE_32,
-  CODE_64,
-  CODE_FLAT,
-  CODE_REAL,
-  CODE_SIZE_MASK,
-  CODE_STACK_32,
-} from './core.ts';
+import { codeSizeOf, isLimited, isProtected, segmentModeOf } from './code-mode.ts';
+import { BLOCK_CACHE_ENTRIES, BLOCK_CACHE_ENTRY_BYTES, blockCacheIndex } from './core.ts';
 import type { DecodedBlock, DecodedCode } from './decoded-code.ts';
 import type { Engine } from './engine.ts';
 import type { HandlerMode } from './handler.ts';
@@ -359,7 +349,7 @@ export class Blocks {
   #sequence(request: BlockRequest, limit: number, splits: ReadonlySet<number> | undefined): Sequence | undefined {
     const { machine, mode } = request;
     const codeSize = codeSizeOf(mode);
-    const isProtected = (mode & CODE_REAL) === 0;
+    const protectedMode = isProtected(mode);
     const frame = (machine & ~(FRAME_BYTES - 1)) >>> 0;
     const { memory } = this.#engine;
     const instructions: (Decoded | 'undefined' | 'too-long')[] = [];
@@ -367,7 +357,13 @@ export class Blocks {
     let offset = machine & (FRAME_BYTES - 1);
     let secondFrame = 0;
     while (instructions.length < limit && offset < FRAME_BYTES) {
-      let decoded = this.#engine.decoder.decode(memory.u8, frame + offset, FRAME_BYTES - offset, codeSize, isProtected);
+      let decoded = this.#engine.decoder.decode(
+        memory.u8,
+        frame + offset,
+        FRAME_BYTES - offset,
+        codeSize,
+        protectedMode,
+      );
       if (decoded === 'incomplete') {
         // An instruction that crosses into the next page stands alone in its block.
         if (instructions.length > 0) break;
@@ -376,7 +372,7 @@ export class Blocks {
         const here = FRAME_BYTES - offset;
         this.#crossing.set(memory.u8.subarray(frame + offset, frame + FRAME_BYTES));
         this.#crossing.set(memory.u8.subarray(next, next + LONGEST), here);
-        decoded = this.#engine.decoder.decode(this.#crossing, 0, here + LONGEST, codeSize, isProtected);
+        decoded = this.#engine.decoder.decode(this.#crossing, 0, here + LONGEST, codeSize, protectedMode);
         if (decoded === 'incomplete') decoded = 'too-long';
         secondFrame = next;
       }
@@ -438,28 +434,26 @@ export class Blocks {
 
   #writeOperation(operation: number, decoded: Decoded, offset: number, request: BlockRequest): void {
     const { mode } = request;
-    // Of an instruction that crosses into another frame, `code` has only the part in the first.
-    const at = request.machine - (request.machine % FRAME_BYTES) + offset;
-    const code = this.#engine.memory.u8.subarray(at, at + decoded.length);
-    const { view } = this.#engine.memory;
-    const relative = decoded.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);
+    const { u8, view } = this.#engine.memory;
+    const relative = decoded.form.relativeOperand;
     const displacement = relative < 0 ? 0 : (decoded.operands[relative]?.immediate as number);
     const next = offset + decoded.length;
     const target = next + displacement;
     const inPage = (at: number): boolean => at >= 0 && at < FRAME_BYTES;
     const linked = relative >= 0 && decoded.operandSize !== 16 && decoded.mode !== 16 && inPage(target) && inPage(next);
-    const handlerMode: HandlerMode = {
-      flat: (mode & CODE_FLAT) !== 0,
-      stackAddressSize: decoded.mode === 64 ? 64 : (mode & CODE_STACK_32) !== 0 ? 32 : 16,
-      linked,
-    };
+    const handlerMode: HandlerMode = { ...segmentModeOf(mode), linked };
     const known = this.#engine.handlerCount;
     view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.handler(decoded, handlerMode), true);
-    if (this.#engine.handlerCount > known) this.onNewVariant?.(decoded, handlerMode, code);
+    if (this.#engine.handlerCount > known) {
+      // Of an instruction that crosses into another frame only the part in the first.
+      const at = request.machine - (request.machine % FRAME_BYTES) + offset;
+      this.onNewVariant?.(decoded, handlerMode, u8.subarray(at, at + decoded.length));
+    }
     view.setUint8(operation + layout.OPERATION_LENGTH, decoded.length);
     const { memory } = decoded;
     view.setInt32(operation + layout.OPERATION_DISPLACEMENT, displacement, true);
-    view.setBigUint64(operation + layout.OPERATION_WIDE_IMMEDIATE, 0n, true);
+    view.setUint32(operation + layout.OPERATION_WIDE_IMMEDIATE, 0, true);
+    view.setUint32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, 0, true);
     view.setUint32(operation + layout.OPERATION_IMMEDIATE, 0, true);
     if (memory !== undefined) {
       const register = (number: number): number => (number < 0 ? vcpu.zero.offset : vcpu.gpr.offset + 8 * number);
@@ -472,9 +466,10 @@ export class Blocks {
       }
     }
     const places = operandPlaces(decoded);
-    decoded.operands.forEach((operand, i) => {
+    for (let i = 0; i < places.length; i++) {
       const place = places[i] as number;
-      if (place < 0) return;
+      if (place < 0) continue;
+      const operand = decoded.operands[i] as Decoded['operands'][number];
       if (operand.register >= 0) {
         view.setUint16(operation + place, registerPlace(operand), true);
       } else if (operand.kind === 'far' || isWide(operand)) {
@@ -483,7 +478,7 @@ export class Blocks {
       } else {
         view.setInt32(operation + place, operand.immediate, true);
       }
-    });
+    }
   }
 }
 
@@ -505,17 +500,6 @@ export function blockKey({ machine, mode }: Block): number {
 /** The operation at which a block that counts is entered. */
 export function countingOperation(block: Block): number {
   return block.address + layout.BLOCK_HEADER_BYTES;
-}
-
-/** The code segment may end somewhere: blocks check. */
-function isLimited(mode: number): boolean {
-  const size = mode & CODE_SIZE_MASK;
-  return size !== CODE_64 && size !== CODE_32;
-}
-
-export function codeSizeOf(mode: number): 16 | 32 | 64 {
-  const size = mode & CODE_SIZE_MASK;
-  return size === CODE_64 ? 64 : (size & CODE_32) !== 0 ? 32 : 16;
 }
 
 /** Byte offset of a register in the vCPU block, or its number where definitions ask for that. */

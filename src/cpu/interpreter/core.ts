@@ -36,6 +36,16 @@ import { DEVICE, PAGE_MAP_BITS, programAccess } from '../mmu/translate.ts';
 import { ACCESS_FETCH } from '../mmu/walk.ts';
 import { vcpu } from '../state.ts';
 import {
+  CODE_32,
+  CODE_32_LIMITED,
+  CODE_64,
+  CODE_FLAT,
+  CODE_REAL,
+  CODE_SIZE_MASK,
+  CODE_STACK_32,
+  CODE_USER,
+} from './code-mode.ts';
+import {
   EXIT_BUDGET,
   EXIT_DECODE,
   EXIT_DELIVERED,
@@ -67,18 +77,6 @@ export const EXECUTED_PAGE_MAP = 0x4200;
 /** `pendingEvents` bits. */
 export const EVENT_INTERRUPT = 1;
 export const EVENT_ANY = 2;
-
-/** Code-mode key (`codeMode`), also kept in the tags of the jump cache: 6 bits. */
-export const CODE_64 = 2;
-export const CODE_32 = 1;
-/** Like CODE_32, in a code segment that ends below 4 GiB. */
-export const CODE_32_LIMITED = 3;
-export const CODE_SIZE_MASK = 3;
-export const CODE_USER = 4;
-export const CODE_STACK_32 = 8;
-export const CODE_FLAT = 16;
-/** Real or virtual-8086 mode. */
-export const CODE_REAL = 32;
 
 export interface CoreExports {
   /** Runs from `rip` until something needs the run loop. */

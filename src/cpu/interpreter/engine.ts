@@ -11,13 +11,13 @@ import { CoreFunctions, hostSignatures } from '../emit/core-functions.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import { RoutineEmitter, routineResults } from '../emit/routine.ts';
-import { findTouch, NO_TOUCH, type Touch } from '../emit/routine-touch.ts';
 import { instructions } from '../isa/index.ts';
 import { CODE_MAP_BYTES } from '../layout.ts';
 import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
 import { defineLeaving } from '../translator/leaving.ts';
+import type { RegionThread } from '../translator/region-thread.ts';
 import { type EngineChoice, NO_TRANSLATIONS, type TranslatorStats } from '../translator/statistics.ts';
 import { Translator } from '../translator/translator.ts';
 import { Blocks } from './blocks.ts';
@@ -55,6 +55,8 @@ export interface EngineOptions {
   readonly tiers?: EngineChoice;
   /** With 'auto': regions are compiled on other threads, while the event loop gets its turns. */
   readonly compileAside?: boolean;
+  /** With 'auto': a thread that makes regions (translator/region-thread.ts), asked for when one is wanted. */
+  readonly regionThread?: (() => RegionThread | undefined) | undefined;
   /** Made by `codeMade` of another engine: spares one of the usual options to generate most of what it needs. */
   readonly code?: WebAssembly.Module;
   /** Is given the core and all common code, which are generated now. The engine must be the first in its memory. */
@@ -75,7 +77,6 @@ export class Engine implements EmitterContext {
   readonly variants = new Variants((decoded, mode) => this.#makeHandler(decoded, mode));
   /** The module being filled, if any. */
   #module: ModuleBuilder | undefined;
-  readonly #touches = new Map<Routine, Touch>();
   readonly translator: Translator | undefined;
   /** The generated code that is in use, if it was made before. */
   #made: { readonly code: WebAssembly.Module; readonly slots: number } | undefined;
@@ -105,8 +106,8 @@ export class Engine implements EmitterContext {
       this.#module = undefined;
       this.#eachCommon((decoded, mode) => this.variants.addSeed(decoded, mode));
     }
-    const { tiers = 'interpreter' } = options;
-    if (tiers !== 'interpreter') this.translator = new Translator(this, tiers, options.compileAside ?? false);
+    const { tiers = 'interpreter', compileAside: compile = false, regionThread } = options;
+    if (tiers !== 'interpreter') this.translator = new Translator(this, tiers, { compile, regionThread });
   }
 
   #makeCode(codeMap: number, places: CorePlaces): Uint8Array<ArrayBuffer> {
@@ -295,18 +296,6 @@ export class Engine implements EmitterContext {
     const ref = this.routine(routine);
     this.flush();
     return ref;
-  }
-
-  /** What a routine does to the registers that regions keep in locals. */
-  touchOf(routine: Routine): Touch {
-    let touch = this.#touches.get(routine);
-    if (touch === undefined) {
-      // A routine that calls itself touches what the rest of it does.
-      this.#touches.set(routine, NO_TOUCH);
-      touch = findTouch(routine, this);
-      this.#touches.set(routine, touch);
-    }
-    return touch;
   }
 
   /** Slot of the handler for a decoded instruction; a new one exists once `flush` has run. */

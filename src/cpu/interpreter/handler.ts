@@ -6,7 +6,6 @@
 import type { Operand, Type, Value, Variable } from '../algebra.ts';
 import { GP, UD } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
-import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import type { EmitterContext } from '../emit/emitter.ts';
 import type { FunctionBuilder } from '../emit/function-builder.ts';
 import { InstructionEmitter, type SegmentMode } from '../emit/instruction-emitter.ts';
@@ -62,7 +61,7 @@ export class HandlerEmitter extends InstructionEmitter {
     if (form.cpl0) this.if(this.ne(this.get(vcpu.cpl), this.i32(0)), () => this.raise(GP, 0));
     if (form.prot) this.#requireProtectedMode();
     // The target is needed up front where a jump can happen on some paths only.
-    if (form.ends && !form.operands.some((spec) => spec.at === AT_RELATIVE)) {
+    if (form.ends && form.relativeOperand < 0) {
       this.#next = this.b.variable(64, this.nextIp());
     }
     instruction.semantics(this, ...this.#operands);

@@ -2,7 +2,6 @@
 
 import type { Operand, Type } from '../algebra.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
-import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import {
   OPERATION_BASE,
   OPERATION_FIRST,
@@ -34,10 +33,11 @@ export class PlacedOperand implements Operand {
 export function operandPlaces(decoded: Decoded): number[] {
   let registers = 0;
   let immediates = 0;
-  return decoded.operands.map((operand, i) => {
+  const { operands, form } = decoded;
+  return operands.map((operand, i) => {
     if (operand.register >= 0) return REGISTER_PLACES[registers++] as number;
     if (operand.kind === 'far') return OPERATION_WIDE_IMMEDIATE;
-    if (operand.kind !== 'immediate' || decoded.form.operands[i].at === AT_RELATIVE) return -1;
+    if (operand.kind !== 'immediate' || i === form.relativeOperand) return -1;
     if (immediates++ > 0 || isWide(operand)) return OPERATION_WIDE_IMMEDIATE;
     return OPERATION_IMMEDIATE;
   });

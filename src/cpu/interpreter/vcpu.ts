@@ -13,7 +13,8 @@ import type { Monitor } from '../monitor.ts';
 import { architecturalState, STEP_GOES_ON, type StateField, vcpu } from '../state.ts';
 import type { BlockRequest } from './blocks.ts';
 import { type Breakpoints, dataHits, instructionHits, portHits, watchesInstructions } from './breakpoints.ts';
-import { CODE_64, CODE_SIZE_MASK, EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
+import { CODE_64, CODE_SIZE_MASK } from './code-mode.ts';
+import { EVENT_ANY, EVENT_INTERRUPT } from './core.ts';
 import type { Engine } from './engine.ts';
 import * as exits from './exits.ts';
 import {

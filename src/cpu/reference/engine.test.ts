@@ -219,14 +219,20 @@ test('routines may fault only if they say so, and attempt turns their faults int
     m.raise(GP, 8);
     return results;
   };
-  const honest = defineRoutine({ ...faulting, results: [], faults: true, body: (m) => raise(m) });
-  const silent = defineRoutine({ ...faulting, faults: false, body: raise });
+  const honest = defineRoutine({ ...faulting, name: 'honest', results: [], faults: true, body: (m) => raise(m) });
+  const silent = defineRoutine({ ...faulting, name: 'silent', faults: false, body: raise });
   const loading = defineRoutine({
     ...faulting,
+    name: 'loading',
     faults: false,
     body: (m) => [m.load(32, m.at(DS, m.const(64, DATA)))],
   });
-  const curious = defineRoutine({ ...faulting, faults: true, body: (m) => [m.const(m.operandSize, 0)] });
+  const curious = defineRoutine({
+    ...faulting,
+    name: 'curious',
+    faults: true,
+    body: (m) => [m.const(m.operandSize, 0)],
+  });
   assert.deepEqual(
     outcome((m) => void m.call(honest, m.const(32, 0))),
     [GP, 8],

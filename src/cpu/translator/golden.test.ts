@@ -5,10 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { CODE, DATA, LongModeMachine } from '../interpreter/test-long-mode.ts';
 import { vcpu } from '../state.ts';
 import { disassemble } from './golden/disassembler.ts';
+import { RegionMaker } from './region-maker.ts';
 
 const RCX = 1;
 const RSI = 6;
@@ -93,21 +94,16 @@ const PROGRAMS: Readonly<Record<string, readonly [bytes: string, text: string][]
 };
 
 /** The region that begins at the loop, as text. */
-function translate(code: string): string[] {
+function translate(t: TestContext, code: string): string[] {
   const machine = new LongModeMachine(undefined, { tiers: 'translator' });
-  const { space, blocks, core } = machine.engine;
+  const { blocks, core } = machine.engine;
   const modules: Uint8Array[] = [];
-  const create = space.importingModule.bind(space);
-  space.importingModule = () => {
-    const module = create();
-    const bytes = module.bytes.bind(module);
-    module.bytes = () => {
-      const made = bytes();
-      modules.push(made);
-      return made;
-    };
-    return module;
-  };
+  const { finish } = RegionMaker.prototype;
+  t.mock.method(RegionMaker.prototype, 'finish', function (this: RegionMaker) {
+    const made = finish.call(this);
+    modules.push(made.bytes);
+    return made;
+  });
   blocks.countdown = HOT;
   machine.code(code);
   // Digits and others, so that the chain of comparisons is gone through in every way.
@@ -146,10 +142,10 @@ function translate(code: string): string[] {
 }
 
 for (const [name, program] of Object.entries(PROGRAMS)) {
-  test(`the region of "${name}" is as in golden/`, () => {
+  test(`the region of "${name}" is as in golden/`, (t) => {
     const file = new URL(`golden/${name.replaceAll(' ', '-')}.txt`, import.meta.url);
     const guest = program.map(([bytes, text]) => `; ${bytes.padEnd(BYTES_WIDTH)}${text}`);
-    const region = translate(program.map(([bytes]) => bytes).join(' '));
+    const region = translate(t, program.map(([bytes]) => bytes).join(' '));
     const text = `${[...guest, '', ...region].join('\n')}\n`;
     if (process.env.VIVARIUM_GOLDEN === 'write') writeFileSync(file, text);
     assert.equal(text, readFileSync(file, 'utf8'), 'if this is meant to be: npm run golden');

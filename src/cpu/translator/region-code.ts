@@ -9,7 +9,6 @@
  */
 
 import type { FunctionBuilder } from '../emit/function-builder.ts';
-import type { SegmentMode } from '../emit/instruction-emitter.ts';
 import type { Label, List, Node } from '../emit/nodes.ts';
 import { OPERATION_BYTES } from '../interpreter/operation.ts';
 import { vcpu } from '../state.ts';
@@ -17,48 +16,37 @@ import { SITE_LENGTH, SITE_TARGETS } from './branch-sites.ts';
 import { ControlFlow, structured } from './control-flow.ts';
 import { type FlagNeed, type FlagState, NEEDS_CARRY, NEEDS_FLAGS } from './flag-emitter.ts';
 import { type Branch, type RegionContext, RegionEmitter } from './region-emitter.ts';
-import { type PlannedBlock, pageOf, type RegionPlan } from './region-plan.ts';
+import { pageOf } from './region-plan.ts';
+import type { RegionBlock, RegionRequest } from './region-request.ts';
 import { Declined } from './slot-emitter.ts';
 import type { SlotSet } from './slots.ts';
 import { common, type WindowState } from './windows.ts';
 
-/** An instruction of the plan did not translate. */
+/** An instruction did not translate. */
 export class DeclinedAt extends Error {
-  readonly block: PlannedBlock;
-  readonly index: number;
+  /** Its machine address. */
+  readonly machine: number;
 
-  constructor(block: PlannedBlock, index: number, cause: unknown) {
+  constructor({ machine, offset, offsets }: RegionBlock, index: number, cause: unknown) {
     super('an instruction declines translation', { cause });
-    this.block = block;
-    this.index = index;
+    this.machine = machine + (offsets[index] as number) - offset;
   }
 }
 
-export interface RegionRequest {
-  readonly plan: RegionPlan;
-  readonly mode: SegmentMode;
-  /** Machine address of the first operation of each block, by its number. */
-  readonly operations: readonly number[];
-  /** Machine address of a word that links a way out of the region to the block it leads to. */
-  link(): number;
-  /** Machine address of the record of an indirect branch's targets. */
-  recordAt(block: PlannedBlock): number;
-  /** Which flags a block must find in their slots. */
-  needs(block: PlannedBlock): FlagNeed;
-  /** Whether control has hardly ever come to the offset. */
-  isRare(offset: number): boolean;
+/** Emits the region's function into the builder. Returns how many of its links it uses. */
+export function emitRegion(builder: FunctionBuilder, context: RegionContext, request: RegionRequest): number {
+  return new RegionCode(builder, context, request).build();
 }
 
-/** Emits the region's function into the builder. */
-export function emitRegion(builder: FunctionBuilder, context: RegionContext, request: RegionRequest): void {
-  new RegionCode(builder, context, request).build();
-}
+const LINK_BYTES = 4;
 
 class RegionCode {
   readonly #b: FunctionBuilder;
   readonly #context: RegionContext;
   readonly #m: RegionEmitter;
   readonly #request: RegionRequest;
+  /** Links that are in use. */
+  #linked = 0;
   readonly #flow: ControlFlow;
   readonly #successors: readonly (readonly number[])[];
   readonly #written: SlotSet[] = [];
@@ -75,20 +63,20 @@ class RegionCode {
     this.#context = context;
     this.#request = request;
     this.#m = new RegionEmitter(builder, context, request.mode);
-    const { blocks } = request.plan;
+    const { blocks } = request;
     this.#dropIrreducible(blocks);
     this.#successors = blocks.map(successorsOf);
     this.#flow = new ControlFlow({ successors: this.#successors });
   }
 
   /** Edges that nested loops cannot have leave the region. */
-  #dropIrreducible(blocks: readonly PlannedBlock[]): void {
+  #dropIrreducible(blocks: readonly RegionBlock[]): void {
     for (let again = true; again; ) {
       again = false;
       const flow = new ControlFlow({ successors: blocks.map(successorsOf) });
       for (const block of blocks) {
         if ((flow.order[block.number] as number) < 0) continue;
-        const bad = (to: PlannedBlock | undefined): boolean =>
+        const bad = (to: RegionBlock | undefined): boolean =>
           to !== undefined && flow.isIrreducible(block.number, to.number);
         if (bad(block.taken)) {
           block.taken = undefined;
@@ -106,13 +94,13 @@ class RegionCode {
     }
   }
 
-  build(): void {
+  build(): number {
     const m = this.#m;
-    const { blocks } = this.#request.plan;
+    const { blocks } = this.#request;
     const entry = m.enter();
     m.withColdEnd(() => {
       structured<Label>(this.#flow, {
-        node: (number, go) => this.#block(blocks[number] as PlannedBlock, go),
+        node: (number, go) => this.#block(blocks[number] as RegionBlock, go),
         loop: (build) => this.#b.loop(build),
         block: (build) => this.#b.block(build),
         br: (label) => this.#b.br(label),
@@ -121,6 +109,7 @@ class RegionCode {
     m.checkWindows();
     this.#fillWriteBacks();
     m.loadSlots(entry);
+    return this.#linked;
   }
 
   /** What has been written when a block ends: by itself, and on any way to it. */
@@ -138,10 +127,9 @@ class RegionCode {
     }
   }
 
-  #block(block: PlannedBlock, go: (to: number) => void): void {
+  #block(block: RegionBlock, go: (to: number) => void): void {
     const m = this.#m;
-    const first = this.#request.operations[block.number] as number;
-    const { number, offset } = block;
+    const { number, offset, operations: first } = block;
     this.#written[number] = m.beginBlock(number, this.#need(block), this.#flagsAt(block), first, offset);
     let branch: Branch = { condition: undefined, target: undefined };
     this.#b.scoped(() => {
@@ -155,13 +143,13 @@ class RegionCode {
     this.#end(block, first, branch, go);
   }
 
-  #instructions(block: PlannedBlock, first: number): void {
+  #instructions(block: RegionBlock, first: number): void {
     const m = this.#m;
     const count = block.instructions.length;
     const runsLast = block.ending === 'other' ? count - 1 : count;
     for (let i = 0; i < runsLast; i++) {
       const place = {
-        decoded: block.instructions[i] as PlannedBlock['instructions'][number],
+        decoded: block.instructions[i] as RegionBlock['instructions'][number],
         offset: block.offsets[i] as number,
         operation: first + i * OPERATION_BYTES,
         last: i === block.count - 1,
@@ -177,7 +165,7 @@ class RegionCode {
   }
 
   /** Flags as they are where control comes to a block. */
-  #flagsAt(block: PlannedBlock): FlagState {
+  #flagsAt(block: RegionBlock): FlagState {
     const { number } = block;
     const inherited = this.#inherited.get(number);
     if (inherited !== undefined) return inherited;
@@ -186,11 +174,11 @@ class RegionCode {
     return { where: 'unknown', since: number, carry: need === NEEDS_CARRY };
   }
 
-  #need(block: PlannedBlock | undefined): FlagNeed {
-    return block === undefined ? 0 : this.#request.needs(block);
+  #need(block: RegionBlock | undefined): FlagNeed {
+    return block?.need ?? 0;
   }
 
-  #end(block: PlannedBlock, first: number, { condition, target }: Branch, go: (to: number) => void): void {
+  #end(block: RegionBlock, first: number, { condition, target }: Branch, go: (to: number) => void): void {
     const m = this.#m;
     const { instructions, offsets } = block;
     if (block.ending === 'other' || block.ending === 'declined') {
@@ -209,8 +197,8 @@ class RegionCode {
       case 'conditional':
         this.#either(
           condition as Node,
-          () => this.#edge(block, block.taken, this.#takenOffset(block), go),
-          () => this.#edge(block, block.next, offsets[instructions.length] as number, go),
+          () => this.#edge(block, block.taken, this.#takenOffset(block), go, block.takenIsRare),
+          () => this.#edge(block, block.next, offsets[instructions.length] as number, go, block.nextIsRare),
         );
         return;
       case 'jump':
@@ -232,9 +220,9 @@ class RegionCode {
     });
   }
 
-  #takenOffset(block: PlannedBlock): number {
+  #takenOffset(block: RegionBlock): number {
     const { instructions, offsets } = block;
-    const last = instructions[instructions.length - 1] as PlannedBlock['instructions'][number];
+    const last = instructions[instructions.length - 1] as RegionBlock['instructions'][number];
     const relative = last.operands.find((operand) => operand.kind === 'immediate');
     return (offsets[instructions.length] as number) + (relative?.immediate ?? 0);
   }
@@ -243,7 +231,7 @@ class RegionCode {
    * A jump to where a register or the stack says: compared with where it has led before, and for returns with where the
    * call came from.
    */
-  #indirect(block: PlannedBlock, target: Node, go: (to: number) => void): void {
+  #indirect(block: RegionBlock, target: Node, go: (to: number) => void): void {
     const m = this.#m;
     const known = block.taken === undefined ? block.seen : [block.taken];
     if (known.length === 0) {
@@ -277,29 +265,36 @@ class RegionCode {
   }
 
   /** Remembers where an indirect branch leads, for a region to be made anew. */
-  #record(block: PlannedBlock, target: Node): void {
-    const place = this.#i32(this.#request.recordAt(block));
+  #record(block: RegionBlock, target: Node): void {
+    if (block.record === 0) return;
+    const place = this.#i32(block.record);
     const next = this.#b.load(32, place, 0);
     this.#b.store(64, this.#m.add(place, next), SITE_TARGETS, target);
     this.#b.store(32, place, 0, this.#m.and(this.#m.add(next, this.#i32(8)), this.#i32(8 * (SITE_LENGTH - 1))));
   }
 
   /** An access of a block's last instruction may have called for the run loop, or have written over this very code. */
-  #afterAccess(block: PlannedBlock, reached: boolean, offset: number): void {
+  #afterAccess(block: RegionBlock, reached: boolean, offset: number): void {
     if (!reached) return;
     const events = this.#b.load(32, this.#b.param(0), vcpu.pendingEvents.offset);
     this.#b.if(this.#m.ne(events, this.#i32(0)), () => this.#leaveTo(block, this.#m.ipAt(offset)));
   }
 
-  #edge(from: PlannedBlock, to: PlannedBlock | undefined, offset: number, go: (to: number) => void): void {
+  #edge(
+    from: RegionBlock,
+    to: RegionBlock | undefined,
+    offset: number,
+    go: (to: number) => void,
+    isRare = false,
+  ): void {
     const m = this.#m;
     if (to === undefined) {
-      this.#leaveFor(from, offset);
+      this.#leaveFor(from, offset, isRare);
       return;
     }
     const lastByte = (from.offsets[from.instructions.length] as number) - 1;
     if (pageOf(lastByte) !== pageOf(offset)) this.#requirePage(from, to, offset);
-    m.takeBudget(to.count, this.#request.operations[to.number] as number, offset);
+    m.takeBudget(to.count, to.operations, offset);
     const joined = this.#flow.isMergePoint(to.number) || this.#flow.isLoopHeader(to.number);
     if (!joined) this.#inherited.set(to.number, m.flagState);
     this.#bring(this.#departing.get(from.number) as WindowState, to);
@@ -307,23 +302,23 @@ class RegionCode {
   }
 
   /** What is certain at the end of one block is so in the next if all ways to it agree. */
-  #bring(windows: WindowState, { number }: PlannedBlock): void {
+  #bring(windows: WindowState, { number }: RegionBlock): void {
     if (this.#flow.isLoopHeader(number)) return;
     const others = this.#arriving.get(number);
     this.#arriving.set(number, others === undefined ? windows : common(others, windows));
   }
 
   /** Goes on only where the TLB still has the code at `offset` in the frame that it was translated from. */
-  #requirePage(from: PlannedBlock, to: PlannedBlock, offset: number): void {
+  #requirePage(from: RegionBlock, to: RegionBlock, offset: number): void {
     const m = this.#m;
     const linear = m.ipAt(offset);
     const { hit, machine } = m.fetch(linear);
-    const there = m.and(hit, m.eq(machine, this.#i32(to.block.machine)));
+    const there = m.and(hit, m.eq(machine, this.#i32(to.machine)));
     this.#b.if(m.isZero(there), () => this.#leaveTo(from, linear));
   }
 
   /** Leaves for a place that is known only when the code runs. */
-  #leaveTo(block: PlannedBlock, rip: Node): void {
+  #leaveTo(block: RegionBlock, rip: Node): void {
     const { core } = this.#context;
     this.#writeBack(block);
     if (this.#m.mode === 64) {
@@ -335,29 +330,34 @@ class RegionCode {
   }
 
   /** Leaves for code at an offset; within the page that is linked. */
-  #leaveFor(block: PlannedBlock, offset: number): void {
+  #leaveFor(block: RegionBlock, offset: number, isRare: boolean): void {
     const m = this.#m;
     const lastByte = (block.offsets[block.instructions.length] as number) - 1;
     if (pageOf(lastByte) !== pageOf(offset)) {
       this.#leaveTo(block, m.ipAt(offset));
       return;
     }
-    if (block.ending === 'conditional' && this.#request.isRare(offset)) {
-      m.leaveByLink(this.#request.link(), offset);
+    if (isRare) {
+      m.leaveByLink(this.#link(), offset);
       return;
     }
     this.#writeBack(block);
     if (pageOf(offset) !== 0) m.setPage(offset);
     this.#b.store(64, this.#b.param(0), vcpu.rip.offset, m.ipAt(offset));
-    const link = this.#i32(this.#request.link());
+    const link = this.#i32(this.#link());
     this.#b.tailCall(this.#context.core.chain, [this.#b.param(0), this.#b.param(1), link]);
   }
 
-  #writeBack(block: PlannedBlock): void {
+  #writeBack(block: RegionBlock): void {
     const list = this.#b.sequence();
     const flags = this.#m.storeFlags() === 'in slots';
     this.#writeBacks.push({ block: block.number, list, flags });
     this.#m.storeBudget();
+  }
+
+  /** Machine address of a word that links a way out to the block it leads to. */
+  #link(): number {
+    return this.#request.links + LINK_BYTES * this.#linked++;
   }
 
   #i32(value: number): Node {
@@ -365,7 +365,7 @@ class RegionCode {
   }
 }
 
-function successorsOf({ taken, next, seen }: PlannedBlock): number[] {
+function successorsOf({ taken, next, seen }: RegionBlock): number[] {
   const numbers: number[] = [];
   if (taken !== undefined) numbers.push(taken.number);
   if (next !== undefined) numbers.push(next.number);

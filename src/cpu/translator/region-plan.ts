@@ -5,7 +5,6 @@
  */
 
 import type { Decoded } from '../decode/decoded.ts';
-import { AT_RELATIVE } from '../decode/operand-specs.ts';
 import type { Block } from '../interpreter/blocks.ts';
 import { branches } from '../isa/branches.ts';
 import type { Instruction } from '../isa/instruction.ts';
@@ -214,8 +213,13 @@ class Planning {
 }
 
 /** Its last instruction is a branch of which nothing tells where it leads: indirect, or a return from where the region began. */
-export function isUnforeseen({ ending, call }: PlannedBlock): boolean {
+function isUnforeseen({ ending, call }: PlannedBlock): boolean {
   return ending === 'indirect' || (ending === 'return' && call === undefined);
+}
+
+/** Its last instruction is an indirect branch whose targets are to be recorded, for none is known. */
+export function isRecorded({ ending, taken, seen }: PlannedBlock): boolean {
+  return (ending === 'indirect' || ending === 'return') && taken === undefined && seen.length === 0;
 }
 
 /** Machine address of a block's last instruction. */
@@ -224,7 +228,7 @@ export function branchAt({ block, offset, offsets, instructions }: PlannedBlock)
 }
 
 function branchesRelatively(last: Decoded | string | undefined): boolean {
-  return typeof last === 'object' && last.form.operands.some((spec) => spec.at === AT_RELATIVE);
+  return typeof last === 'object' && last.form.relativeOperand >= 0;
 }
 
 function endingOf(last: Decoded): Ending {
@@ -244,7 +248,7 @@ function targetsOf(
   behind: number,
   call: Call | undefined,
 ): { taken?: number; next?: number } {
-  const relative = last.form.operands.findIndex((spec) => spec.at === AT_RELATIVE);
+  const relative = last.form.relativeOperand;
   const taken = behind + (relative < 0 ? 0 : (last.operands[relative]?.immediate as number));
   // 32-bit code wraps at 4 GiB and has a base: it is followed within its page only.
   const reachable = (target: number): boolean => last.mode === 64 || pageOf(target) === pageOf(behind - 1);

@@ -3,16 +3,15 @@
  * blocks' counting operations. So dispatch, jump caches and links between blocks know nothing of it, and taking a region
  * away is one store.
  *
- *     counting operation --hot--> plan, emit --end of slice--> module, instances --> counting operation's handler
- *            ^                                                                              |
- *            +------- a block of the region is written over, or code memory is full --------+
+ *     counting operation --hot--> plan --> region --end of slice--> module, instance --> counting operation's handler
+ *            ^                                                                                  |
+ *            +--------- a block of the region is written over, or code memory is full ----------+
+ *
+ * From the plan to the module another thread may do the work, which knows nothing of the guest (region-thread.ts).
  */
 
-import type { Routine } from '../algebra.ts';
-import type { ImportingModule } from '../emit/code-space.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
-import { type Block, blockKey, codeSizeOf, countingOperation } from '../interpreter/blocks.ts';
-import { CODE_FLAT, CODE_STACK_32 } from '../interpreter/core.ts';
+import { type Block, blockKey, countingOperation } from '../interpreter/blocks.ts';
 import type { Engine } from '../interpreter/engine.ts';
 import {
   OPERATION_BYTES,
@@ -26,19 +25,12 @@ import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FETCH } from '../layout.t
 import { vcpu as fields } from '../state.ts';
 import { Batching, type Burst } from './batching.ts';
 import { BranchSites } from './branch-sites.ts';
-import { type FlagNeed, FlagsNeeded } from './flag-emitter.ts';
+import type { FlagNeed } from './flag-emitter.ts';
 import { OperationPool } from './operation-pool.ts';
-import { DeclinedAt, emitRegion } from './region-code.ts';
-import type { RegionContext } from './region-emitter.ts';
-import {
-  branchAt,
-  type CodeSource,
-  NARROW,
-  type PlannedBlock,
-  planRegion,
-  type RegionPlan,
-  WIDE,
-} from './region-plan.ts';
+import type { RegionOutcome } from './region-maker.ts';
+import { type Aside, RegionModules } from './region-modules.ts';
+import { branchAt, type CodeSource, isRecorded, NARROW, planRegion, type RegionPlan, WIDE } from './region-plan.ts';
+import { packRegion } from './region-request.ts';
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
@@ -56,12 +48,6 @@ const LINK_BYTES = 8;
 /** Machine addresses of instructions known to decline, before all are forgotten. */
 const MOST_DECLINED = 1 << 16;
 
-/** Regions of one module. */
-interface Batch {
-  readonly module: ImportingModule;
-  readonly regions: readonly Region[];
-}
-
 /** From where code is looked at: a vCPU, and what `ipBase` is for the page in which the region begins. */
 interface View {
   readonly vcpu: Vcpu;
@@ -76,11 +62,12 @@ interface Region {
   readonly key: number;
   readonly blocks: readonly number[];
   readonly code: FunctionRef;
-  readonly codeBytes: number;
+  /** 0 until it is made. */
+  codeBytes: number;
   readonly operations: number;
   readonly operationBytes: number;
-  /** Its ways out that are linked, and operations that the interpreter links. */
-  readonly links: { readonly address: number; readonly count: number };
+  /** Room for the links of its ways out, and operations that the interpreter links. */
+  readonly links: { readonly address: number; readonly bytes: number };
   readonly branches: readonly number[];
   /** 0 for a narrow region, else how often a wide one has been made of it. */
   readonly wide: number;
@@ -103,7 +90,6 @@ function samplesToGrow({ wide, sites }: Region): number {
 
 export class Translator {
   readonly #engine: Engine;
-  readonly #context: RegionContext;
   readonly #atFirstSight: boolean;
   readonly #pool: OperationPool;
   /** By key of the head block; oldest first. */
@@ -114,12 +100,8 @@ export class Translator {
   readonly #declined = new Set<number>();
   /** By machine address, blocks that read flags which others have left. */
   readonly #needs = new Map<number, FlagNeed>();
-  #module: ImportingModule | undefined;
-  #waiting: Region[] = [];
+  readonly #modules: RegionModules<Region>;
   readonly #batching = new Batching();
-  /** Modules are compiled on other threads, and start at the end of some later slice. */
-  readonly #aside: boolean;
-  #compiled: (Batch & { compiled(): WebAssembly.Module })[] = [];
   /** Most bytes of WebAssembly in regions; lower in tests. */
   codeLimit = CODE_LIMIT;
   readonly #stats = {
@@ -133,20 +115,16 @@ export class Translator {
     milliseconds: 0,
   };
 
-  constructor(engine: Engine, choice: EngineChoice, aside: boolean) {
+  constructor(engine: Engine, choice: EngineChoice, aside: Aside) {
     this.#engine = engine;
-    this.#aside = aside && choice !== 'translator';
     this.#atFirstSight = choice === 'translator';
+    this.#modules = new RegionModules(engine, this.#atFirstSight ? { compile: false } : aside, {
+      made: (region, outcome) => this.#made(region, outcome),
+      lost: (region) => this.#remove(region),
+      isWanted: ({ state }) => state === 'waiting',
+    });
     this.#pool = new OperationPool(engine.memory);
     this.#sites = new BranchSites(engine.memory, this.#pool);
-    this.#context = {
-      core: engine.core,
-      countHits: engine.countHits,
-      traceEvents: engine.traceEvents,
-      routine: (routine) => engine.routineNow(routine),
-      reserve: (params, results) => engine.reserve(params, results),
-      touchOf: (routine: Routine) => engine.touchOf(routine),
-    };
     engine.blocks.countdown = this.#atFirstSight ? 1 : HOT;
     engine.blocks.watcher = {
       decoded: (block) => this.#decoded(block),
@@ -168,7 +146,7 @@ export class Translator {
     if (known?.state === 'aside') this.#start(known);
     if (known !== undefined) return;
     this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.ipBase) }, block, 0));
-    if (this.#atFirstSight || this.#batching.isFull(this.#waiting.length, this.#regions.size)) this.flush();
+    if (this.#atFirstSight || this.#batching.isFull(this.#modules.waiting.length, this.#regions.size)) this.flush();
   }
 
   /**
@@ -177,7 +155,7 @@ export class Translator {
   sliceEnded(vcpu: Vcpu, operation: number): void {
     const block = this.#engine.blocks.counted(operation);
     const region = block && this.#regions.get(blockKey(block));
-    this.#batching.sliceEnded(this.#waiting.length);
+    this.#batching.sliceEnded(this.#modules.waiting.length);
     if (region !== undefined) this.#sample(vcpu, region);
     this.flush();
   }
@@ -185,7 +163,7 @@ export class Translator {
   #sample(vcpu: Vcpu, region: Region): void {
     const grows = ++region.samples >= samplesToGrow(region) && region.head.address !== 0;
     const busy = this.#batching.isBusy(region.burst);
-    if (busy && (grows || this.#waiting.includes(region))) this.#batching.hurry();
+    if (busy && (grows || this.#modules.waiting.includes(region))) this.#batching.hurry();
     if (!grows) return;
     region.samples = Number.NEGATIVE_INFINITY;
     this.#timed(() => this.#translate({ vcpu, base: vcpu.get(fields.regionBase) }, region.head, region.wide + 1));
@@ -193,47 +171,47 @@ export class Translator {
 
   /** Has the regions that wait compiled, and starts those that are. */
   flush(): void {
-    const module = this.#module;
-    const due = !this.#aside || this.#batching.isDue(this.#waiting.length, this.#regions.size);
-    if (module !== undefined && due) {
+    const { waiting, isAside } = this.#modules;
+    const due = !isAside || this.#batching.isDue(waiting.length, this.#regions.size);
+    if (waiting.length > 0 && due) {
       this.#batching.begun();
-      const batch = { module, regions: this.#waiting };
-      this.#module = undefined;
-      this.#waiting = [];
       this.#stats.modules++;
-      this.#timed(() => this.#compile(batch));
+      this.#timed(() => this.#modules.finish());
     }
-    if (this.#compiled.length > 0) this.#timed(() => this.#startCompiled());
+    if (!this.#modules.hasCompiled) return;
+    this.#timed(() => {
+      this.#modules.placeCompiled((region) => this.#start(region));
+      this.#makeRoom();
+    });
   }
 
-  #compile(batch: Batch): void {
-    const bytes = batch.module.bytes();
-    if (!this.#aside) {
-      this.#compiled.push({ ...batch, compiled: () => new WebAssembly.Module(bytes) });
-      return;
-    }
-    WebAssembly.compile(bytes).then(
-      (compiled) => this.#compiled.push({ ...batch, compiled: () => compiled }),
-      (error: unknown) =>
-        this.#compiled.push({
-          ...batch,
-          compiled: () => {
-            throw error;
-          },
-        }),
-    );
+  /** Nothing is translated any more. */
+  close(): void {
+    this.#modules.close();
   }
 
-  #startCompiled(): void {
-    const batches = this.#compiled;
-    this.#compiled = [];
-    for (const { module, regions, compiled } of batches) {
-      const wanted = regions.filter(({ state }) => state === 'waiting');
-      const codes = new Set(wanted.map(({ code }) => code));
-      module.instantiate(compiled(), (ref) => codes.has(ref));
-      for (const region of wanted) this.#start(region);
+  /** Whether the region is wanted that has been made. */
+  #made(region: Region, { made, declined, needs }: RegionOutcome): boolean {
+    for (const [machine, need] of needs) this.#require(machine, need);
+    if (declined !== undefined) this.#decline(declined);
+    if (region.state === 'gone') return false;
+    if (made === undefined) {
+      this.#tryAgain(region);
+      return false;
     }
-    this.#makeRoom();
+    region.codeBytes = made.bytes;
+    this.#stats.codeBytes += made.bytes;
+    this.#stats.links += made.links;
+    return true;
+  }
+
+  /** An instruction of the region declined, which is known now. */
+  #tryAgain(region: Region): void {
+    const { head } = region;
+    this.#remove(region);
+    const narrow = this.#regions.get(region.key);
+    if (narrow !== undefined) narrow.samples = samplesToGrow(narrow) - 1;
+    else this.#setHandler(head, this.#engine.pseudo.count.slot, WARM);
   }
 
   #timed(work: () => void): void {
@@ -267,88 +245,63 @@ export class Translator {
   // ---- Translating -------------------------------------------------------------------------------------------------
 
   #translate(view: View, head: Block, wide: number): void {
-    const { space } = this.#engine;
     const source = this.#source(view, head, wide > 0);
-    for (;;) {
-      const plan = planRegion(head, source, wide > 0 ? WIDE : NARROW);
-      const [first] = plan.blocks;
-      if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
-      const module = this.#module ?? space.importingModule();
-      const code = space.reserve([], []);
-      const { operations, links, address, bytes } = this.#placeOperations(plan);
-      let linked = 0;
-      const sites: number[] = [];
-      const mode = {
-        flat: (plan.mode & CODE_FLAT) !== 0,
-        stackAddressSize: codeSizeOf(plan.mode) === 64 ? 64 : (plan.mode & CODE_STACK_32) !== 0 ? 32 : 16,
-      } as const;
-      try {
-        const codeBytes = module.define(code, `region ${head.machine.toString(16)}`, (builder) =>
-          emitRegion(builder, this.#context, {
-            plan,
-            mode,
-            operations,
-            link: () => links + 4 * linked++,
-            recordAt: (block) => {
-              const branch = branchAt(block);
-              sites.push(branch);
-              return this.#sites.use(branch);
-            },
-            needs: (block) => this.#needOf(block.block),
-            isRare: source.isRare,
-          }),
-        );
-        this.#module = module;
-        this.#add(plan, {
-          head,
-          code,
-          codeBytes,
-          operations: address,
-          operationBytes: bytes,
-          wide,
-          samples: 0,
-          burst: this.#batching.newBurst(),
-          state: 'waiting',
-          sites,
-          key: blockKey(head),
-          links: { address: links, count: linked },
-          branches: plan.blocks.flatMap(({ number, count, linked: branches }) =>
-            branches ? [(operations[number] as number) + (count - 1) * OPERATION_BYTES] : [],
-          ),
-          blocks: [...new Set(plan.blocks.map(({ block }) => blockKey(block)))],
-        });
-        this.#stats.links += linked;
-        return;
-      } catch (error) {
-        space.release(code);
-        this.#pool.release(address, bytes);
-        for (const branch of sites) this.#sites.release(branch);
-        if (error instanceof DeclinedAt) this.#decline(error);
-        else if (error instanceof FlagsNeeded) this.#require(plan.blocks[error.block] as PlannedBlock, error.need);
-        else throw error;
-      }
-    }
+    const plan = planRegion(head, source, wide > 0 ? WIDE : NARROW);
+    const [first] = plan.blocks;
+    if (first === undefined || first.instructions.length === (first.ending === 'other' ? 1 : 0)) return;
+    const { operations, links, address, bytes } = this.#placeOperations(plan);
+    const sites = new Map(plan.blocks.filter(isRecorded).map((block) => [block, branchAt(block)]));
+    const request = packRegion(
+      plan,
+      {
+        operations,
+        links,
+        recordOf: (block) => this.#recordOf(sites.get(block)),
+        needOf: ({ block }) => this.#needs.get(block.machine) ?? 0,
+        isRare: source.isRare,
+      },
+      (machine, size) => this.#engine.memory.u8.subarray(machine, machine + size),
+    );
+    const region: Region = {
+      head,
+      code: this.#engine.reserve([], []),
+      codeBytes: 0,
+      operations: address,
+      operationBytes: bytes,
+      wide,
+      samples: 0,
+      burst: this.#batching.newBurst(),
+      state: 'waiting',
+      sites: [...sites.values()],
+      key: blockKey(head),
+      links: { address: links, bytes: plan.blocks.length * LINK_BYTES },
+      branches: plan.blocks.flatMap(({ number, count, linked: branches }) =>
+        branches ? [(operations[number] as number) + (count - 1) * OPERATION_BYTES] : [],
+      ),
+      blocks: [...new Set(plan.blocks.map(({ block }) => blockKey(block)))],
+    };
+    this.#add(plan, region);
+    this.#modules.ask(request, region);
   }
 
-  #decline({ block, index }: DeclinedAt): void {
+  #recordOf(branch: number | undefined): number {
+    return branch === undefined ? 0 : this.#sites.use(branch);
+  }
+
+  #decline(machine: number): void {
     if (this.#declined.size === MOST_DECLINED) this.#declined.clear();
-    this.#declined.add(block.block.machine + (block.offsets[index] as number) - block.offset);
+    this.#declined.add(machine);
   }
 
-  #needOf(block: Block): FlagNeed {
-    return this.#needs.get(block.machine) ?? 0;
-  }
-
-  #require({ block }: PlannedBlock, need: FlagNeed): void {
+  #require(machine: number, need: FlagNeed): void {
     if (this.#needs.size === MOST_DECLINED) this.#needs.clear();
-    this.#needs.set(block.machine, need);
+    this.#needs.set(machine, need);
   }
 
   #add(plan: RegionPlan, region: Region): void {
     const { blocks } = region;
     // A narrow region of this head runs on until the wide one can start.
     if (!this.#regions.has(region.key)) this.#regions.set(region.key, region);
-    this.#waiting.push(region);
     for (const key of blocks) {
       const users = this.#users.get(key);
       if (users === undefined) this.#users.set(key, new Set([region]));
@@ -356,7 +309,6 @@ export class Translator {
     }
     this.#stats.translations++;
     this.#stats.instructions += plan.instructions;
-    this.#stats.codeBytes += region.codeBytes;
   }
 
   /**
@@ -452,7 +404,7 @@ export class Translator {
     for (const region of new Set([...this.#users.values()].flatMap((users) => [...users]))) {
       const { links, branches } = region;
       region.head = { ...region.head, address: 0 };
-      u8.fill(0, links.address, links.address + 4 * links.count);
+      u8.fill(0, links.address, links.address + links.bytes);
       for (const branch of branches) {
         view.setUint32(branch + OPERATION_TAKEN, 0, true);
         view.setUint32(branch + OPERATION_FALLTHROUGH, 0, true);

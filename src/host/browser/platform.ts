@@ -3,6 +3,7 @@
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
 import { sleep } from '../sleep.ts';
+import { startRegionThread } from './region-thread.ts';
 
 /**
  * Lets other work of the event loop happen. Timers would be held back to 4 ms each once they follow one another (HTML
@@ -22,6 +23,7 @@ function makeYield(): () => Promise<void> {
 let yieldOnce: (() => Promise<void>) | undefined;
 
 export const browserPlatform: HostPlatform = {
+  regionThread: () => startRegionThread(),
   nowMs: () => performance.now(),
   wallClockMs: () => Date.now(),
   yield: () => {

@@ -7,6 +7,7 @@ import { deflate, gunzipSync, inflate } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
 import { sleep } from '../sleep.ts';
+import { startRegionThread } from './region-thread.ts';
 
 /** As seen from dist/vivarium.js, and from dist/library/node/. */
 const GENERATED_CODE = ['generated-code.wasm', '../../generated-code.wasm'];
@@ -33,6 +34,7 @@ export const nodePlatform: HostPlatform = {
     isSought = true;
     return generatedCode;
   },
+  regionThread: () => startRegionThread(),
   nowMs: () => performance.now(),
   wallClockMs: () => Date.now(),
   yield: () => new Promise((resolve) => setImmediate(resolve)),

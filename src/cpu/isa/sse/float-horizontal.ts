@@ -51,7 +51,7 @@ const addSubtract = VARIANTS.map(({ suffix, precision, prefix, shape: s, add, su
 function horizontal(name: 'HADD' | 'HSUB', opcode: string, operation: 'add' | 'sub'): Instruction[] {
   return VARIANTS.map(({ suffix, precision, prefix, shape: s, add, subtract }) => {
     const routine = operation === 'add' ? add : subtract;
-    const exact = exactPacked(`${operation}Packed${s.width}`, s, routine);
+    const exact = exactPacked(`${operation}Neighbours${s.width}`, s, routine);
     const evens = Array.from({ length: s.count }, (_, i) => 2 * i);
     const title = operation === 'add' ? 'Add' : 'Subtract';
     return defineInstruction({

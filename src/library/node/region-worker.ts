@@ -1,0 +1,7 @@
+/** What runs in a worker of Node beside a machine: what makes regions for its translator. */
+
+import { parentPort } from 'node:worker_threads';
+import { serveRegions } from '../../cpu/translator/region-thread.ts';
+import { endOf, type PostsMessages } from '../rpc/message-end.ts';
+
+serveRegions(endOf(parentPort as unknown as PostsMessages));
