@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { ENGINE_CHOICES } from '../src/cpu/translator/statistics.ts';
 import { gunzip, nodePlatform } from '../src/host/node/platform.ts';
+import { startRegionThread } from '../src/host/node/region-thread.ts';
 import { Guest } from '../src/vmm/guest.ts';
 
 import { buildChurn, expected, guestScript } from './soak/work.ts';
@@ -22,6 +23,8 @@ const GROWTH_BYTES = 128 << 20;
 /** They have when there are so many of the most there ever are; a run must go on for as long again. */
 const SETTLED_REGIONS = 0.95;
 const GUEST_MEMORY_BYTES = 128 << 20;
+/** As it is built. */
+const REGION_WORKER = new URL('../dist/library/node/region-worker.js', import.meta.url);
 
 const { values } = parseArgs({
   options: {
@@ -82,7 +85,7 @@ const guest = await Guest.create({
   seed: 0,
   optionalDevices: [],
   gunzip,
-  host: nodePlatform,
+  host: { ...nodePlatform, regionThread: () => startRegionThread(REGION_WORKER) },
   engine,
   kernel: {
     image: readFileSync(new URL('vmlinuz', folder)),

@@ -34,7 +34,7 @@ import { packRegion } from './region-request.ts';
 import type { EngineChoice, TranslatorStats } from './statistics.ts';
 
 /** Entries after which a block is hot. */
-const HOT = 10_000;
+const HOT = 5_000;
 /** A region in which so many slices have ended is where the guest's time goes: it is made anew, and wide. */
 const SAMPLES = 12;
 const MOST_WIDE = 3;

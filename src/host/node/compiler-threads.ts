@@ -18,3 +18,16 @@ export function preferThisThread(): void {
     // As fair as it was.
   }
 }
+
+/**
+ * The other way round: the calling thread, a worker, goes behind. Were it before those that compile, the code that it runs
+ * itself would be interpreted for as long as it has work. Elsewhere than on Linux the whole process would go with it.
+ */
+export function deferThisThread(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // As fair as it was.
+  }
+}

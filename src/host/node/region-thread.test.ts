@@ -1,6 +1,8 @@
 /** The worker that makes regions, as it is built. */
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CODE, LongModeMachine } from '../../cpu/interpreter/test-long-mode.ts';
@@ -34,6 +36,21 @@ test('the worker that is built makes regions', async (t) => {
   const here = t.mock.method(RegionMaker.prototype, 'region');
   assert.equal(await translates(built), true);
   assert.equal(here.mock.callCount(), 0, 'this thread made them');
+});
+
+test('the worker goes behind all other threads', { skip: process.platform !== 'linux' }, async (t) => {
+  const thread = startRegionThread(built);
+  assert(thread !== undefined);
+  t.after(() => thread.terminate());
+  const answered = new Promise((resolve) => thread.listen(resolve));
+  thread.post({ kind: 'begin', options: { maximumPages: 1, shared: false, named: false } }, []);
+  thread.post({ kind: 'finish' }, []);
+  // An unref'd worker does not keep the process.
+  const keeping = setInterval(() => {}, 1000);
+  await answered;
+  clearInterval(keeping);
+  const behind = readdirSync('/proc/self/task').filter((id) => getPriority(Number(id)) > getPriority());
+  assert.equal(behind.length, 1);
 });
 
 test('without a worker regions are made all the same', async () => {

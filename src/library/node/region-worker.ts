@@ -2,6 +2,8 @@
 
 import { parentPort } from 'node:worker_threads';
 import { serveRegions } from '../../cpu/translator/region-thread.ts';
+import { deferThisThread } from '../../host/node/compiler-threads.ts';
 import { endOf, type PostsMessages } from '../rpc/message-end.ts';
 
+deferThisThread();
 serveRegions(endOf(parentPort as unknown as PostsMessages));
