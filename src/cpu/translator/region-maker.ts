@@ -1,6 +1,6 @@
 /**
- * Makes modules of the regions it is asked for. It knows nothing of the guest, and of the engine only how that is laid out:
- * so it may as well be on another thread.
+ * Makes modules of the regions it is asked for. It knows nothing of the guest, and of the engine only how that is laid
+ * out: so it may as well be on another thread.
  */
 
 import type { Routine, Type } from '../algebra.ts';

@@ -1,6 +1,6 @@
 /**
- * Regions on their way from what is asked for to functions in the table: made, perhaps by another thread; compiled, perhaps
- * by the engine's; placed.
+ * Regions on their way from what is asked for to functions in the table: made, perhaps by another thread; compiled,
+ * perhaps by the engine's; placed.
  */
 
 import { routineNamed } from '../algebra.ts';

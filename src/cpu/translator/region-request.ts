@@ -1,6 +1,6 @@
 /**
- * What a region is made from, packed so that another thread can make it: of each planned block the bytes of its code, where
- * it stands, how control goes on, and the places in machine memory that are meant for it.
+ * What a region is made from, packed so that another thread can make it: of each planned block the bytes of its code,
+ * where it stands, how control goes on, and the places in machine memory that are meant for it.
  */
 
 import type { Decoded } from '../decode/decoded.ts';

@@ -1,4 +1,7 @@
-/** Regions that another thread makes. The threads are channels here, served by this one; host/node/region-thread.test.ts has real ones. */
+/**
+ * Regions that another thread makes. The threads are channels here, served by this one; host/node/region-thread.test.ts
+ * has real ones.
+ */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

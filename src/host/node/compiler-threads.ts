@@ -20,8 +20,8 @@ export function preferThisThread(): void {
 }
 
 /**
- * The other way round: the calling thread, a worker, goes behind. Were it before those that compile, the code that it runs
- * itself would be interpreted for as long as it has work. Elsewhere than on Linux the whole process would go with it.
+ * The other way round: the calling thread, a worker, goes behind. Were it before those that compile, the code that it
+ * runs itself would be interpreted for as long as it has work. Elsewhere than on Linux all the process would go with it.
  */
 export function deferThisThread(): void {
   if (process.platform !== 'linux') return;
