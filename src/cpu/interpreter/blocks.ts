@@ -5,14 +5,12 @@
  */
 
 import type { Decoded } from '../decode/decoded.ts';
-import { vcpu } from '../state.ts';
+import { BlockWriter, type NewVariantListener, type Sequence } from './block-writer.ts';
 import { CodeFrames, type FrameCode } from './code-frames.ts';
-import { codeSizeOf, isLimited, isProtected, segmentModeOf } from './code-mode.ts';
+import { codeSizeOf, isLimited, isProtected } from './code-mode.ts';
 import { BLOCK_CACHE_ENTRIES, BLOCK_CACHE_ENTRY_BYTES, blockCacheIndex } from './core.ts';
 import type { DecodedBlock, DecodedCode } from './decoded-code.ts';
 import type { Engine } from './engine.ts';
-import type { HandlerMode } from './handler.ts';
-import { isWide, operandPlaces } from './operand-places.ts';
 import * as layout from './operation.ts';
 
 const FRAME_BYTES = 4096;
@@ -59,6 +57,7 @@ export interface BlockRequest {
 
 export class Blocks {
   readonly #engine: Engine;
+  readonly #writer: BlockWriter;
   readonly frames: CodeFrames;
   readonly #blockCache: number;
   readonly #arenas: number[] = [];
@@ -77,18 +76,25 @@ export class Blocks {
   /** How often a block is to be entered before `hot` is told; 0 if nobody counts. */
   countdown = 0;
   readonly #byAddress = new Map<number, Block>();
-  /** An instruction's variant was met for the first time. */
-  onNewVariant: ((decoded: Decoded, mode: HandlerMode, code: Uint8Array) => void) | undefined;
   /** Where blocks are looked for before they are decoded. */
   decodedBefore: Pick<DecodedCode, 'find'> | undefined;
-  decodedInstructions = 0;
   invalidations = 0;
 
   constructor(engine: Engine, codeMap: number, blockCache: number) {
     this.#engine = engine;
+    this.#writer = new BlockWriter(engine);
     this.frames = new CodeFrames(engine.memory, codeMap);
     this.#blockCache = blockCache;
     this.#scratch = engine.memory.region(layout.BLOCK_HEADER_BYTES + (layout.BLOCK_LIMIT + 1) * layout.OPERATION_BYTES);
+  }
+
+  /** Is told when an instruction's variant is met for the first time. */
+  set onNewVariant(listener: NewVariantListener | undefined) {
+    this.#writer.onNewVariant = listener;
+  }
+
+  get decodedInstructions(): number {
+    return this.#writer.instructions;
   }
 
   /** Bytes of machine memory that decoded operations take. */
@@ -122,7 +128,7 @@ export class Blocks {
     if (sequence === undefined) return undefined;
     const [first] = sequence.instructions;
     if (!request.within(typeof first === 'object' ? first.length : 1)) return undefined;
-    this.#write(this.#scratch, request, sequence, true, false);
+    this.#writer.write(this.#scratch, request, sequence, { once: true, countdown: 0 });
     this.#engine.flush();
     return this.#scratch;
   }
@@ -223,7 +229,7 @@ export class Blocks {
     const operations = sequence.instructions.length + 1 + (isLimited(request.mode) || counts ? 1 : 0);
     const bytes = layout.BLOCK_HEADER_BYTES + operations * layout.OPERATION_BYTES;
     const address = this.#allocate(bytes);
-    this.#write(address, request, sequence, false, counts);
+    this.#writer.write(address, request, sequence, { once: false, countdown: counts ? this.countdown : 0 });
     this.#enter(address, request, code, key, sequence, counts);
     this.#engine.flush();
     return address;
@@ -308,7 +314,7 @@ export class Blocks {
     const address = this.#allocate(bytes);
     memory.u8.fill(0, address, address + bytes);
     const request = { machine, mode, nextFrame: () => undefined, within: () => true };
-    this.#write(address, request, sequence, false, true);
+    this.#writer.write(address, request, sequence, { once: false, countdown: this.countdown });
     return memory.u8.slice(address, address + bytes - (sequence.open ? 0 : layout.OPERATION_BYTES));
   }
 
@@ -388,108 +394,6 @@ export class Blocks {
     }
     return { instructions, offsets, end: offset, secondFrame, open: true };
   }
-
-  #write(address: number, request: BlockRequest, sequence: Sequence, once: boolean, counts: boolean): void {
-    const { view } = this.#engine.memory;
-    const { instructions, offsets } = sequence;
-    const count = instructions.length;
-    this.decodedInstructions += count;
-    view.setUint32(address + layout.BLOCK_COUNT, count, true);
-    view.setUint16(address + layout.BLOCK_IP, offsets[0] as number, true);
-    view.setUint32(address + layout.BLOCK_ENTERED, 0, true);
-    view.setUint32(address + layout.BLOCK_SECOND_FRAME, sequence.secondFrame, true);
-    let operation = address + layout.BLOCK_HEADER_BYTES;
-    if (isLimited(request.mode) && !once) {
-      view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.pseudo.limit.slot, true);
-      view.setUint16(operation + layout.OPERATION_IP, offsets[0] as number, true);
-      view.setUint8(operation + layout.OPERATION_REMAINING, count);
-      view.setUint32(operation + layout.OPERATION_IMMEDIATE, sequence.end, true);
-      operation += layout.OPERATION_BYTES;
-    }
-    if (counts) {
-      view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.pseudo.count.slot, true);
-      view.setUint16(operation + layout.OPERATION_IP, offsets[0] as number, true);
-      view.setUint8(operation + layout.OPERATION_REMAINING, count);
-      view.setUint32(operation + layout.OPERATION_IMMEDIATE, this.countdown, true);
-      operation += layout.OPERATION_BYTES;
-    }
-    for (let i = 0; i < count; i++) {
-      const decoded = instructions[i] as Decoded | 'undefined' | 'too-long';
-      view.setUint16(operation + layout.OPERATION_IP, offsets[i] as number, true);
-      view.setUint8(operation + layout.OPERATION_REMAINING, count - i);
-      if (typeof decoded === 'string') {
-        const pseudo = decoded === 'undefined' ? this.#engine.pseudo.undefined : this.#engine.pseudo.tooLong;
-        view.setUint32(operation + layout.OPERATION_HANDLER, pseudo.slot, true);
-      } else {
-        this.#writeOperation(operation, decoded, offsets[i] as number, request);
-      }
-      operation += layout.OPERATION_BYTES;
-    }
-    if (!sequence.open) return;
-    const closing = once ? this.#engine.pseudo.halt : this.#engine.pseudo.proceed;
-    view.setUint32(operation + layout.OPERATION_HANDLER, closing.slot, true);
-    view.setUint16(operation + layout.OPERATION_IP, sequence.end, true);
-    view.setUint8(operation + layout.OPERATION_REMAINING, 0);
-  }
-
-  #writeOperation(operation: number, decoded: Decoded, offset: number, request: BlockRequest): void {
-    const { mode } = request;
-    const { u8, view } = this.#engine.memory;
-    const relative = decoded.form.relativeOperand;
-    const displacement = relative < 0 ? 0 : (decoded.operands[relative]?.immediate as number);
-    const next = offset + decoded.length;
-    const target = next + displacement;
-    const inPage = (at: number): boolean => at >= 0 && at < FRAME_BYTES;
-    const linked = relative >= 0 && decoded.operandSize !== 16 && decoded.mode !== 16 && inPage(target) && inPage(next);
-    const handlerMode: HandlerMode = { ...segmentModeOf(mode), linked };
-    const known = this.#engine.handlerCount;
-    view.setUint32(operation + layout.OPERATION_HANDLER, this.#engine.handler(decoded, handlerMode), true);
-    if (this.#engine.handlerCount > known) {
-      // Of an instruction that crosses into another frame only the part in the first.
-      const at = request.machine - (request.machine % FRAME_BYTES) + offset;
-      this.onNewVariant?.(decoded, handlerMode, u8.subarray(at, at + decoded.length));
-    }
-    view.setUint8(operation + layout.OPERATION_LENGTH, decoded.length);
-    const { memory } = decoded;
-    view.setInt32(operation + layout.OPERATION_DISPLACEMENT, displacement, true);
-    view.setUint32(operation + layout.OPERATION_WIDE_IMMEDIATE, 0, true);
-    view.setUint32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, 0, true);
-    view.setUint32(operation + layout.OPERATION_IMMEDIATE, 0, true);
-    if (memory !== undefined) {
-      const register = (number: number): number => (number < 0 ? vcpu.zero.offset : vcpu.gpr.offset + 8 * number);
-      view.setUint16(operation + layout.OPERATION_BASE, register(memory.base), true);
-      view.setUint16(operation + layout.OPERATION_INDEX, register(memory.index), true);
-      view.setInt32(operation + layout.OPERATION_DISPLACEMENT, memory.displacement, true);
-      if (memory.displacementHigh !== memory.displacement >> 31) {
-        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE, memory.displacement, true);
-        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, memory.displacementHigh, true);
-      }
-    }
-    const places = operandPlaces(decoded);
-    for (let i = 0; i < places.length; i++) {
-      const place = places[i] as number;
-      if (place < 0) continue;
-      const operand = decoded.operands[i] as Decoded['operands'][number];
-      if (operand.register >= 0) {
-        view.setUint16(operation + place, registerPlace(operand), true);
-      } else if (operand.kind === 'far' || isWide(operand)) {
-        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE, operand.immediate, true);
-        view.setInt32(operation + layout.OPERATION_WIDE_IMMEDIATE + 4, operand.immediateHigh, true);
-      } else {
-        view.setInt32(operation + place, operand.immediate, true);
-      }
-    }
-  }
-}
-
-export interface Sequence {
-  readonly instructions: readonly (Decoded | 'undefined' | 'too-long')[];
-  readonly offsets: readonly number[];
-  /** Offset behind the last instruction; beyond the frame when it crosses. */
-  readonly end: number;
-  readonly secondFrame: number;
-  /** The last instruction goes on to the next one. */
-  readonly open: boolean;
 }
 
 /** Tells blocks apart: machine address and code mode. */
@@ -500,19 +404,4 @@ export function blockKey({ machine, mode }: Block): number {
 /** The operation at which a block that counts is entered. */
 export function countingOperation(block: Block): number {
   return block.address + layout.BLOCK_HEADER_BYTES;
-}
-
-/** Byte offset of a register in the vCPU block, or its number where definitions ask for that. */
-function registerPlace(operand: Decoded['operands'][number]): number {
-  const { kind, register, high } = operand;
-  switch (kind) {
-    case 'gpr':
-      return vcpu.gpr.offset + 8 * register + (high ? 1 : 0);
-    case 'xmm':
-      return vcpu.xmm.offset + 16 * register;
-    case 'mmx':
-      return vcpu.stMantissa.offset + 8 * register;
-    default:
-      return register;
-  }
 }
