@@ -6,7 +6,7 @@ import type { Benchmark, Contender } from './benchmark.ts';
 import { DEBIAN_DISK, debianDiskBenchmark } from './debian-disk.ts';
 import { BEGIN_MARK, END_MARK, shortestImage } from './kernel.ts';
 import { LOOPS, type Loop } from './loops.ts';
-import type { GuestFiles, Start } from './machines.ts';
+import { type GuestFiles, type Start, startAtTerminal } from './machines.ts';
 import { observe } from './process.ts';
 
 const BOOT_TIMEOUT_MS = 120_000;
@@ -20,16 +20,21 @@ const BUILT_IN_INITRD = 'guests/builtin/initramfs.cpio.gz';
 const TO_PROMPT = 'console=ttyS0 quiet';
 const PROMPT = { shows: /vivarium:~# / };
 
-/** From the start of the process to the shell's prompt. */
+/** From the start of the process to the shell's prompt: a whole boot, and as somebody at a terminal has it. */
 function prompt({ starts }: Setting): Benchmark {
   const guest: GuestFiles = { kernel: BUILT_IN_KERNEL, initrd: BUILT_IN_INITRD, commandLine: TO_PROMPT };
   return {
     name: 'builtin',
-    figures: [{ name: 'built-in guest to its prompt', unit: 's', better: 'less', atMost: 1 }],
+    figures: [
+      { name: 'built-in guest to its prompt, whole boot', unit: 's', better: 'less', atMost: 1 },
+      { name: 'built-in guest to its prompt, as it starts at a terminal', unit: 's', better: 'less', atMost: 1 },
+    ],
     async measure(machine) {
       const watch = { marks: [PROMPT], afterwards: 'kill', timeoutMs: BOOT_TIMEOUT_MS } as const;
       const { marksMs } = await observe(starts[machine](guest), watch);
-      return [marksMs[0] / 1000];
+      const atTerminal = machine === 'vivarium' ? startAtTerminal() : undefined;
+      const usual = atTerminal && (await observe(atTerminal, watch)).marksMs[0];
+      return [marksMs[0] / 1000, usual && usual / 1000];
     },
   };
 }

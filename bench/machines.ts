@@ -57,6 +57,12 @@ export function startsWith(engine: string | undefined): Record<MachineName, Star
   };
 }
 
+/** Vivarium without any option, at a terminal of its own; undefined where util-linux's `script` is missing. */
+export function startAtTerminal(): string[] | undefined {
+  const terminal = spawnSync('script', ['--version']);
+  return terminal.status === 0 ? ['script', '-qec', `'${process.execPath}' ${VIVARIUM} run`, '/dev/null'] : undefined;
+}
+
 /** A PC that boots from an IDE disk, whose image stays as it is, with a network card and a screen nobody looks at. */
 export function pcStartsWith(engine: string | undefined): Record<'vivarium' | 'qemu', (image: string) => string[]> {
   return {
