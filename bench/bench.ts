@@ -3,7 +3,7 @@
  * to read it.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -143,6 +143,7 @@ if (options.whole && !complete && options.out === undefined) {
 const out = options.out ?? (complete ? 'docs' : undefined);
 if (out !== undefined) {
   const written = { 'bench.md': markdown(report), 'bench.json': json(report), 'bench.svg': chart(results) };
+  mkdirSync(out, { recursive: true });
   for (const [name, content] of Object.entries(written)) writeFileSync(join(out, name), content);
   console.log(`written to ${out}: ${Object.keys(written).join(', ')}`);
 }
