@@ -1,0 +1,3 @@
+import { testBatches } from './batches.ts';
+
+testBatches('sequence', 'random code does', 0.3);
