@@ -305,14 +305,14 @@ test('deterministic: storage that answers at once is not seen to', () => {
 });
 
 test('large requests are left to threads of the host, however quick it is', async () => {
-  const { queue, disk, port } = bench(false, new QuickDisk(512));
+  const { queue, disk, port } = bench(false, new QuickDisk(4096));
   let read: unknown;
-  port.read(0, 256 * 512, () => {});
-  port.read(0, 257 * 512, (result) => {
+  port.read(0, 2048 * 512, () => {});
+  port.read(0, 2049 * 512, (result) => {
     read = (result as Uint8Array).length;
   });
   await disk.finish();
   queue.deliver();
-  assert.equal(read, 257 * 512);
+  assert.equal(read, 2049 * 512);
   assert.deepEqual(disk.log, ['read now 0', 'read 0']);
 });

@@ -30,8 +30,8 @@ const MOST_SPARE_BUFFERS = 4;
 /** Waiting for a request longer than this is slow: nothing is waited for in the time that follows, so many times as long. */
 const SLOW_MS = 1;
 const PENALTY = 50;
-/** Larger requests are not waited for: a thread of the host copies as fast, and the guest runs on meanwhile. */
-const LARGEST_NOW_BYTES = 128 * 1024;
+/** Larger requests are not waited for. */
+const LARGEST_NOW_BYTES = 2 ** 20;
 
 export interface BlockQueueHost {
   readonly clock: Clock;
