@@ -18,6 +18,15 @@ export interface Aside {
   readonly regionThread?: (() => RegionThread | undefined) | undefined;
 }
 
+/** Undefined also where the platform refuses to start one: without it nothing is missing but time. */
+function startedThread({ regionThread }: Aside): RegionThread | undefined {
+  try {
+    return regionThread?.();
+  } catch {
+    return undefined;
+  }
+}
+
 /** What happens to a region on its way. */
 interface Listener<Region> {
   /** What has come of it; false if it is not to go on. */
@@ -75,7 +84,7 @@ export class RegionModules<Region extends { readonly code: FunctionRef }> {
     if (this.#making === undefined) {
       const { space, countHits, traceEvents } = this.#engine;
       const options = { ...space.shape, countHits, traceEvents };
-      const thread = this.#aside.regionThread?.();
+      const thread = startedThread(this.#aside);
       this.#making =
         thread === undefined
           ? new MakesHere(options)

@@ -145,6 +145,17 @@ test('where the thread is lost, regions are made on this one', async () => {
   thread.terminate();
 });
 
+test('where no thread can be started, regions are made on this one', async () => {
+  const refused = (): never => {
+    throw new Error('Workers are not allowed here.');
+  };
+  const machine = new LongModeMachine(undefined, { tiers: 'auto', compileAside: true, regionThread: refused });
+  machine.engine.blocks.countdown = 50;
+  machine.code(LOOP);
+  await untilTranslated(machine);
+  assert(machine.engine.translatorStats.codeBytes > 0, 'no region was made');
+});
+
 test('the thread ends with the translator', async () => {
   const watched = startThread();
   const machine = loopingMachine(watched.thread);
