@@ -1,8 +1,8 @@
 /** `boot`, for whatever platform. */
 
+import { endOf, type PostsMessages, type WorkerEnd } from '../base/message-end.ts';
 import { packOptions } from './options.ts';
-import type { CallerPlatform, MachineEnd } from './platform.ts';
-import { endOf, type PostsMessages } from './rpc/message-end.ts';
+import type { CallerPlatform } from './platform.ts';
 import type { MakeDevice } from './types/backends.ts';
 import type { BootOptions } from './types/boot-options.ts';
 import type { Vm } from './types/vm.ts';
@@ -38,7 +38,7 @@ export async function bootOn(platform: CallerPlatform, given: BootOptions): Prom
 }
 
 /** The machine in the caller's thread, by way of the same messages. */
-async function machineHere(platform: CallerPlatform, functions: readonly MakeDevice[]): Promise<MachineEnd> {
+async function machineHere(platform: CallerPlatform, functions: readonly MakeDevice[]): Promise<WorkerEnd> {
   // Not before it is wanted: whoever has a worker need not load all of the machine.
   const [machine, { serveMachine }] = await Promise.all([platform.machine(), import('./serve-machine.ts')]);
   const { port1, port2 } = new MessageChannel();

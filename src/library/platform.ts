@@ -1,12 +1,12 @@
 /** What the library asks of the platform it runs on. `node` and `browser` have one each. */
 
 import type { BlockBackend } from '../base/block.ts';
+import type { WorkerEnd } from '../base/message-end.ts';
 import type { FileTree } from '../files/file-tree.ts';
 import type { HostSockets } from '../net/sockets.ts';
 import type { HostPlatform } from '../vmm/guest-options.ts';
 import type { Packing } from '../vmm/snapshot/format.ts';
 import type { AssetName, PackedSource } from './machine-calls.ts';
-import type { MessageEnd } from './rpc/message-end.ts';
 import type { KeptDisk } from './types/common.ts';
 
 /** Where the machine runs. */
@@ -39,18 +39,10 @@ export interface MachinePlatform {
 
 export type DiskRole = 'disk image' | 'CD-ROM image' | 'floppy image';
 
-/** A machine's side that has begun to listen. */
-export interface MachineEnd extends MessageEnd {
-  /** Called once if the side breaks down. */
-  failed(listener: (error: Error) => void): void;
-  /** At once, whatever it is doing. */
-  terminate(): Promise<void>;
-}
-
 /** Where the caller is. */
 export interface CallerPlatform {
   /** Starts a worker in which `serveMachine` runs; `url` if it is somewhere else than it should be. */
-  startWorker(url: string | undefined): MachineEnd;
+  startWorker(url: string | undefined): WorkerEnd;
   /** The snapshot that comes with the package, where this thread can read it while the worker starts. */
   readonly shipped?: () => Promise<Uint8Array<ArrayBuffer>>;
   /** The platform of a machine in this thread. */

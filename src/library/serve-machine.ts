@@ -1,12 +1,12 @@
 /** Serves a machine over a channel: what runs in the worker, or beside the caller. */
 
+import type { MessageEnd } from '../base/message-end.ts';
 import { packEnd } from './errors.ts';
 import { Machine } from './machine.ts';
 import type { CallerCalls, MachineCalls } from './machine-calls.ts';
 import { badOption } from './machine-parts.ts';
 import type { MachinePlatform } from './platform.ts';
 import type { ToCaller } from './remote/to-caller.ts';
-import type { MessageEnd } from './rpc/message-end.ts';
 import { Given, givable, given, type Handlers, Rpc } from './rpc/rpc.ts';
 import type { MakeDevice } from './types/backends.ts';
 import { Arrivals } from './uploads.ts';

@@ -6,9 +6,9 @@ import type { Clock } from '../base/clock.ts';
 import type { GuestMemory } from '../base/dma.ts';
 import type { FileServer } from '../base/file-server.ts';
 import type { Keyboard, Pointer } from '../base/input.ts';
+import type { WorkerEnd } from '../base/message-end.ts';
 import type { NetworkDevice, NetworkPort } from '../base/network.ts';
 import type { Screen } from '../base/screen.ts';
-import type { RegionThread } from '../cpu/translator/region-thread.ts';
 import type { EngineChoice, TranslatorStats } from '../cpu/translator/statistics.ts';
 import type { VirtioDevice } from '../devices/virtio/virtio-device.ts';
 import type { BootModule } from '../machine/load-options.ts';
@@ -160,7 +160,7 @@ export interface HostPlatform {
   /** Code for the engine that was made with this program (cpu/interpreter/generated-code.ts), if it has been. */
   generatedCode?(): WebAssembly.Module | undefined;
   /** Starts a thread on which `serveRegions` runs (cpu/translator/region-thread.ts), where there can be one. */
-  regionThread?(): RegionThread | undefined;
+  regionThread?(): WorkerEnd | undefined;
 }
 
 export type TraceKind = 'exits' | 'irq';

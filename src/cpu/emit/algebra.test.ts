@@ -15,7 +15,7 @@ const FLAGS: readonly Flag[] = ['CF', 'PF', 'AF', 'ZF', 'SF', 'OF'];
 const BASE = 0x1000;
 
 const memory = new MachineMemory(1 << 17);
-const space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false, false);
+const space = new CodeSpace(memory.memory, { maximumPages: MAXIMUM_PAGES, shared: false, named: false });
 const context: EmitterContext = {
   core: new CoreFunctions(space),
   routine: () => assert.fail('no routine is called'),

@@ -6,7 +6,6 @@
 import { type FunctionType, I32, ModuleWriter } from '../../wasm/encoder.ts';
 import type { Type } from '../algebra.ts';
 import { FunctionBuilder } from './function-builder.ts';
-import type { ModuleShape } from './importing-module.ts';
 import { type FunctionRef, type Linkage, wasmType } from './nodes.ts';
 
 /** Every generated function's first two parameters: vCPU block and decoded operation. */
@@ -19,24 +18,29 @@ export interface HostImport {
   readonly call: (...args: never[]) => unknown;
 }
 
+/** What all modules of an engine have in common. */
+export interface ModuleShape {
+  /** Of its memory. */
+  readonly maximumPages: number;
+  readonly shared: boolean;
+  /** Functions carry their names, for profilers. */
+  readonly named: boolean;
+}
+
 export class CodeSpace {
   readonly memory: WebAssembly.Memory;
   readonly table: WebAssembly.Table;
-  readonly #maximumPages: number;
-  readonly #shared: boolean;
-  readonly #names: boolean;
+  /** What modules are told that are made elsewhere. */
+  readonly shape: ModuleShape;
   #slots = 1;
   readonly #freeSlots: number[] = [];
   /** Modules instantiated and bytes of WebAssembly in them. */
   modules = 0;
   moduleBytes = 0;
 
-  /** `names`: functions carry their names, for profilers. */
-  constructor(memory: WebAssembly.Memory, maximumPages: number, shared: boolean, names: boolean) {
-    this.#names = names;
+  constructor(memory: WebAssembly.Memory, shape: ModuleShape) {
     this.memory = memory;
-    this.#maximumPages = maximumPages;
-    this.#shared = shared;
+    this.shape = shape;
     this.table = new WebAssembly.Table({ element: 'anyfunc', initial: 4096 });
   }
 
@@ -66,12 +70,7 @@ export class CodeSpace {
 
   /** A module to be filled; host functions come as imports and are wrapped as ordinary functions. */
   module(): ModuleBuilder {
-    return new ModuleBuilder(this, this.#maximumPages, this.#shared, this.#names);
-  }
-
-  /** What modules are told that are made elsewhere. */
-  get shape(): ModuleShape {
-    return { maximumPages: this.#maximumPages, shared: this.#shared, named: this.#names };
+    return new ModuleBuilder(this);
   }
 
   /** An instance of an ImportingModule that has the functions at these slots as its imports, by their names there. */
@@ -100,12 +99,11 @@ export class ModuleBuilder {
   readonly #indices = new Map<FunctionRef, number>();
   readonly #imports: Record<string, unknown> = {};
   readonly #linkage: Linkage;
-  readonly #named: boolean;
   #pending: { ref: FunctionRef; name: string; build: (b: FunctionBuilder) => void }[] = [];
 
-  constructor(space: CodeSpace, maximumPages: number, shared: boolean, named: boolean) {
+  constructor(space: CodeSpace) {
     this.#space = space;
-    this.#named = named;
+    const { maximumPages, shared } = space.shape;
     this.#writer.importMemory('v', 'm', maximumPages, shared);
     this.#writer.importTable('v', 't');
     this.#linkage = {
@@ -149,7 +147,7 @@ export class ModuleBuilder {
         const index = this.#indices.get(ref) as number;
         this.#writer.defineFunction(index, functionType(ref), lowered);
         this.#writer.element(ref.slot, index);
-        if (this.#named) this.#writer.nameFunction(index, name);
+        if (this.#space.shape.named) this.#writer.nameFunction(index, name);
       }
     }
     return this.#writer.finish();

@@ -8,7 +8,7 @@ import { FunctionBuilder } from './function-builder.ts';
 import type { FunctionRef, Linkage, Node } from './nodes.ts';
 
 const memory = new MachineMemory(1 << 16);
-const space = new CodeSpace(memory.memory, 0xffff, false, false);
+const space = new CodeSpace(memory.memory, { maximumPages: 0xffff, shared: false, named: false });
 
 /** Machine addresses of two words that functions here load and store. */
 const A = 0x100;

@@ -5,19 +5,10 @@
  */
 
 import { ModuleWriter } from '../../wasm/encoder.ts';
-import { COMMON_PARAMS, functionType } from './code-space.ts';
+import { COMMON_PARAMS, functionType, type ModuleShape } from './code-space.ts';
 import { FunctionBuilder } from './function-builder.ts';
 import type { LoweredFunction } from './lowering.ts';
 import type { FunctionRef, Linkage } from './nodes.ts';
-
-/** What all modules of an engine have in common. */
-export interface ModuleShape {
-  /** Of its memory. */
-  readonly maximumPages: number;
-  readonly shared: boolean;
-  /** Functions carry their names, for profilers. */
-  readonly named: boolean;
-}
 
 const handlerType = functionType({ params: COMMON_PARAMS, results: [] });
 

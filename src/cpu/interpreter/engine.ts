@@ -3,6 +3,7 @@
  * handlers and routines when they are first needed, and holds the blocks of decoded code.
  */
 
+import type { WorkerEnd } from '../../base/message-end.ts';
 import type { Routine, Type } from '../algebra.ts';
 import type { Decoded } from '../decode/decoded.ts';
 import { Decoder } from '../decode/decoder.ts';
@@ -17,7 +18,6 @@ import { MAXIMUM_PAGES, type MachineMemory } from '../machine-memory.ts';
 import { defineAccesses } from '../mmu/accesses.ts';
 import { defineTranslation } from '../mmu/translate.ts';
 import { defineLeaving } from '../translator/leaving.ts';
-import type { RegionThread } from '../translator/region-thread.ts';
 import { type EngineChoice, NO_TRANSLATIONS, type TranslatorStats } from '../translator/statistics.ts';
 import { Translator } from '../translator/translator.ts';
 import { Blocks } from './blocks.ts';
@@ -56,7 +56,7 @@ export interface EngineOptions {
   /** With 'auto': regions are compiled on other threads, while the event loop gets its turns. */
   readonly compileAside?: boolean;
   /** With 'auto': a thread that makes regions (translator/region-thread.ts), asked for when one is wanted. */
-  readonly regionThread?: (() => RegionThread | undefined) | undefined;
+  readonly regionThread?: (() => WorkerEnd | undefined) | undefined;
   /** Made by `codeMade` of another engine: spares one of the usual options to generate most of what it needs. */
   readonly code?: WebAssembly.Module;
   /** Is given the core and all common code, which are generated now. The engine must be the first in its memory. */
@@ -89,7 +89,11 @@ export class Engine implements EmitterContext {
     this.memory = memory;
     this.countHits = options.countHits ?? false;
     this.traceEvents = options.traceEvents ?? false;
-    this.space = new CodeSpace(memory.memory, MAXIMUM_PAGES, false, options.names ?? false);
+    this.space = new CodeSpace(memory.memory, {
+      maximumPages: MAXIMUM_PAGES,
+      shared: false,
+      named: options.names ?? false,
+    });
     this.core = new CoreFunctions(this.space);
     this.#exports = reserveExports(this.space);
     this.pseudo = reservePseudoOperations(this.space);

@@ -5,9 +5,9 @@
 
 import type { Routine, Type } from '../algebra.ts';
 import { Decoder } from '../decode/decoder.ts';
-import { COMMON_PARAMS } from '../emit/code-space.ts';
+import { COMMON_PARAMS, type ModuleShape } from '../emit/code-space.ts';
 import { CoreFunctions } from '../emit/core-functions.ts';
-import { ImportingModule, type ModuleShape } from '../emit/importing-module.ts';
+import { ImportingModule } from '../emit/importing-module.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import { routineResults } from '../emit/routine.ts';
 import { findTouch, NO_TOUCH, type Touch } from '../emit/routine-touch.ts';

@@ -3,23 +3,24 @@
  * perhaps by the engine's; placed.
  */
 
+import type { WorkerEnd } from '../../base/message-end.ts';
 import { routineNamed } from '../algebra.ts';
 import type { FunctionRef } from '../emit/nodes.ts';
 import type { Engine } from '../interpreter/engine.ts';
 import type { MadeRegions, RegionOutcome } from './region-maker.ts';
 import type { PackedRegion } from './region-request.ts';
-import { MakesAside, MakesHere, type MakesRegions, type RegionThread } from './region-thread.ts';
+import { MakesAside, MakesHere, type MakesRegions } from './region-thread.ts';
 
 /** Where the work is done that need not be done on the thread that runs the guest. */
 export interface Aside {
   /** Modules are compiled on other threads, and can be placed some time later. */
   readonly compile: boolean;
   /** A thread that makes regions, if there can be one. */
-  readonly regionThread?: (() => RegionThread | undefined) | undefined;
+  readonly regionThread?: (() => WorkerEnd | undefined) | undefined;
 }
 
 /** Undefined also where the platform refuses to start one: without it nothing is missing but time. */
-function startedThread({ regionThread }: Aside): RegionThread | undefined {
+function startedThread({ regionThread }: Aside): WorkerEnd | undefined {
   try {
     return regionThread?.();
   } catch {

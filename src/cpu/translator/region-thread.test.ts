@@ -6,11 +6,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
+import { endOf, type PostsMessages, type WorkerEnd } from '../../base/message-end.ts';
 import { CODE, LongModeMachine } from '../interpreter/test-long-mode.ts';
 import { type MadeRegions, type MakerOptions, RegionMaker } from './region-maker.ts';
 import type { PackedRegion } from './region-request.ts';
-import { type RegionThread, serveRegions, type ThreadPort } from './region-thread.ts';
+import { serveRegions } from './region-thread.ts';
 
 const RAX = 0;
 const RCX = 1;
@@ -18,15 +19,8 @@ const TURNS = 5000;
 /** add eax, ecx; crc32 eax, ecx, which is a routine; dec ecx; jnz; then HLT. */
 const LOOP = '01 c8  f2 0f 38 f1 c1  ff c9  75 f5  f4';
 
-function portOf(port: MessagePort): ThreadPort {
-  return {
-    post: (message, transfer) => port.postMessage(message, transfer),
-    listen: (received) => port.on('message', received),
-  };
-}
-
 interface Watched {
-  readonly thread: RegionThread;
+  readonly thread: WorkerEnd;
   /** What has come from the thread. */
   readonly made: MadeRegions[];
   isTerminated: boolean;
@@ -36,13 +30,13 @@ interface Watched {
 /** A thread; one that is lost answers nothing. */
 function startThread(isLost = false): Watched {
   const { port1, port2 } = new MessageChannel();
-  if (!isLost) serveRegions(portOf(port2));
-  const near = portOf(port1);
-  let failed = (): void => {};
+  if (!isLost) serveRegions(endOf(port2 as unknown as PostsMessages));
+  const near = endOf(port1 as unknown as PostsMessages);
+  let failed: (error: Error) => void = () => {};
   const watched: Watched = {
     made: [],
     isTerminated: false,
-    fail: () => failed(),
+    fail: () => failed(new Error('The thread is lost.')),
     thread: {
       post: near.post,
       listen: (received) =>
@@ -53,7 +47,7 @@ function startThread(isLost = false): Watched {
       failed(listener) {
         failed = listener;
       },
-      terminate() {
+      async terminate() {
         watched.isTerminated = true;
         port1.close();
       },
@@ -62,7 +56,7 @@ function startThread(isLost = false): Watched {
   return watched;
 }
 
-function loopingMachine(thread: RegionThread): LongModeMachine {
+function loopingMachine(thread: WorkerEnd): LongModeMachine {
   const machine = new LongModeMachine(undefined, { tiers: 'auto', compileAside: true, regionThread: () => thread });
   machine.engine.blocks.countdown = 50;
   machine.code(LOOP);
@@ -101,18 +95,15 @@ test('a region that another thread makes computes what the interpreter does', as
 });
 
 test('another thread makes the same bytes as this one', async (t) => {
-  const asked: { options: MakerOptions; request: PackedRegion }[] = [];
+  const asked: PackedRegion[] = [];
   const { thread, made } = startThread();
   let options: MakerOptions | undefined;
-  const watching: RegionThread = {
+  const watching: WorkerEnd = {
     ...thread,
     post(message, transfer) {
       const { kind } = message as { kind: string };
       if (kind === 'begin') options = (message as { options: MakerOptions }).options;
-      if (kind === 'region') {
-        const { request } = structuredClone(message) as { request: PackedRegion };
-        asked.push({ options: options as MakerOptions, request });
-      }
+      if (kind === 'region') asked.push((structuredClone(message) as { request: PackedRegion }).request);
       thread.post(message, transfer);
     },
   };
@@ -122,7 +113,7 @@ test('another thread makes the same bytes as this one', async (t) => {
   const [first] = made;
   assert(first !== undefined && options !== undefined);
   const here = new RegionMaker(options);
-  for (const { request } of asked.slice(0, first.outcomes.length)) here.region(request);
+  for (const request of asked.slice(0, first.outcomes.length)) here.region(request);
   assert.deepEqual(here.finish(), first);
   assert.deepEqual(
     first.imports.filter((name) => !/^\d+$/.test(name)),

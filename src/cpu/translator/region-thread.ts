@@ -3,6 +3,7 @@
  * `serveRegions`; how it is started is the platform's business.
  */
 
+import type { MessageEnd, WorkerEnd } from '../../base/message-end.ts';
 import { type MadeRegions, type MakerOptions, RegionMaker } from './region-maker.ts';
 import type { PackedRegion } from './region-request.ts';
 
@@ -13,19 +14,6 @@ export interface MakesRegions {
   finish(done: (made: MadeRegions) => void): void;
   /** Nothing is to be made any more. */
   close(): void;
-}
-
-/** One side of a channel between two threads: messages arrive in the order in which they were posted. */
-export interface ThreadPort {
-  post(message: unknown, transfer: ArrayBuffer[]): void;
-  listen(received: (message: unknown) => void): void;
-}
-
-/** A thread that has been started. */
-export interface RegionThread extends ThreadPort {
-  /** Called if it could not be started, or has ended by itself. */
-  failed(listener: () => void): void;
-  terminate(): void;
 }
 
 type ToThread =
@@ -54,12 +42,12 @@ export class MakesHere implements MakesRegions {
 
 /** On the thread given. */
 export class MakesAside implements MakesRegions {
-  readonly #thread: RegionThread;
+  readonly #thread: WorkerEnd;
   /** Who waits for modules, in order. */
   readonly #waiting: ((made: MadeRegions) => void)[] = [];
 
   /** `failed`: what has been asked for will not come. */
-  constructor(thread: RegionThread, options: MakerOptions, failed: () => void) {
+  constructor(thread: WorkerEnd, options: MakerOptions, failed: () => void) {
     this.#thread = thread;
     thread.listen((message) => this.#waiting.shift()?.(message as MadeRegions));
     thread.failed(failed);
@@ -80,20 +68,20 @@ export class MakesAside implements MakesRegions {
   }
 
   close(): void {
-    this.#thread.terminate();
+    void this.#thread.terminate();
   }
 }
 
-/** Makes, on a thread of its own, what is asked for through the port. */
-export function serveRegions(port: ThreadPort): void {
+/** Makes, on a thread of its own, what is asked for through the channel. */
+export function serveRegions(end: MessageEnd): void {
   let maker: RegionMaker | undefined;
-  port.listen((message) => {
+  end.listen((message) => {
     const asked = message as ToThread;
     if (asked.kind === 'begin') maker = new RegionMaker(asked.options);
     else if (asked.kind === 'region') maker?.region(asked.request);
     else if (maker !== undefined) {
       const made = maker.finish();
-      port.post(made, [made.bytes.buffer]);
+      end.post(made, [made.bytes.buffer]);
     }
   });
 }

@@ -1,8 +1,8 @@
 /** What runs in a worker of Node: a machine. */
 
 import { parentPort } from 'node:worker_threads';
+import { endOf, type PostsMessages } from '../../base/message-end.ts';
 import { enableBranchHints } from '../../host/node/engine-flags.ts';
-import { endOf, type PostsMessages } from '../rpc/message-end.ts';
 import { serveMachine } from '../serve-machine.ts';
 import { nodeMachine } from './machine.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { VivariumError } from '../../base/errors.ts';
-import { endOf, type PostsMessages } from './message-end.ts';
+import { endOf, type PostsMessages } from '../../base/message-end.ts';
 import { givable, given, Rpc } from './rpc.ts';
 
 interface Near {

@@ -6,8 +6,8 @@
  *     [TELL, name, arguments]                 nobody waits for it
  */
 
+import type { MessageEnd } from '../../base/message-end.ts';
 import { type PackedError, packError, unpackError } from '../errors.ts';
-import type { MessageEnd } from './message-end.ts';
 
 const CALL = 0;
 const RESULT = 1;

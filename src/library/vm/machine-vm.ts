@@ -1,8 +1,8 @@
 /** A machine as its user sees it, by calls to wherever it runs. */
 
+import type { WorkerEnd } from '../../base/message-end.ts';
 import { unpackEnd, VmEndedError } from '../errors.ts';
 import type { CallerCalls, MachineCalls, MachineFacts, MachineOptions } from '../machine-calls.ts';
-import type { MachineEnd } from '../platform.ts';
 import { Rpc } from '../rpc/rpc.ts';
 import type { Bytes, WaitOptions } from '../types/common.ts';
 import type { VmScreen } from '../types/human.ts';
@@ -23,7 +23,7 @@ export class MachineVm implements Vm {
   readonly console: MachineConsole;
   readonly keyboard: MachineKeyboard;
   readonly pointer: MachinePointer;
-  readonly #end: MachineEnd;
+  readonly #end: WorkerEnd;
   readonly #machine: ToMachine;
   readonly #agent: AgentSession;
   readonly #served: Served;
@@ -34,7 +34,7 @@ export class MachineVm implements Vm {
   #ended: VmEnd | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(end: MachineEnd, agent: AgentSession, served: Served, uploads: Uploads) {
+  constructor(end: WorkerEnd, agent: AgentSession, served: Served, uploads: Uploads) {
     this.#uploads = uploads;
     this.#end = end;
     this.#agent = agent;

@@ -16,7 +16,11 @@ const PAGES = 16;
 
 /** Emits handlers and the routines they call into one module; instantiating it validates all of them. */
 class Workshop implements EmitterContext {
-  readonly #space = new CodeSpace(new WebAssembly.Memory({ initial: PAGES, maximum: PAGES }), PAGES, false, false);
+  readonly #space = new CodeSpace(new WebAssembly.Memory({ initial: PAGES, maximum: PAGES }), {
+    maximumPages: PAGES,
+    shared: false,
+    named: false,
+  });
   readonly core = new CoreFunctions(this.#space);
   readonly countHits = true;
   readonly traceEvents = true;

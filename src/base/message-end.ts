@@ -7,6 +7,14 @@ export interface MessageEnd {
   listen(received: (message: unknown) => void): void;
 }
 
+/** The end towards a worker that has been started. */
+export interface WorkerEnd extends MessageEnd {
+  /** Called once if the worker could not be started, or breaks down. */
+  failed(listener: (error: Error) => void): void;
+  /** At once, whatever it is doing. */
+  terminate(): Promise<void>;
+}
+
 /** What a browser's workers, ports and scopes have, and the ports of Node, too. */
 export interface PostsMessages {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
