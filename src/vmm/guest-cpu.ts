@@ -65,6 +65,8 @@ const KEPT_BY_INIT: ReadonlySet<StateField> = new Set([
   ...[vcpu.sysenterEip, vcpu.tscAux, vcpu.tscOffset, vcpu.pat, vcpu.miscEnable, vcpu.smbase, vcpu.instructions],
 ]);
 const CR0_CACHING = BigInt(CR0_CD | CR0_NW);
+const NMI_VECTOR = 2;
+const DEBUG_VECTOR = 1;
 /** So many new frames end a slice: the host takes microseconds for each. */
 const FRAMES_PER_SLICE = 256;
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
@@ -178,6 +180,37 @@ export class GuestCpu implements Monitor, SampledCpu {
     cpu.set(vcpu.dr, 0xffff0ff0n, 6);
     cpu.set(vcpu.dr, 0x400n, 7);
     cpu.translations.flushAll();
+  }
+
+  /**
+   * Takes debug exceptions, NMI and interrupts that can be taken now; false when that ended in a triple fault. After it
+   * nothing calls for attention but a guest that ends.
+   */
+  takeEvents(isEnding: boolean): boolean {
+    const cpu = this.vcpu;
+    cpu.takeManagementInterrupt();
+    if (cpu.initDue) this.init();
+    const debug = cpu.get32(vcpu.pendingDebug);
+    if (debug !== 0 && !cpu.debugHeld) {
+      cpu.set32(vcpu.pendingDebug, 0);
+      cpu.set(vcpu.dr, cpu.get(vcpu.dr, 6) | BigInt(debug), 6);
+      cpu.set32(vcpu.activity, 0);
+      if (!cpu.exception(DEBUG_VECTOR)) return false;
+    }
+    if (cpu.get32(vcpu.nmiPending) !== 0 && cpu.get32(vcpu.nmiBlocked) === 0) {
+      cpu.set32(vcpu.nmiPending, 0);
+      cpu.set32(vcpu.nmiBlocked, 1);
+      cpu.set32(vcpu.activity, 0);
+      if (!cpu.interrupt(NMI_VECTOR)) return false;
+    }
+    cpu.attention = isEnding;
+    if (this.apic.pending() && cpu.interruptible) {
+      const vector = this.apic.acknowledge();
+      this.#parts.exits.record('interrupt', `vector ${vector}`);
+      cpu.set32(vcpu.activity, 0);
+      if (!cpu.interrupt(vector)) return false;
+    }
+    return true;
   }
 
   /** As after the board's reset; the local APIC has had it already. */

@@ -38,16 +38,9 @@ import { makeVirtio } from './guest-virtio.ts';
 import { createHash } from './hash.ts';
 import { Random } from './random.ts';
 import { SliceLength } from './slice-length.ts';
+import { Captures } from './snapshot/captures.ts';
 import { withMedia } from './snapshot/disks.ts';
-import {
-  type Capture,
-  capture,
-  type GuestParts,
-  open,
-  pack,
-  restore,
-  type SnapshotOptions,
-} from './snapshot/guest-snapshot.ts';
+import { capture, type GuestParts, open, pack, restore, type SnapshotOptions } from './snapshot/guest-snapshot.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
@@ -58,10 +51,6 @@ const HOLD_MS = 8;
 const LARGEST_MEMORY_BYTES = 3584 * 2 ** 20;
 /** What timers of the host can wait for: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-/** How long a snapshot waits for the disks to be at rest: as many turns of the run loop. */
-const MOST_RESTLESS_TURNS = 20_000;
-const NMI_VECTOR = 2;
-const DEBUG_VECTOR = 1;
 
 export class Guest implements RunnableGuest {
   readonly #options: GuestOptions;
@@ -86,9 +75,7 @@ export class Guest implements RunnableGuest {
   readonly #slices = new SliceLength();
   /** The host's clock when it was last looked at. */
   #nowMs = 0;
-  /** Who waits for a snapshot, and how many turns of the run loop the disks have had to come to rest. */
-  #captures: { readonly options: SnapshotOptions; taken(captured: Capture | VivariumError): void }[] = [];
-  #restlessTurns = 0;
+  readonly #captures = new Captures();
   #isRunning = false;
 
   private constructor(given: GuestOptions, bootMs?: number) {
@@ -345,37 +332,23 @@ export class Guest implements RunnableGuest {
   }
 
   async snapshot(options: SnapshotOptions = {}): Promise<Uint8Array> {
-    const captured = await new Promise<Capture | VivariumError>((taken) => {
-      this.#captures.push({ options, taken });
-      this.#cpu.vcpu.attention = true;
-      if (this.#isRunning) this.#wake?.();
-      else this.#capture();
-    });
-    if (captured instanceof VivariumError) throw captured;
-    return pack(captured, this.#options, options);
-  }
-
-  /**
-   * While the disks are at rest, if they come to: then the guest that is restored sees their answers when this one does.
-   * Else devices ask again for what they wait for.
-   */
-  #captureWhenAtRest(): void {
-    if (this.#captures.length === 0) return;
-    if (this.#blocks.isEmpty || ++this.#restlessTurns > MOST_RESTLESS_TURNS) this.#capture();
+    const captured = this.#captures.ask(options);
+    this.#cpu.vcpu.attention = true;
+    if (this.#isRunning) this.#wake?.();
+    else this.#capture();
+    return pack(await captured, this.#options, options);
   }
 
   #capture(): void {
-    const captures = this.#captures;
-    this.#captures = [];
-    this.#restlessTurns = 0;
-    if (captures.length === 0) return;
+    if (this.#captures.isEmpty) return;
     if (this.#end !== undefined && this.#end.kind !== 'stopped') {
-      const problem = new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.');
-      for (const { taken } of captures) taken(problem);
+      this.#captures.refuse(
+        new VivariumError({ kind: 'bad-option' }, 'The guest has ended: there is nothing to be saved.'),
+      );
       return;
     }
     if (this.#restarts) this.#restart();
-    for (const { options, taken } of captures) taken(capture(this.#parts, options));
+    this.#captures.take((options) => capture(this.#parts, options));
     // Memory is frozen. And what the TLB remembers can show in accessed bits: the guest that is restored has nothing there.
     this.#cpu.vcpu.translations.flushAll();
   }
@@ -422,8 +395,11 @@ export class Guest implements RunnableGuest {
       this.#blocks.deliver();
       if (this.#restarts) this.#restart();
       this.#clock.queue.runExpired(this.#clock.at(this.#nowMs));
-      this.#captureWhenAtRest();
-      if (!this.#deliver()) continue;
+      if (this.#captures.isDue(this.#blocks.isEmpty)) this.#capture();
+      if (!this.#cpu.takeEvents(this.#end !== undefined)) {
+        this.#tripleFault();
+        continue;
+      }
       const idle = this.#isIdle();
       if (!idle) this.#runSlice();
       else if (this.#end === undefined && !this.#blocks.isReady) await this.#waitWhileIdle();
@@ -441,43 +417,14 @@ export class Guest implements RunnableGuest {
     return this.#end as GuestEnd;
   }
 
-  /** Debug exceptions, NMI and interrupts that can be taken now; false when that ended in a triple fault. */
-  #deliver(): boolean {
-    const cpu = this.#cpu.vcpu;
-    cpu.takeManagementInterrupt();
-    if (cpu.initDue) this.#cpu.init();
-    const debug = cpu.get32(vcpu.pendingDebug);
-    if (debug !== 0 && !cpu.debugHeld) {
-      cpu.set32(vcpu.pendingDebug, 0);
-      cpu.set(vcpu.dr, cpu.get(vcpu.dr, 6) | BigInt(debug), 6);
-      cpu.set32(vcpu.activity, 0);
-      if (!cpu.exception(DEBUG_VECTOR)) return this.#tripleFault();
-    }
-    if (cpu.get32(vcpu.nmiPending) !== 0 && cpu.get32(vcpu.nmiBlocked) === 0) {
-      cpu.set32(vcpu.nmiPending, 0);
-      cpu.set32(vcpu.nmiBlocked, 1);
-      cpu.set32(vcpu.activity, 0);
-      if (!cpu.interrupt(NMI_VECTOR)) return this.#tripleFault();
-    }
-    cpu.attention = this.#end !== undefined;
-    if (this.#cpu.apic.pending() && cpu.interruptible) {
-      const vector = this.#cpu.apic.acknowledge();
-      this.#exits.record('interrupt', `vector ${vector}`);
-      cpu.set32(vcpu.activity, 0);
-      if (!cpu.interrupt(vector)) return this.#tripleFault();
-    }
-    return true;
-  }
-
-  #tripleFault(): false {
+  #tripleFault(): void {
     const rip = this.#cpu.vcpu.get(vcpu.rip).toString(16);
     if (this.#options.firmware && !this.#options.firmware.resetEnds) {
       // The board resets a processor that shuts down.
       this.#restarts = true;
-      return false;
+      return;
     }
     this.#finish({ kind: 'triple-fault', detail: `at instruction pointer 0x${rip}` });
-    return false;
   }
 
   #isIdle(): boolean {
