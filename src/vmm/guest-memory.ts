@@ -45,6 +45,14 @@ export interface Shadowing {
   readonly writesMemory: boolean;
 }
 
+/** Pages of RAM that are elsewhere until they are wanted. */
+export interface StoredPages {
+  /** Fills the page, and what lies with it; false if there is nothing to be filled. */
+  bring(page: number): boolean;
+  /** Fills all that are left. */
+  bringAll(): void;
+}
+
 export class FrameTable implements GuestMemory {
   readonly sizeBytes: number;
   /** Machine address of the table, and its number of entries. */
@@ -65,6 +73,8 @@ export class FrameTable implements GuestMemory {
   #sink = 0;
   /** Memory that a snapshot is being made of: its pages are marked as shared. */
   #frozen: FrozenMemory | undefined;
+  /** What pages without a frame are filled with, if not with zeros. */
+  #stored: StoredPages | undefined;
   /** What addresses lead to has changed. */
   remapped: () => void = () => {};
   /** A device wrote to a frame that holds decoded code. */
@@ -97,6 +107,7 @@ export class FrameTable implements GuestMemory {
       if (this.#frozen?.keep(page) !== true) return this.#writeBehind(page);
       entry = this.#entry(page);
     }
+    if ((entry & FRAME_MASK) === 0) entry = this.#brought(page);
     if ((entry & FRAME_MASK) === 0) {
       const frame = this.#memory.frame();
       this.#pageOf[frame / PAGE_BYTES] = page + 1;
@@ -106,6 +117,12 @@ export class FrameTable implements GuestMemory {
     if (write) entry |= FRAME_DIRTY;
     this.#memory.u32[(this.table >>> 2) + page] = entry;
     return entry | 0;
+  }
+
+  /** The entry of a page that had no frame, which it has now if it was stored. */
+  #brought(page: number): number {
+    this.#stored?.bring(page);
+    return this.#entry(page);
   }
 
   // ---- What is in front of RAM -------------------------------------------------------------------------------------
@@ -209,7 +226,8 @@ export class FrameTable implements GuestMemory {
   read(address: number, into: Uint8Array): boolean {
     if (!this.#isRam(address, into.length)) return false;
     this.#pieces(address, into.length, (page, offset, start, length) => {
-      const frame = (this.#entry(page) & FRAME_MASK) >>> 0;
+      const entry = this.#entry(page);
+      const frame = (((entry & FRAME_MASK) === 0 ? this.#brought(page) : entry) & FRAME_MASK) >>> 0;
       const piece = into.subarray(start, start + length);
       if (frame === 0) piece.fill(0);
       else piece.set(this.#memory.u8.subarray(frame + offset, frame + offset + length));
@@ -258,6 +276,7 @@ export class FrameTable implements GuestMemory {
   /** What is in RAM now, seen or not. Translations must be forgotten: those of frozen pages may allow writes. */
   freeze(): FrozenMemory {
     this.#frozen?.finish();
+    this.#stored?.bringAll();
     const pages: number[] = [];
     for (const { base, length } of memoryMap(this.sizeBytes).ram) {
       for (let page = base / PAGE_BYTES; page < (base + length) / PAGE_BYTES; page++) {
@@ -296,15 +315,10 @@ export class FrameTable implements GuestMemory {
     else this.#setEntry(page, this.#entry(page) & ~FRAME_DIRTY);
   }
 
-  /** Which page of the guest a frame is, and the other way round. */
+  /** Which page of the guest a frame is. */
   pageOf(frame: number): number | undefined {
     const page = (this.#pageOf[frame / PAGE_BYTES] as number) - 1;
     return page < 0 ? undefined : page;
-  }
-
-  frameOf(page: number): number | undefined {
-    const frame = (this.#entry(page) & FRAME_MASK) >>> 0;
-    return frame === 0 ? undefined : frame;
   }
 
   /** Whether translations may allow writes to this frame. */
@@ -319,7 +333,13 @@ export class FrameTable implements GuestMemory {
     this.#memory.expect(Math.min(bytes, this.sizeBytes));
   }
 
-  /** Fills pages of RAM, seen or not; false where one is not there. For guests that have run no code yet. */
+  /** Of a guest that is restored, what is not filled now: from above the first MiB. */
+  fillLater(stored: StoredPages): void {
+    this.#stored = stored;
+    for (let page = 0; page < LOW_PAGES; page++) stored.bring(page);
+  }
+
+  /** Fills pages of RAM, seen or not; false where one is not there. For those that no code has used. */
   fillRam(first: number, pages: number, bytes: Uint8Array | undefined): boolean {
     const [start, end] = [first * PAGE_BYTES, (first + pages) * PAGE_BYTES];
     const { ram } = memoryMap(this.sizeBytes);
@@ -371,6 +391,7 @@ export class FrameTable implements GuestMemory {
 
   /** Every page of RAM that has a frame and is not all zeros, whatever is in front of it, lowest first. */
   *contents(): Generator<{ page: number; bytes: Uint8Array }> {
+    this.#stored?.bringAll();
     for (let page = 0; page < this.pages; page++) {
       const frame = ((this.#hidden.get(page) ?? this.#entry(page)) & FRAME_MASK) >>> 0;
       if (frame === 0) continue;

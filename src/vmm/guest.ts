@@ -41,6 +41,7 @@ import { SliceLength } from './slice-length.ts';
 import { Captures } from './snapshot/captures.ts';
 import { withMedia } from './snapshot/disks.ts';
 import { capture, type GuestParts, open, pack, restore, type SnapshotOptions } from './snapshot/guest-snapshot.ts';
+import type { StoredMemory } from './snapshot/stored-memory.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** Deterministic guests begin at this time: 2024-01-01 00:00 UTC. */
@@ -76,6 +77,8 @@ export class Guest implements RunnableGuest {
   /** The host's clock when it was last looked at. */
   #nowMs = 0;
   readonly #captures = new Captures();
+  /** Memory of the snapshot that the guest is from. */
+  #stored: StoredMemory | undefined;
   #isRunning = false;
 
   private constructor(given: GuestOptions, bootMs?: number) {
@@ -214,10 +217,11 @@ export class Guest implements RunnableGuest {
     const { time, bootMs, clockNs } = opened.manifest;
     // A real clock has gone on meanwhile.
     const guest = new Guest(opened.options, time === 'real' ? options.host.wallClockMs() - clockNs / 1e6 : bootMs);
+    guest.#stored = opened.stored;
     await restore(guest.#parts, opened);
     const frames = guest.#frames;
     const known = await decoded;
-    if (known !== undefined) guest.#engine.useDecoded(known, (page) => frames.frameOf(page));
+    if (known !== undefined) guest.#engine.useDecoded(known, (frame) => frames.pageOf(frame));
     guest.#board.pciRoot?.resume();
     return guest;
   }
@@ -332,6 +336,7 @@ export class Guest implements RunnableGuest {
   }
 
   async snapshot(options: SnapshotOptions = {}): Promise<Uint8Array> {
+    await this.#stored?.bringAllAside(() => true);
     const captured = this.#captures.ask(options);
     this.#cpu.vcpu.attention = true;
     if (this.#isRunning) this.#wake?.();
@@ -362,6 +367,8 @@ export class Guest implements RunnableGuest {
 
   async run(): Promise<GuestEnd> {
     this.#isRunning = true;
+    // Whoever reaches for what makes no sense is told.
+    this.#stored?.bringAllAside(() => this.#end === undefined).catch(() => {});
     try {
       return await this.#run();
     } finally {

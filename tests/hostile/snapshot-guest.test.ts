@@ -79,7 +79,9 @@ async function forged(name: string, change: (bytes: Uint8Array) => Uint8Array): 
   const sections: Section[] = [];
   for (const section of file.names) {
     const bytes = new Uint8Array(await file.read(section));
-    sections.push({ name: section, bytes: section === name ? change(bytes) : bytes });
+    const first = file.firstPageOf(section);
+    const pages = first === undefined ? {} : { first };
+    sections.push({ name: section, bytes: section === name ? change(bytes) : bytes, ...pages });
   }
   return packSnapshot(file.manifest as object, sections, nodePacking);
 }

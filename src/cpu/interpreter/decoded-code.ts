@@ -70,40 +70,41 @@ export function packDecoded(pages: ReadonlyMap<number, readonly DecodedBlock[]>,
 export class DecodedCode {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** Entries of pages, by the machine frame that is one; blocks by their keys, of pages that were looked at. */
+  readonly #pageOf: (frame: number) => number | undefined;
+  /** Entries by page of the guest; blocks by their keys, of frames that were looked at. */
   readonly #entries = new Map<number, number>();
   readonly #blocks = new Map<number, Map<number, number>>();
 
-  private constructor(bytes: Uint8Array) {
+  private constructor(bytes: Uint8Array, pageOf: (frame: number) => number | undefined) {
     this.#bytes = bytes;
+    this.#pageOf = pageOf;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  /** Undefined for what is of another engine. `frameOf`: where a page of the guest is in machine memory. */
+  /** Undefined for what is of another engine. `pageOf`: which page of the guest a frame of machine memory is. */
   static open(
     bytes: Uint8Array,
     { code, countdown }: DecodedFor,
-    frameOf: (page: number) => number | undefined,
+    pageOf: (frame: number) => number | undefined,
   ): DecodedCode | undefined {
-    const decoded = new DecodedCode(bytes);
+    const decoded = new DecodedCode(bytes, pageOf);
     const view = decoded.#view;
     if (bytes.length < HEADER_BYTES || view.getUint32(4, true) !== countdown) return undefined;
     if (view.getUint32(0, true) !== checkOf(code)) return undefined;
     const pages = view.getUint32(8, true);
     for (let i = 0; i < pages; i++) {
       const entry = HEADER_BYTES + PAGE_ENTRY_BYTES * i;
-      const frame = frameOf(view.getUint32(entry, true));
-      if (frame !== undefined) decoded.#entries.set(frame, entry);
+      decoded.#entries.set(view.getUint32(entry, true), entry);
     }
     return decoded;
   }
 
   /** What is to be put in machine memory for a block in this frame, if its bytes, at `at` of `memory`, are those it is of. */
   find(frame: number, key: number, memory: Uint8Array, at: number): Omit<DecodedBlock, 'key'> | undefined {
-    const entry = this.#entries.get(frame);
-    if (entry === undefined) return undefined;
     let blocks = this.#blocks.get(frame);
     if (blocks === undefined) {
+      const entry = this.#entries.get(this.#pageOf(frame) ?? -1);
+      if (entry === undefined) return undefined;
       blocks = this.#listed(entry);
       this.#blocks.set(frame, blocks);
     }

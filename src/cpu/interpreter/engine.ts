@@ -147,10 +147,10 @@ export class Engine implements EmitterContext {
   }
 
   /** Blocks need not be decoded where they are in `decoded` (decoded-code.ts), if that is of an engine like this. */
-  useDecoded(decoded: Uint8Array, frameOf: (page: number) => number | undefined): void {
+  useDecoded(decoded: Uint8Array, pageOf: (frame: number) => number | undefined): void {
     const { blocks } = this;
     if (this.#made === undefined) return;
-    blocks.decodedBefore = DecodedCode.open(decoded, { ...this.#made, countdown: blocks.countdown }, frameOf);
+    blocks.decodedBefore = DecodedCode.open(decoded, { ...this.#made, countdown: blocks.countdown }, pageOf);
   }
 
   /** All blocks that are decoded now, for engines like this; undefined if there can be none. */

@@ -171,11 +171,12 @@ export function defineTranslation(module: ModuleBuilder, context: EmitterContext
     const { builder: b } = m;
     if (bus === undefined) return undefined;
     const address = throughGate(m, bus);
-    const entry = frameOf(m, address);
-    m.if(m.isZero(m.and(entry, m.number(FRAME_RAM))), () => b.return([m.const(64, -1n)]));
-    const frame = m.and(entry, m.number(FRAME_MASK));
-    m.if(m.isZero(frame), () => b.return([m.const(64, 0n)]));
-    return [b.load(64, m.or(frame, m.and(m.trunc(address, 32), m.number(0xfff))), 0)];
+    const entry = m.variable(frameOf(m, address));
+    m.if(m.isZero(m.and(m.use(entry), m.number(FRAME_RAM))), () => b.return([m.const(64, -1n)]));
+    const absent = m.isZero(m.and(m.use(entry), m.number(FRAME_MASK)));
+    m.if(absent, () => m.assign(entry, m.run(core.assignFrame, address, m.number(0))));
+    const machine = m.or(m.and(m.use(entry), m.number(FRAME_MASK)), m.and(m.trunc(address, 32), m.number(0xfff)));
+    return [b.load(64, machine as Node, 0)];
   });
 
   for (const [type, ref] of [

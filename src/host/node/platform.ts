@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { deflate, gunzipSync, inflate } from 'node:zlib';
+import { deflate, gunzipSync, inflate, inflateSync } from 'node:zlib';
 import type { HostPlatform } from '../../vmm/guest-options.ts';
 import type { Packing } from '../../vmm/snapshot/format.ts';
 import { sleep } from '../sleep.ts';
@@ -62,11 +62,17 @@ export const nodePacking: Packing = {
     return createHash('sha256').update(bytes).digest();
   },
   deflate: (bytes) => deflateAside(bytes, { level: DEFLATE_LEVEL }),
-  async inflate(packed, sizeBytes) {
-    // One more, so that the end of the stream is seen without another piece.
-    const chunkSize = Math.max(SMALLEST_CHUNK_BYTES, Math.min(sizeBytes + 1, LARGEST_CHUNK_BYTES));
-    const bytes = await inflateAside(packed, { maxOutputLength: sizeBytes + 1, chunkSize });
-    if (bytes.length !== sizeBytes) throw new Error('It is of another length.');
-    return bytes;
-  },
+  inflate: async (packed, sizeBytes) => ofLength(await inflateAside(packed, inflating(sizeBytes)), sizeBytes),
+  inflateNow: (packed, sizeBytes) => ofLength(inflateSync(packed, inflating(sizeBytes)), sizeBytes),
 };
+
+/** One byte more, so that the end of the stream is seen without another piece. */
+function inflating(sizeBytes: number): { readonly maxOutputLength: number; readonly chunkSize: number } {
+  const chunkSize = Math.max(SMALLEST_CHUNK_BYTES, Math.min(sizeBytes + 1, LARGEST_CHUNK_BYTES));
+  return { maxOutputLength: sizeBytes + 1, chunkSize };
+}
+
+function ofLength(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+  if (bytes.length !== sizeBytes) throw new Error('It is of another length.');
+  return bytes;
+}

@@ -1,9 +1,6 @@
-/** What runs in a worker of Node beside a machine: what makes regions for its translator. */
+/** What runs in a worker of Node beside a machine. Its code is loaded behind the cache that may have it compiled. */
 
-import { parentPort } from 'node:worker_threads';
-import { endOf, type PostsMessages } from '../../base/message-end.ts';
-import { serveRegions } from '../../cpu/translator/region-thread.ts';
-import { deferThisThread } from '../../host/node/compiler-threads.ts';
+import { keepCompiledCode } from '../../host/node/compile-cache.ts';
 
-deferThisThread();
-serveRegions(endOf(parentPort as unknown as PostsMessages));
+keepCompiledCode();
+await import('./regions.ts');

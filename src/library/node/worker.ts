@@ -1,10 +1,6 @@
-/** What runs in a worker of Node: a machine. */
+/** What runs in a worker of Node: a machine. Its code is loaded behind the cache that may have it compiled. */
 
-import { parentPort } from 'node:worker_threads';
-import { endOf, type PostsMessages } from '../../base/message-end.ts';
-import { enableBranchHints } from '../../host/node/engine-flags.ts';
-import { serveMachine } from '../serve-machine.ts';
-import { nodeMachine } from './machine.ts';
+import { keepCompiledCode } from '../../host/node/compile-cache.ts';
 
-enableBranchHints();
-serveMachine(endOf(parentPort as unknown as PostsMessages), nodeMachine);
+keepCompiledCode();
+await import('./machine-worker.ts');

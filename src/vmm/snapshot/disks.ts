@@ -159,7 +159,7 @@ export async function* diskSections(name: string, disk: FrozenDisk, base?: BaseP
   }
   const writer = new SectionWriter();
   let written = 0;
-  const next = (): Section => ({ name: `${name}/${written++}`, bytes: writer.finish() });
+  const next = (): Section => ({ name: `${name}/${written++}`, ...writer.finish() });
   for (const [first, count] of runsOf(disk, base)) {
     const bytes = await disk.take(first, count).catch((error: unknown): never => {
       throw unreadable(error);

@@ -5,12 +5,13 @@
  *     +8   u32       version of the format
  *     +12  u32       length of the table
  *     +16  u32       CRC-32 of the table
- *     +20            the table: {"manifest": {...}, "sections": [{"name", "size", "stored", "crc", "packing"}, ...]}
+ *     +20            the table: {"manifest": {...}, "sections": [{"name", "size", "stored", "crc", "packing", "first"}, ...]}
  *     ...            the sections' stored bytes, in the order of the table, one after the other, to the end
  *
  * Numbers are little endian. `size` is the length of what is in the section, `stored` that of its bytes here, of which
- * `crc` is the CRC-32; `packing` is "deflate" (a zlib stream, RFC 1950) or "none". Whoever meets a section with a name
- * it does not know must refuse the whole: a part of the machine would be missing.
+ * `crc` is the CRC-32; `packing` is "deflate" (a zlib stream, RFC 1950) or "none". `first`, which not all have, is the
+ * number of the first page in a section of pages. Whoever meets a section with a name it does not know must refuse the
+ * whole: a part of the machine would be missing.
  */
 
 import { sha256 } from '@noble/hashes/sha2';
@@ -40,6 +41,8 @@ export interface Packing {
   deflate(bytes: Uint8Array): Promise<Uint8Array>;
   /** Rejects for what is no whole zlib stream of exactly `sizeBytes`; never holds much more than that. */
   inflate(packed: Uint8Array, sizeBytes: number): Promise<Uint8Array>;
+  /** The same at once, if the platform can: throws. */
+  inflateNow?(packed: Uint8Array, sizeBytes: number): Uint8Array;
   /** As `base/crc-32.ts`, if the platform has it faster. */
   crc32?(bytes: Uint8Array): number;
   /** SHA-256, if the platform has it faster. */
@@ -49,6 +52,8 @@ export interface Packing {
 export interface Section {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Number of its first page. */
+  readonly first?: number;
 }
 
 interface Entry {
@@ -57,6 +62,7 @@ interface Entry {
   readonly stored: number;
   readonly crc: number;
   readonly packing: 'none' | 'deflate';
+  readonly first?: number;
 }
 
 // ---- Writing -------------------------------------------------------------------------------------------------------
@@ -115,16 +121,18 @@ function tooLarge(bytes: number, cause?: unknown): VivariumError {
   return new VivariumError({ kind: 'host' }, message, { cause });
 }
 
-async function pack({ name, bytes }: Section, packing: Packing | undefined) {
+async function pack({ name, bytes, first }: Section, packing: Packing | undefined) {
   const size = bytes.length;
   const check = packing?.crc32 ?? crc32;
+  const pages = first === undefined ? {} : { first };
   if (packing !== undefined && size >= LEAST_PACKED_BYTES) {
     const stored = await packing.deflate(bytes);
     if (stored.length < size * WORTHWHILE) {
-      return { entry: { name, size, stored: stored.length, crc: check(stored), packing: 'deflate' as const }, stored };
+      const entry = { name, size, stored: stored.length, crc: check(stored), packing: 'deflate' as const, ...pages };
+      return { entry, stored };
     }
   }
-  return { entry: { name, size, stored: size, crc: check(bytes), packing: 'none' as const }, stored: bytes };
+  return { entry: { name, size, stored: size, crc: check(bytes), packing: 'none' as const, ...pages }, stored: bytes };
 }
 
 // ---- Reading -------------------------------------------------------------------------------------------------------
@@ -133,8 +141,8 @@ async function pack({ name, bytes }: Section, packing: Packing | undefined) {
 export class SnapshotFile {
   /** As it was written: nothing of it has been looked at. */
   readonly manifest: unknown;
-  /** SHA-256 of the table, in hexadecimal: by their checks, it stands for the sections, too. */
-  readonly digest: string;
+  readonly #table: Uint8Array;
+  #digest: string | undefined;
   readonly #sections = new Map<string, Entry & { readonly bytes: Uint8Array }>();
   readonly #packing: Packing | undefined;
   /** What is being unpacked, to be asked for once. */
@@ -158,7 +166,7 @@ export class SnapshotFile {
     if (crc32(table) !== view.getUint32(16, true)) {
       throw new SnapshotError(undefined, 'has a damaged table of contents');
     }
-    this.digest = bytesToHex(sha256(table));
+    this.#table = table;
     const { manifest, sections } = tableIn(table);
     this.manifest = manifest;
     let at = HEADER_BYTES + length;
@@ -169,6 +177,12 @@ export class SnapshotFile {
       at += entry.stored;
     }
     if (at !== file.length) throw new SnapshotError(undefined, `has ${file.length - at} bytes too many`);
+  }
+
+  /** SHA-256 of the table, in hexadecimal: by their checks, it stands for the sections, too. */
+  get digest(): string {
+    this.#digest ??= bytesToHex(sha256(this.#table));
+    return this.#digest;
   }
 
   get names(): IterableIterator<string> {
@@ -182,6 +196,11 @@ export class SnapshotFile {
   /** Bytes that are in a section. */
   sizeOf(name: string): number {
     return this.#entry(name).size;
+  }
+
+  /** The page that a section of pages begins with, if it says so. */
+  firstPageOf(name: string): number | undefined {
+    return this.#entry(name).first;
   }
 
   /** Begins with what `read` will be asked for. */
@@ -199,16 +218,44 @@ export class SnapshotFile {
       this.#ahead.delete(name);
       return begun;
     }
-    const { bytes, crc, size, packing } = this.#entry(name);
+    const { bytes, size, packing } = this.#entry(name);
     if (packing === 'deflate' && this.#packing === undefined) {
       throw new SnapshotError(name, 'is packed, and there is nothing to unpack it with');
     }
     // The platform's threads unpack while we check.
     const unpacked = packing === 'deflate' ? this.#packing?.inflate(bytes, size).catch(() => undefined) : undefined;
-    const isWhole = (this.#packing?.crc32 ?? crc32)(bytes) === crc;
+    const isWhole = this.#isWhole(name);
     const contents = packing === 'deflate' ? await unpacked : bytes;
-    if (!isWhole || contents?.length !== size) throw new SnapshotError(name, 'is damaged');
+    if (!isWhole || contents?.length !== size) throw damaged(name);
     return contents;
+  }
+
+  /** Whether `readNow` can be asked. */
+  get readsNow(): boolean {
+    return this.#packing?.inflateNow !== undefined;
+  }
+
+  /** What is in a section, at once: of one that `check` was asked for. Throws a SnapshotError. */
+  readNow(name: string): Uint8Array {
+    const { bytes, size, packing } = this.#entry(name);
+    if (packing === 'none') return bytes;
+    try {
+      const contents = this.#packing?.inflateNow?.(bytes, size);
+      if (contents?.length === size) return contents;
+    } catch {
+      // Whatever was wrong with it.
+    }
+    throw damaged(name);
+  }
+
+  /** Throws a SnapshotError for a section whose stored bytes are not those that were written. */
+  check(name: string): void {
+    if (!this.#isWhole(name)) throw damaged(name);
+  }
+
+  #isWhole(name: string): boolean {
+    const { bytes, crc } = this.#entry(name);
+    return (this.#packing?.crc32 ?? crc32)(bytes) === crc;
   }
 
   #entry(name: string): Entry & { readonly bytes: Uint8Array } {
@@ -216,6 +263,10 @@ export class SnapshotFile {
     if (entry === undefined) throw new SnapshotError(name, 'is missing');
     return entry;
   }
+}
+
+function damaged(section: string): SnapshotError {
+  return new SnapshotError(section, 'is damaged');
 }
 
 function tableIn(bytes: Uint8Array): { readonly manifest: unknown; readonly sections: readonly Entry[] } {
@@ -234,15 +285,17 @@ function tableIn(bytes: Uint8Array): { readonly manifest: unknown; readonly sect
 
 function isEntry(value: unknown): value is Entry {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, size, stored, crc, packing } = value as Readonly<Record<string, unknown>>;
+  const { name, size, stored, crc, packing, first } = value as Readonly<Record<string, unknown>>;
   const isLength = (length: unknown): boolean =>
     Number.isInteger(length) && (length as number) >= 0 && (length as number) <= LARGEST_SECTION_BYTES;
+  const isPage = (page: unknown): boolean => Number.isInteger(page) && (page as number) >= 0;
   return (
     typeof name === 'string' &&
     NAME.test(name) &&
     isLength(size) &&
     isLength(stored) &&
     Number.isInteger(crc) &&
+    (first === undefined || isPage(first)) &&
     (packing === 'none' || packing === 'deflate') &&
     (packing === 'deflate' || size === stored)
   );

@@ -56,6 +56,7 @@ import {
 import {
   type BasePages,
   copiedPages,
+  type FillPages,
   PAGE_BYTES,
   type PageSource,
   pageSections,
@@ -64,6 +65,7 @@ import {
   sectionNames,
   sizeOfPages,
 } from './pages.ts';
+import { StoredMemory } from './stored-memory.ts';
 
 /** What a guest consists of. */
 export interface GuestParts {
@@ -281,6 +283,8 @@ export interface Opened {
   readonly file: SnapshotFile;
   /** What it says the differences to, the one that is whole first. */
   readonly bases: readonly SnapshotFile[];
+  /** Memory, if the guest need not wait for it. */
+  readonly stored: StoredMemory | undefined;
   readonly manifest: Manifest;
   readonly options: GuestOptions;
   /** Media of the machine, in their order. */
@@ -315,11 +319,12 @@ export async function open(bytes: Uint8Array, given: RestoreOptions): Promise<Op
   };
   const options = { ...rest, memoryBytes, time, seed, optionalDevices, ...(firmware && { firmware }) };
   // The platform's threads unpack while the machine is made.
-  readPagesAhead(bases[0] ?? file, 'memory');
+  const stored = bases.length === 0 ? StoredMemory.of(file, 'memory', memoryBytes) : undefined;
+  if (stored === undefined) readPagesAhead(bases[0] ?? file, 'memory');
   const imagesChecked = checkImages(places, given.packing?.sha256);
   // Whoever restores is told.
   imagesChecked.catch(() => {});
-  return { file, bases, manifest, options, places, imagesChecked };
+  return { file, bases, stored, manifest, options, places, imagesChecked };
 }
 
 function placeOf(disk: SavedDisk, drives: readonly GuestDrive[], onVirtio: readonly BlockBackend[]): Place {
@@ -366,7 +371,7 @@ function checkVirtio(wanted: readonly string[], given: readonly GuestVirtio[]): 
 
 /** Makes a new guest, of the options that `open` gave, what was saved. Rejects with a VivariumError. */
 export async function restore(parts: GuestParts, opened: Opened): Promise<void> {
-  const { file, bases, manifest, places } = opened;
+  const { file, bases, stored, manifest, places } = opened;
   const { board, cpu, clock, frames, video, random } = parts;
   const known = new Set(['rom', 'vga-bios', 'input/com1', 'input/com2']);
   /** Errors of a part say which field of its state; this adds which section. */
@@ -383,11 +388,14 @@ export async function restore(parts: GuestParts, opened: Opened): Promise<void> 
   // Ports first of all: what waits must be there when their state says that it does.
   board.com1.receive(await file.read('input/com1'));
   board.com2.receive(await file.read('input/com2'));
-  frames.expect([...bases, file].reduce((sum, one) => sum + sizeOfPages(one, 'memory'), 0));
   const chain = [...bases, file];
   for (const name of ['memory', 'video']) for (const section of sectionNames(file, name)) known.add(section);
+  const fill: FillPages = (...run) => frames.fillRam(...run);
+  stored?.fillInto(fill);
+  if (stored !== undefined) frames.fillLater(stored);
+  else frames.expect(chain.reduce((sum, one) => sum + sizeOfPages(one, 'memory'), 0));
   for (const one of chain) {
-    await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, (...run) => frames.fillRam(...run));
+    if (stored === undefined) await readPages(one, 'memory', frames.sizeBytes / PAGE_BYTES, fill);
     const videoPages = (video?.sizeBytes ?? 0) / PAGE_BYTES;
     await readPages(one, 'video', videoPages, (first, pages, bytes) => {
       if (video === undefined || first + pages > videoPages) return false;

@@ -51,9 +51,9 @@ export function* pageSections(name: string, source: PageSource, base?: BasePages
     if (isData ? section.nextEquals(before) : before === undefined) continue;
     section.add(page, isData);
     if (!section.isFull) continue;
-    yield { name: `${name}/${written++}`, bytes: section.finish() };
+    yield { name: `${name}/${written++}`, ...section.finish() };
   }
-  if (!section.isEmpty) yield { name: `${name}/${written}`, bytes: section.finish() };
+  if (!section.isEmpty) yield { name: `${name}/${written}`, ...section.finish() };
 }
 
 function merged(pages: Uint32Array, base: BasePages): Uint32Array {
@@ -91,18 +91,19 @@ export class SectionWriter {
     if (isData) this.end += PAGE_BYTES;
   }
 
-  /** What has been added. The next page begins another section. */
-  finish(): Uint8Array {
+  /** What has been added, and its first page. The next page begins another section. */
+  finish(): Omit<Section, 'name'> {
+    const first = this.#runs[0] as number;
     const start = HEAD_BYTES - 4 - this.#runs.length * 4;
     const view = new DataView(this.bytes.buffer);
     view.setUint32(start, this.#runs.length / 2, true);
     for (const [i, word] of this.#runs.entries()) view.setUint32(start + 4 + i * 4, word, true);
-    const section = this.bytes.subarray(start, this.end);
+    const bytes = this.bytes.subarray(start, this.end);
     this.bytes = new Uint8Array(this.bytes.length);
     this.end = HEAD_BYTES;
     this.#runs = [];
     this.#next = -1;
-    return section;
+    return { bytes, first };
   }
 }
 
@@ -172,10 +173,7 @@ export async function readPages(file: SnapshotFile, name: string, most: number, 
 /** The same, a section at a time. */
 export async function* pageRuns(file: SnapshotFile, name: string, most: number): AsyncGenerator<readonly PageRun[]> {
   const names = sectionNames(file, name);
-  const total = sizeOfPages(file, name);
-  if (total > most * (PAGE_BYTES + RUN_BYTES) + names.length * 4) {
-    throw new SnapshotError(names[0], 'has more pages than the machine');
-  }
+  checkSizeOfPages(file, name, most);
   for (const section of names.slice(0, AHEAD)) file.readAhead(section);
   let next = 0;
   for (const [i, section] of names.entries()) {
@@ -200,8 +198,16 @@ export function sizeOfPages(file: SnapshotFile, name: string): number {
   return sectionNames(file, name).reduce((sum, section) => sum + file.sizeOf(section), 0);
 }
 
-/** In what a section has; its pages begin at `from` or later. */
-function runsIn(section: string, bytes: Uint8Array, from: number): PageRun[] {
+/** Throws a SnapshotError for more than a machine of so many pages can have. */
+export function checkSizeOfPages(file: SnapshotFile, name: string, most: number): void {
+  const names = sectionNames(file, name);
+  if (sizeOfPages(file, name) > most * (PAGE_BYTES + RUN_BYTES) + names.length * 4) {
+    throw new SnapshotError(names[0], 'has more pages than the machine');
+  }
+}
+
+/** In what a section has; its pages begin at `from` or later. Throws a SnapshotError. */
+export function runsIn(section: string, bytes: Uint8Array, from: number): PageRun[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const senseless = (): SnapshotError => new SnapshotError(section, 'makes no sense');
   if (bytes.length < 4) throw senseless();
