@@ -211,8 +211,11 @@ export class Machine {
   #start(): void {
     const generation = ++this.#generation;
     const guest = this.#guest;
-    this.#runsSinceMs = this.#platform.host.nowMs();
-    this.#run = guest.run().then(
+    const { host } = this.#platform;
+    this.#runsSinceMs = host.nowMs();
+    // Whoever waits for the machine is told that it is there before it takes the thread.
+    const run = host.yield().then(() => guest.run());
+    this.#run = run.then(
       (end) => this.#stopped(generation, this.#endOf(end)),
       (error: Error) => this.#stopped(generation, { kind: 'failed', error }),
     );
