@@ -458,7 +458,7 @@ export class Guest implements RunnableGuest {
       count = Math.ceil(Math.min(longest, this.#slices.within(milliseconds)));
     }
     const before = cpu.instructions;
-    const reason = cpu.run(count);
+    const reason = cpu.run(count, this.#clock.deterministic);
     const retired = cpu.instructions - before;
     this.#slices.ran(retired, this.#lookAtClock() - startedMs);
     profiler?.ran(retired, this.#clock.now(), this.#cpu);

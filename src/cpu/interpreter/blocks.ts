@@ -19,7 +19,7 @@ const LONGEST = 15;
 /** Operations are put into arenas of this size, */
 const ARENA_BYTES = 1 << 20;
 /** and all decoded code is dropped rather than take more of them. */
-const MOST_ARENAS = 64;
+const MOST_ARENAS = 128;
 
 /** A block as the monitor knows it. */
 export interface Block {

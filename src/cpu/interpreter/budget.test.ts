@@ -42,6 +42,22 @@ describe('the budget', () => {
     }
   });
 
+  it('may leave what no block fits in, unless that is all there is; the program goes the same way', () => {
+    const machine = makeBusy();
+    let early = 0;
+    for (let slice = 0; slice < 40; slice++) {
+      const before = machine.cpu.instructions;
+      assert.equal(machine.cpu.run(31, false), 'budget');
+      const ran = machine.cpu.instructions - before;
+      assert.ok(ran > 0 && ran <= 31);
+      if (ran < 31) early++;
+    }
+    assert.ok(early > 10, `${early} slices end early`);
+    const exact = makeBusy();
+    exact.run(machine.cpu.instructions);
+    assert.equal(snapshot(machine), snapshot(exact));
+  });
+
   it('may be sliced in any way', () => {
     const total = 3000;
     const whole = makeBusy();

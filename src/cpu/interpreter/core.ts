@@ -68,7 +68,7 @@ import {
 } from './operation.ts';
 
 /** The block cache: by machine address of the code and code mode, 16 bytes an entry. */
-export const BLOCK_CACHE_ENTRIES = 1 << 18;
+export const BLOCK_CACHE_ENTRIES = 1 << 20;
 export const BLOCK_CACHE_ENTRY_BYTES = 16;
 
 /** One bit for each hash of a page that the jump cache may have code of, as `LARGE_PAGE_MAPS` in the vCPU block. */

@@ -214,16 +214,17 @@ export class Vcpu {
 
   /**
    * Runs up to `count` instructions (below 2^31); one that faults counts too. 'event': `pendingEvents` has something
-   * that can be taken now, or the last instruction ran with TF set.
+   * that can be taken now, or the last instruction ran with TF set. Unless it is to be `exact`, it may end before a block
+   * for which there is too little left: what is left of a block has to be decoded, to be run once.
    */
-  run(count: number): StopReason {
+  run(count: number, exact = true): StopReason {
     const shadow = this.#inShadow();
     if (!shadow) this.set32(vcpu.interruptShadow, 0);
     this.set32(vcpu.shadowBudget, shadow ? count : NO_SHADOW);
     this.#slice = count;
     this.set32(vcpu.budget, count);
     this.set32(vcpu.exitOperation, 0);
-    const reason = this.#runSlice();
+    const reason = this.#runSlice(exact ? 0 : count);
     this.#retired += this.#slice - this.get32(vcpu.budget);
     // `budget` keeps saying where the shadow began.
     this.#slice = this.get32(vcpu.budget);
@@ -232,7 +233,8 @@ export class Vcpu {
     return reason;
   }
 
-  #runSlice(): StopReason {
+  /** `enough`: with less than that left, it may end before a block that does not fit. */
+  #runSlice(enough: number): StopReason {
     const watching = watchesInstructions(this.get32(vcpu.dr, 2 * DR7));
     if (watching || (this.get32(vcpu.rflags) & RFLAGS_TF) !== 0) return this.#step(watching);
     this.#call.run(this.base, 0);
@@ -261,6 +263,10 @@ export class Vcpu {
           if (this.get32(vcpu.budget) === 0) return 'budget';
           this.#runAlone();
           this.#proceed();
+          break;
+        case exits.EXIT_BUDGET:
+          if (this.get32(vcpu.budget) < Math.max(enough, 1)) return 'budget';
+          this.#enterUnknown();
           break;
         default:
           if (this.get32(vcpu.budget) === 0) return 'budget';
