@@ -68,7 +68,7 @@ import {
 } from './operation.ts';
 
 /** The block cache: by machine address of the code and code mode, 16 bytes an entry. */
-export const BLOCK_CACHE_ENTRIES = 1 << 20;
+export const BLOCK_CACHE_ENTRIES = 1 << 19;
 export const BLOCK_CACHE_ENTRY_BYTES = 16;
 
 /** One bit for each hash of a page that the jump cache may have code of, as `LARGE_PAGE_MAPS` in the vCPU block. */
@@ -277,13 +277,13 @@ function jumpCacheEntry(m: CoreEmitter, linear: Node): Node {
 }
 
 function blockCacheEntry(m: CoreEmitter, blockCache: number, machine: Node): Node {
-  const hash = m.and(m.xor(machine, m.shr(machine, 14)), m.number(BLOCK_CACHE_ENTRIES - 1));
+  const hash = m.and(m.xor(m.shr(machine, 1), m.shr(machine, 15)), m.number(BLOCK_CACHE_ENTRIES - 1));
   return m.add(m.mul(hash, m.number(BLOCK_CACHE_ENTRY_BYTES)), m.number(blockCache));
 }
 
 /** Same hash as generated code uses. */
 export function blockCacheIndex(machine: number): number {
-  return (machine ^ (machine >>> 14)) & (BLOCK_CACHE_ENTRIES - 1);
+  return ((machine >>> 1) ^ (machine >>> 15)) & (BLOCK_CACHE_ENTRIES - 1);
 }
 
 export function defineInterpreterCore(
