@@ -10,7 +10,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { builtInInitrd } from '../boot/booted.ts';
-import { nightly } from '../nightly.ts';
 import { debianPackage, type Package } from './debian-package.ts';
 import { grubDisc, skipWithoutGrub } from './grub-disc.ts';
 import { typeKeys } from './keys.ts';
@@ -155,7 +154,7 @@ for (const rom of U_BOOT) {
 const xen =
   skipWithoutGrub === false ? debianPackage('xen-hypervisor-4.17-amd64', [XEN]) : { missing: skipWithoutGrub };
 const dom0 = debianKernel([]);
-const skipXen = skipWithout(xen, dom0 as Package) || (!nightly && 'minutes: npm run nightly');
+const skipXen = skipWithout(xen, dom0 as Package);
 test('Xen starts Debian’s kernel as its first domain', { skip: skipXen }, async () => {
   assert('image' in dom0);
   const script = `multiboot2 /boot/xen placeholder console=com1 com1=115200 noreboot
