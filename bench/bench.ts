@@ -25,6 +25,7 @@ import { disagreements, programResults, targets } from './summary.ts';
 const options = understand();
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 await import('../scripts/build.ts');
+await import('../scripts/builtin-snapshot.ts');
 
 const directory = mkdtempSync(join(tmpdir(), 'vivarium-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));

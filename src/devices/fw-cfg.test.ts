@@ -81,6 +81,17 @@ test('files are found by name, in order', () => {
   assert.throws(() => device.file('x'.repeat(56), new Uint8Array()));
 });
 
+test('a file that depends on what firmware has set up is made anew when it is selected', () => {
+  const { device, read } = fwCfg();
+  let value = 1;
+  device.file('fixed', Uint8Array.of(7));
+  device.file('changing', Uint8Array.of(0, 9), () => Uint8Array.of(value, 9));
+  assert.deepEqual(read(0x20, 3), [1, 9, 0]);
+  value = 2;
+  assert.deepEqual(read(0x20, 3), [2, 9, 0]);
+  assert.deepEqual(read(0x21, 2), [7, 0]);
+});
+
 test('DMA selects, skips and copies, filling up with zeros', () => {
   const { device, transfer, slice } = fwCfg();
   device.item(0x50, Uint8Array.of(1, 2, 3, 4));

@@ -50,7 +50,7 @@ export class FwCfg extends Device<StateOf<typeof fwCfgState>> {
   /** Ports 0x514 to 0x51b. */
   readonly dma: IoHandler;
   readonly #items = new Map<number, Uint8Array>();
-  readonly #files: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  readonly #files: { readonly name: string; readonly bytes: Uint8Array; readonly renewed?: () => Uint8Array }[] = [];
   readonly #memory: GuestMemory;
 
   constructor(host: { readonly memory: GuestMemory }) {
@@ -88,10 +88,13 @@ export class FwCfg extends Device<StateOf<typeof fwCfgState>> {
     this.item(selector, item);
   }
 
-  /** An item that firmware finds by name, of 55 characters at most. */
-  file(name: string, bytes: Uint8Array): void {
+  /**
+   * An item that firmware finds by name, of 55 characters at most. What depends on what firmware has set up is `renewed`
+   * whenever it is selected, at the same length.
+   */
+  file(name: string, bytes: Uint8Array, renewed?: () => Uint8Array): void {
     if (name.length >= NAME_BYTES) throw new Error(`fw_cfg file name too long: ${name}`);
-    this.#files.push({ name, bytes });
+    this.#files.push({ name, bytes, ...(renewed && { renewed }) });
     // The directory is in order of names.
     this.#files.sort((a, b) => (a.name < b.name ? -1 : 1));
     const directory = new Uint8Array(4 + ENTRY_BYTES * this.#files.length);
@@ -110,6 +113,8 @@ export class FwCfg extends Device<StateOf<typeof fwCfgState>> {
   #select(selector: number): void {
     this.state.selector = selector;
     this.state.offset = 0;
+    const bytes = this.#files[selector - FIRST_FILE]?.renewed?.();
+    if (bytes !== undefined) this.item(selector, bytes);
   }
 
   get #item(): Uint8Array | undefined {

@@ -35,7 +35,7 @@ import { PciVga } from '../devices/vga/pci-vga.ts';
 import { VGA_WINDOW, VGA_WINDOW_BYTES } from '../devices/vga/vga.ts';
 import { DEVICE_BLOCK, DEVICE_NET } from '../devices/virtio/virtio-device.ts';
 import { FLOPPY_CONTROLLER } from './acpi/dsdt.ts';
-import { acpiFiles } from './acpi/tables.ts';
+import { ACPI_TABLES_FILE, acpiFiles, acpiTables } from './acpi/tables.ts';
 import { BOOT_ORDER_FILE, bootOrderFile } from './boot-order.ts';
 import { type E820Entry, memoryMap } from './memory-map.ts';
 import * as at from './pc-layout.ts';
@@ -118,6 +118,7 @@ export class PciDevices {
   /** By bus and unit, drives with removable media: `ide2`, `floppy0`. */
   readonly removable = new Map<string, Drive>();
   readonly root: PciRoot;
+  readonly #powerManagement: Piix4Pm;
   readonly #board: Surroundings;
   readonly #host: FirmwarePc;
 
@@ -138,7 +139,8 @@ export class PciDevices {
       [4, 2, pm.control],
       [8, 4, pm.pmTimer],
     ] as const;
-    const { apm } = this.#plug('piix4-pm', 1, 3, new Piix4Pm({ ports, registers, smi }));
+    this.#powerManagement = this.#plug('piix4-pm', 1, 3, new Piix4Pm({ ports, registers, smi }));
+    const { apm } = this.#powerManagement;
     ports.map(at.POWER_CONTROL_PORT, 2, apm);
 
     const vga = this.#plug('vga', VGA_SLOT, 0, new PciVga({ clock, memory: host.videoMemory }));
@@ -229,9 +231,11 @@ export class PciDevices {
     for (const { base, length, type } of e820) if (base >= MIB || base === 0) map.u64(base, length).u32(type);
     fw.file('etc/e820', map.finish());
     const devices = floppies.length > 0 ? [FLOPPY_CONTROLLER] : [];
-    const acpi = acpiFiles({ cpuCount: 1, isWholePc: true, devices });
-    const tables = [...acpi, ...smbiosFiles(memoryMap(memory.sizeBytes))];
-    for (const { name, bytes } of tables) fw.file(name, bytes);
+    const about = { cpuCount: 1, isWholePc: true, devices };
+    const tables = [...acpiFiles(about), ...smbiosFiles(memoryMap(memory.sizeBytes))];
+    // SeaBIOS puts the registers where the tables have them; OVMF has a place of its own, and wants the tables to know.
+    const renewed = (): Uint8Array => acpiTables({ ...about, pmBase: this.#powerManagement.pmBase });
+    for (const { name, bytes } of tables) fw.file(name, bytes, name === ACPI_TABLES_FILE ? renewed : undefined);
     fw.file('pci1234,1111.rom', vgaBios);
     fw.file('etc/show-boot-menu', Uint8Array.of(bootMenuMs === undefined ? 0 : 1, 0));
     if (bootMenuMs !== undefined) fw.file('etc/boot-menu-wait', new StructWriter().u32(bootMenuMs).finish());

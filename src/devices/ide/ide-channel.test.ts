@@ -58,8 +58,11 @@ test('EXECUTE DEVICE DIAGNOSTIC answers whichever device is selected', () => {
   assert.equal(rig.irqs[0].edges, 1);
 });
 
-test('ports are not there while the function does not decode them', () => {
+test('ports are there after a reset, but not while the function does not decode them', () => {
   const rig = new TestIde();
+  rig.ide.config.reset();
+  rig.ide.config.write(4, 1, 2);
+  assert.equal(rig.in(SECONDARY + CONTROL), 0);
   rig.ide.config.write(0x40, 0, 2);
   assert.deepEqual(
     [rig.in(PRIMARY + ata.STATUS), rig.in(PRIMARY + CONTROL), rig.in(PRIMARY, 4)],

@@ -6,6 +6,9 @@
  *     secondary  0x170-0x177, 0x376, IRQ 15      bus master at BAR 4 + 8
  *
  * Timing registers are kept and have no effect but for the bit that decodes a channel's ports.
+ *
+ * Deviation: after a reset both channels are decoded, where a PIIX3 waits for that bit: firmware that is made for QEMU
+ * (OVMF), whose channels are always there, does not set it.
  */
 
 import type { BlockPort, Drive } from '../../base/block.ts';
@@ -81,6 +84,7 @@ export class Piix3Ide extends Device<StateOf<typeof piix3IdeState>> {
     this.config = new PciConfig({
       identity: { vendor: 0x8086, device: 0x7010, classCode: 0x01_01_80, multifunction: true },
       bars: [{ index: 4, space: 'io', sizeBytes: 16, handler: this.busMaster }],
+      initial: { [TIMING[0]]: DECODE_ENABLE, [TIMING[1]]: DECODE_ENABLE },
       writable: { 64: 0xff, 65: 0xff, 66: 0xff, 67: 0xff, 68: 0xff },
       // A transfer may have waited for the function to become master.
       written: () => {

@@ -108,13 +108,18 @@ export class Piix4Pm extends Device<StateOf<typeof piix4PmState>> {
     this.#remap();
   }
 
+  /** Where the power management registers are; 0 if they are nowhere. */
+  get pmBase(): number {
+    return this.#base(PMBASE, PMREGMISC, PM_BYTES);
+  }
+
   #base(register: number, enable: number, bytes: number): number {
     const base = this.config.read(register, 2) & -bytes & 0xffff;
     return (this.config.byte(enable) & ENABLE) !== 0 ? base : 0;
   }
 
   #remap(): void {
-    const pm = this.#base(PMBASE, PMREGMISC, PM_BYTES);
+    const pm = this.pmBase;
     for (const [offset, bytes, handler] of this.#registers) this.#place(handler, pm && pm + offset, bytes);
     this.#place(this.#smbus, this.#base(SMBBASE, SMBHSTCFG, SMBUS_BYTES), SMBUS_BYTES);
   }

@@ -39,7 +39,19 @@ const RESET_REG_SUP = 1 << 10;
 /** Of the table: where it has the addresses of FACS and DSDT, 32 and 64 bits wide. */
 export const FADT_POINTERS = { facs: [36, 132], dsdt: [40, 140] } as const;
 
-export function fadt(facs: number, dsdt: number, hasScreen = false): Uint8Array {
+export interface FadtOptions {
+  readonly hasScreen?: boolean;
+  /** Where firmware has the power management registers. */
+  readonly pmBase?: number;
+}
+
+export function fadt(
+  facs: number,
+  dsdt: number,
+  { hasScreen = false, pmBase = PM1_EVENT_PORT }: FadtOptions = {},
+): Uint8Array {
+  const control = pmBase + PM1_CONTROL_PORT - PM1_EVENT_PORT;
+  const timer = pmBase + PM_TIMER_PORT - PM1_EVENT_PORT;
   const flags = WBINVD | PROC_C1 | NO_FIXED_SLEEP_BUTTON | NO_FIXED_RTC_WAKE | RESET_REG_SUP;
   const table = new StructWriter()
     .u32(facs, dsdt)
@@ -47,7 +59,7 @@ export function fadt(facs: number, dsdt: number, hasScreen = false): Uint8Array 
     .u16(SCI_IRQ)
     .u32(0) // no SMI command port: ACPI is always on
     .u8(0, 0, 0, 0)
-    .u32(PM1_EVENT_PORT, 0, PM1_CONTROL_PORT, 0, 0, PM_TIMER_PORT, 0, 0)
+    .u32(pmBase, 0, control, 0, 0, timer, 0, 0)
     .u8(PM1_EVENT_BYTES, PM1_CONTROL_BYTES, 0, PM_TIMER_BYTES, 0, 0, 0, 0)
     .u16(NO_C_STATE, NO_C_STATE, 0, 0)
     .u8(0, 0, 0, 0, RTC_CENTURY_REGISTER)
@@ -57,11 +69,11 @@ export function fadt(facs: number, dsdt: number, hasScreen = false): Uint8Array 
   ioAddress(table, RESET_PORT, 8);
   table.u8(RESET_VALUE).u16(0).u8(0); // no ARM flags, minor version 0
   table.u64(facs, dsdt);
-  ioAddress(table, PM1_EVENT_PORT, 32, 16);
+  ioAddress(table, pmBase, 32, 16);
   noAddress(table);
-  ioAddress(table, PM1_CONTROL_PORT, 16);
+  ioAddress(table, control, 16);
   noAddress(table, 2); // PM1b control, PM2 control
-  ioAddress(table, PM_TIMER_PORT, 32);
+  ioAddress(table, timer, 32);
   noAddress(table, 4); // general-purpose events, sleep control and status
   table.ascii('VIVARIUM', 8); // hypervisor vendor identity
   return acpiTable('FACP', REVISION, table.finish());

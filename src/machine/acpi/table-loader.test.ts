@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { acpiFiles } from './tables.ts';
+import { ACPI_TABLES_FILE, acpiFiles, acpiTables } from './tables.ts';
 
 /** Does what firmware does with the script; gives memory and where the files are. */
 function follow(files: ReturnType<typeof acpiFiles>) {
@@ -42,6 +42,7 @@ function follow(files: ReturnType<typeof acpiFiles>) {
         number,
       ];
       const bytes = memory.subarray(place(file) + start, place(file) + start + length);
+      assert.equal(memory[place(file) + where], 0, 'OVMF sums up all bytes');
       memory[place(file) + where] -= bytes.reduce((sum, byte) => sum + byte, 0);
     }
   }
@@ -71,4 +72,19 @@ test('firmware that follows the script joins the tables, all of them with good c
   assert.equal(signature(dsdt), 'DSDT');
   assert.equal(view.getUint32(fadt + 140, true), dsdt);
   for (const table of [...roots, ...listed, dsdt]) check(table);
+});
+
+test('tables that are made anew differ in where firmware has the power management registers only', () => {
+  const options = { cpuCount: 1, isWholePc: true };
+  const before = acpiFiles(options).find(({ name }) => name === ACPI_TABLES_FILE)!.bytes;
+  assert.deepEqual(acpiTables(options), before);
+  const after = acpiTables({ ...options, pmBase: 0xb000 });
+  assert.equal(after.length, before.length);
+  const ports = (bytes: Uint8Array): number[] => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const at = Buffer.from(bytes).indexOf('FACP');
+    return [56, 64, 76, 152, 176, 212].map((offset) => view.getUint32(at + offset, true));
+  };
+  assert.deepEqual(ports(before), [0x600, 0x604, 0x608, 0x600, 0x604, 0x608]);
+  assert.deepEqual(ports(after), [0xb000, 0xb004, 0xb008, 0xb000, 0xb004, 0xb008]);
 });

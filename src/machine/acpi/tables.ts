@@ -38,6 +38,8 @@ export interface AcpiOptions {
   readonly hasPci?: boolean;
   /** The board has firmware, PCI, HPET and a screen. */
   readonly isWholePc?: boolean;
+  /** Where firmware has put the power management registers, if not where it is told to. */
+  readonly pmBase?: number;
 }
 
 interface LaidOut {
@@ -50,7 +52,7 @@ interface LaidOut {
 
 /** Everything but the root pointer, to be placed at `base`. */
 function layOut(options: AcpiOptions, base: number): LaidOut {
-  const { cpuCount, devices = [], isWholePc = false, hasPci = isWholePc } = options;
+  const { cpuCount, devices = [], isWholePc = false, hasPci = isWholePc, pmBase } = options;
   const area = new StructWriter();
   const links: Link[] = [];
   const place = (table: Uint8Array): number => {
@@ -62,7 +64,7 @@ function layOut(options: AcpiOptions, base: number): LaidOut {
   const described = [...PC_DEVICES, ...(isWholePc ? WHOLE_PC_DEVICES : []), ...devices];
   const dsdtAddress = place(dsdt(described, { hasPci, hasHpet: isWholePc }));
   const facsAddress = place(facs());
-  const fadtAddress = place(fadt(facsAddress, dsdtAddress, isWholePc));
+  const fadtAddress = place(fadt(facsAddress, dsdtAddress, { hasScreen: isWholePc, ...(pmBase && { pmBase }) }));
   for (const [target, [narrow, wide]] of [
     [facsAddress, FADT_POINTERS.facs],
     [dsdtAddress, FADT_POINTERS.dsdt],
@@ -96,15 +98,22 @@ export function writeAcpiTables(memory: GuestMemory, options: AcpiOptions): numb
   return rsdp;
 }
 
+/** Name of the file with all tables but the root pointer. */
+export const ACPI_TABLES_FILE = 'etc/acpi/tables';
+
 /** The tables as files for firmware: the root pointer, the other tables, and how to join them. */
 export function acpiFiles(options: AcpiOptions): { readonly name: string; readonly bytes: Uint8Array }[] {
-  const { bytes, rsdt, xsdt, links } = layOut(options, 0);
+  const { rsdt, xsdt, links } = layOut(options, 0);
+  const bytes = acpiTables(options);
   const pointer = rootPointer(rsdt, xsdt);
   const rsdp: File = { name: 'etc/acpi/rsdp', alignment: 16, isBelow1MiB: true };
-  const tables: File = { name: 'etc/acpi/tables', alignment: ALIGNMENT, isBelow1MiB: false };
+  const tables: File = { name: ACPI_TABLES_FILE, alignment: ALIGNMENT, isBelow1MiB: false };
   const view = new DataView(bytes.buffer);
   const tableLength = (table: number): number => view.getUint32(table + 4, true);
   const linked = [...new Set(links.map(({ table }) => table))];
+  // Firmware sums up all bytes, that of the sum with them: OVMF wants it to be zero before, here and in the tables.
+  pointer[RSDP_CHECKSUM_OFFSET] = 0;
+  pointer[RSDP_EXTENDED_CHECKSUM_OFFSET] = 0;
   const script = tableLoader({
     files: [rsdp, tables],
     links: [
@@ -123,6 +132,13 @@ export function acpiFiles(options: AcpiOptions): { readonly name: string; readon
     { name: tables.name, bytes },
     { name: 'etc/table-loader', bytes: script },
   ];
+}
+
+/** What `acpiFiles` has as ACPI_TABLES_FILE. */
+export function acpiTables(options: AcpiOptions): Uint8Array {
+  const { bytes, links } = layOut(options, 0);
+  for (const { table } of links) bytes[table + CHECKSUM_OFFSET] = 0;
+  return bytes;
 }
 
 function rootPointer(rsdt: number, xsdt: number): Uint8Array {
