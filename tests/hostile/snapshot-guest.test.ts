@@ -104,6 +104,31 @@ test('whatever one of its bytes says, a guest is refused or runs, and nothing el
   }
 });
 
+test('memory that makes no sense ends the guest that reaches for it', async () => {
+  const file = new SnapshotFile(await (await create()).snapshot(), nodePacking);
+  const senseless: readonly Section[] = [
+    { name: 'memory/1', bytes: new Uint8Array(4000).fill(9), first: 0x200 },
+    // A run of two pages, where the machine has one.
+    { name: 'memory/1', bytes: new StructWriter().u32(1, 0x3ff, 2).zeros(8192).finish(), first: 0x200 },
+  ];
+  for (const [i, section] of senseless.entries()) {
+    const sections: Section[] = [];
+    for (const name of file.names) {
+      sections.push({
+        name,
+        bytes: await file.read(name),
+        ...(name === 'memory/0' && { first: file.firstPageOf(name) ?? 0 }),
+      });
+      if (name === 'memory/0') sections.push(section);
+    }
+    const guest = await restore(await packSnapshot(file.manifest as object, sections, nodePacking));
+    const message =
+      i === 0 ? /"memory\/1" makes no sense\.$/ : /"memory\/1" has pages from 1023 on, which are not its own\.$/;
+    await assert.rejects(guest.run(), { name: 'SnapshotError', message });
+    await assert.rejects(guest.snapshot(), { name: 'SnapshotError', message });
+  }
+});
+
 /** Version in the head of saved state: behind its name. */
 const versionAt = (bytes: Uint8Array): number => 1 + (bytes[0] as number);
 

@@ -89,14 +89,17 @@ export class StoredMemory {
     return low - 1;
   }
 
+  /** What makes no sense does so whenever it is asked for. */
   #put(at: number, bytes: Uint8Array): void {
-    // Filling asks for the page's frame, and so for the page.
-    this.#isHere[at] = true;
     const section = this.#sections[at] as string;
     const end = this.#bounds[at + 1] as number;
-    for (const run of runsIn(section, bytes, this.#bounds[at] as number)) {
-      if (run.first + run.pages <= end && this.#fill?.(run.first, run.pages, run.bytes)) continue;
-      throw new SnapshotError(section, `has pages from ${run.first} on, which are not its own`);
+    const runs = runsIn(section, bytes, this.#bounds[at] as number);
+    // Filling asks for the page's frame, and so for the page.
+    this.#isHere[at] = true;
+    for (const { first, pages, bytes: contents } of runs) {
+      if (first + pages <= end && this.#fill?.(first, pages, contents)) continue;
+      this.#isHere[at] = false;
+      throw new SnapshotError(section, `has pages from ${first} on, which are not its own`);
     }
   }
 }
