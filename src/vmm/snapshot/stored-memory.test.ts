@@ -90,6 +90,23 @@ test('nothing comes aside that is not wanted any more', async () => {
   assert.equal(pages.size, 512, 'two at a time');
 });
 
+test('a page that could not be filled is asked for again', async () => {
+  const { stored, pages, fill } = opened(await fileOf());
+  let isFull = true;
+  stored.fillInto((...run) => {
+    if (isFull) throw new Error('There is no memory.');
+    return fill(...run);
+  });
+  assert.throws(() => stored.bring(5), /There is no memory/);
+  await assert.rejects(
+    stored.bringAllAside(() => true),
+    /There is no memory/,
+  );
+  isFull = false;
+  assert.equal(stored.bring(5), true);
+  assert.equal(pages.get(5), contentsOf(5)[0]);
+});
+
 test('there is none where sections do not say what they begin with, or cannot be unpacked at once', async () => {
   const silent = sections().map(({ name, bytes }) => ({ name, bytes }));
   assert.equal(StoredMemory.of(await fileOf(silent), 'memory', SIZE_BYTES), undefined);

@@ -89,17 +89,21 @@ export class StoredMemory {
     return low - 1;
   }
 
-  /** What makes no sense does so whenever it is asked for. */
+  /** What makes no sense, or finds no room, does so whenever it is asked for. */
   #put(at: number, bytes: Uint8Array): void {
     const section = this.#sections[at] as string;
     const end = this.#bounds[at + 1] as number;
     const runs = runsIn(section, bytes, this.#bounds[at] as number);
     // Filling asks for the page's frame, and so for the page.
     this.#isHere[at] = true;
-    for (const { first, pages, bytes: contents } of runs) {
-      if (first + pages <= end && this.#fill?.(first, pages, contents)) continue;
+    try {
+      for (const { first, pages, bytes: contents } of runs) {
+        if (first + pages <= end && this.#fill?.(first, pages, contents)) continue;
+        throw new SnapshotError(section, `has pages from ${first} on, which are not its own`);
+      }
+    } catch (error) {
       this.#isHere[at] = false;
-      throw new SnapshotError(section, `has pages from ${first} on, which are not its own`);
+      throw error;
     }
   }
 }
