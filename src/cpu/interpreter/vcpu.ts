@@ -1,16 +1,16 @@
 /**
- * A vCPU as the monitor sees it: its block in machine memory, and running it for a number of instructions.
+ * A vCPU as the monitor sees it: running it for a number of instructions, and what comes to it between them.
  */
 
 import { CS, GP } from '../algebra.ts';
 import { NO_FAULT } from '../emit/emitter.ts';
 import { CR4_DE, WRITTEN_CR3, WRITTEN_CR3_KEEP, WRITTEN_DR7 } from '../isa/system/control-bits.ts';
 import { SOURCE_EXCEPTION, SOURCE_EXTERNAL } from '../isa/system/deliver.ts';
-import { FRAME_MASK, VCPU_BYTES } from '../layout.ts';
+import { FRAME_MASK } from '../layout.ts';
 import { DEVICE, NO_TRANSLATION } from '../mmu/translate.ts';
 import { ACCESS_FETCH, ACCESS_USER } from '../mmu/walk.ts';
 import type { Monitor } from '../monitor.ts';
-import { architecturalState, STEP_GOES_ON, type StateField, vcpu } from '../state.ts';
+import { STEP_GOES_ON, vcpu } from '../state.ts';
 import type { BlockRequest } from './blocks.ts';
 import { type Breakpoints, dataHits, instructionHits, portHits, watchesInstructions } from './breakpoints.ts';
 import { CODE_64, CODE_SIZE_MASK } from './code-mode.ts';
@@ -27,6 +27,7 @@ import {
   OPERATION_TAKEN,
 } from './operation.ts';
 import { Translations } from './translations.ts';
+import { SAVED_BYTES, VcpuBlock } from './vcpu-block.ts';
 
 export type StopReason = 'budget' | 'event' | 'halt' | 'yield' | 'shutdown';
 
@@ -41,8 +42,7 @@ const A20_PASSES = 2n ** 64n - 1n;
 const A20_CLEARS = A20_PASSES ^ (1n << 20n);
 const CALLABLE = ['run', 'runBlock', 'deliver', 'enterManagementMode', 'contextChanged', 'translate'] as const;
 
-export class Vcpu {
-  readonly base: number;
+export class Vcpu extends VcpuBlock {
   readonly monitor: Monitor;
   readonly translations: Translations;
   readonly #engine: Engine;
@@ -53,9 +53,9 @@ export class Vcpu {
   replays = 0;
 
   constructor(engine: Engine, monitor: Monitor, frameTable: number, framePages: number) {
+    super(engine.memory);
     this.#engine = engine;
     this.monitor = monitor;
-    this.base = engine.memory.region(VCPU_BYTES, 0x10000);
     engine.attach(this);
     const { core, exports } = engine;
     this.#call = {
@@ -76,48 +76,6 @@ export class Vcpu {
   }
 
   // ---- State -------------------------------------------------------------------------------------------------------
-
-  get32(field: StateField, index = 0): number {
-    return this.#engine.memory.u32[(this.base + field.offset + 4 * index) >>> 2] as number;
-  }
-
-  set32(field: StateField, value: number, index = 0): void {
-    this.#engine.memory.u32[(this.base + field.offset + 4 * index) >>> 2] = value;
-  }
-
-  /** Elements of any width up to 64 bits, zero-extended. */
-  get(field: StateField, index = 0): bigint {
-    const { view } = this.#engine.memory;
-    const at = this.base + field.offset + (index * field.type) / 8;
-    switch (field.type) {
-      case 8:
-        return BigInt(view.getUint8(at));
-      case 16:
-        return BigInt(view.getUint16(at, true));
-      case 32:
-        return BigInt(view.getUint32(at, true));
-      default:
-        return view.getBigUint64(at, true);
-    }
-  }
-
-  set(field: StateField, value: bigint, index = 0): void {
-    const { view } = this.#engine.memory;
-    const at = this.base + field.offset + (index * field.type) / 8;
-    switch (field.type) {
-      case 8:
-        view.setUint8(at, Number(value & 0xffn));
-        return;
-      case 16:
-        view.setUint16(at, Number(value & 0xffffn), true);
-        return;
-      case 32:
-        view.setUint32(at, Number(value & 0xffffffffn), true);
-        return;
-      default:
-        view.setBigUint64(at, BigInt.asUintN(64, value), true);
-    }
-  }
 
   /** Instructions retired so far; exact whenever the monitor is asked something. */
   get instructions(): number {
@@ -224,7 +182,7 @@ export class Vcpu {
     this.#slice = count;
     this.set32(vcpu.budget, count);
     this.set32(vcpu.exitOperation, 0);
-    const reason = this.#runSlice(exact ? 0 : count);
+    const reason = this.#runSlice(exact ? 1 : count);
     this.#retired += this.#slice - this.get32(vcpu.budget);
     // `budget` keeps saying where the shadow began.
     this.#slice = this.get32(vcpu.budget);
@@ -265,7 +223,7 @@ export class Vcpu {
           this.#proceed();
           break;
         case exits.EXIT_BUDGET:
-          if (this.get32(vcpu.budget) < Math.max(enough, 1)) return 'budget';
+          if (this.get32(vcpu.budget) < enough) return 'budget';
           this.#enterUnknown();
           break;
         default:
@@ -532,11 +490,6 @@ export class Vcpu {
 }
 
 const DR6_BS = 1 << 14;
-
-/** Of the vCPU block: its architectural part. */
-export const SAVED_BYTES = Math.max(
-  ...architecturalState.map(({ offset, type, count }) => offset + (type / 8) * count),
-);
 
 function parity(byte: number): boolean {
   let ones = 0;

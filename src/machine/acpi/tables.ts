@@ -103,15 +103,13 @@ export const ACPI_TABLES_FILE = 'etc/acpi/tables';
 
 /** The tables as files for firmware: the root pointer, the other tables, and how to join them. */
 export function acpiFiles(options: AcpiOptions): { readonly name: string; readonly bytes: Uint8Array }[] {
-  const { rsdt, xsdt, links } = layOut(options, 0);
-  const bytes = acpiTables(options);
+  const { bytes, rsdt, xsdt, links } = layOutForFirmware(options);
   const pointer = rootPointer(rsdt, xsdt);
   const rsdp: File = { name: 'etc/acpi/rsdp', alignment: 16, isBelow1MiB: true };
   const tables: File = { name: ACPI_TABLES_FILE, alignment: ALIGNMENT, isBelow1MiB: false };
   const view = new DataView(bytes.buffer);
   const tableLength = (table: number): number => view.getUint32(table + 4, true);
   const linked = [...new Set(links.map(({ table }) => table))];
-  // Firmware sums up all bytes, that of the sum with them: OVMF wants it to be zero before, here and in the tables.
   pointer[RSDP_CHECKSUM_OFFSET] = 0;
   pointer[RSDP_EXTENDED_CHECKSUM_OFFSET] = 0;
   const script = tableLoader({
@@ -136,9 +134,14 @@ export function acpiFiles(options: AcpiOptions): { readonly name: string; readon
 
 /** What `acpiFiles` has as ACPI_TABLES_FILE. */
 export function acpiTables(options: AcpiOptions): Uint8Array {
-  const { bytes, links } = layOut(options, 0);
-  for (const { table } of links) bytes[table + CHECKSUM_OFFSET] = 0;
-  return bytes;
+  return layOutForFirmware(options).bytes;
+}
+
+/** Firmware sums up all bytes of what it has joined, that of the sum with them: OVMF wants it to be zero before. */
+function layOutForFirmware(options: AcpiOptions): LaidOut {
+  const laidOut = layOut(options, 0);
+  for (const { table } of laidOut.links) laidOut.bytes[table + CHECKSUM_OFFSET] = 0;
+  return laidOut;
 }
 
 function rootPointer(rsdt: number, xsdt: number): Uint8Array {
